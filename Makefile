@@ -1,0 +1,69 @@
+# The front door. `make` alone lists the recipes; continuous integration calls the same ones.
+# Everything but Python and make is installed into .venv, from the hashes of requirements.lock.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+JOBS ?= 2
+TESTS ?= tests
+EXAMPLES ?= 10000
+LOCK_FLAGS := --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench soak lint format lock changelog clean
+
+help: ## list the recipes
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make the environment in .venv, with the tieout command in it
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Tieout needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)."; \
+		echo "Name another one: make setup PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "'$(PYTHON)' comes without venv or pip. On Debian and Ubuntu:"; \
+		echo "  apt-get install python3-venv"; exit 1; }
+	@echo "Setting up $(VENV) (a minute or two, once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo "Ready: $(BIN)/tieout"
+
+demo: setup ## show a fund day of three parties, reconciled as it is published
+	@$(BIN)/tieout demo
+
+test: lint ## check style, types and layers, and run the tests
+	$(BIN)/pytest -n $(JOBS) $(TESTS)
+
+bench: setup ## measure speed against the floor and the peers; writes build/bench.json
+	$(BIN)/python -m bench
+
+soak: setup ## run the properties on many more examples (EXAMPLES=10000 TESTS=tests)
+	TIEOUT_SOAK_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n $(JOBS) --hypothesis-profile=soak $(TESTS)
+
+lint: setup ## check style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --cache-dir build/import-linter
+
+format: setup ## mend what the style checker can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: setup ## compile requirements.lock anew from pyproject.toml (UPGRADE=1: newest versions)
+	$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCK_FLAGS) $(if $(UPGRADE),--upgrade) \
+		--output-file requirements.lock
+
+changelog: setup ## show what the next release's changelog would say
+	$(BIN)/towncrier build --draft
+
+clean: ## remove the environment, caches and results
+	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
