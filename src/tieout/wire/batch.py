@@ -1,0 +1,154 @@
+"""Batches: rows of one party, for one role under one agreement, signed once.
+
+The signature covers the header alone; the header carries the RFC 6962 root of the rows, so that one row can be shown to a
+stranger with a path instead of with its neighbours. Layout: docs/formats/batch.md.
+"""
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from tieout.wire.errors import WireError
+from tieout.wire.limits import MAX_BATCH_BYTES, MAX_BATCH_ROWS, NAME_BYTES
+
+BATCH_TAG: Final = b"tieout/batch/1\0\0"
+_HEADER: Final = struct.Struct("<16s32sHHBBHQq36sI32sIHH32s")
+HEADER_BYTES: Final = _HEADER.size
+SIGNATURE_BYTES: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class BatchHeader:
+    """Everything that the party signs. Numbers are unsigned; `valid_until_us` is microseconds UTC; roots and hashes are 32 bytes."""
+
+    ledger_id: bytes
+    party: int
+    key: int
+    purpose: int
+    role: int
+    stream: int
+    sequence: int
+    valid_until_us: int
+    agreement: str
+    version: int
+    agreement_hash: bytes
+    row_count: int
+    row_bytes: int
+    rows_root: bytes
+
+    def to_bytes(self) -> bytes:
+        """Return the 184 signed bytes."""
+        return _HEADER.pack(
+            BATCH_TAG,
+            self.ledger_id,
+            self.party,
+            self.key,
+            self.purpose,
+            self.role,
+            self.stream,
+            self.sequence,
+            self.valid_until_us,
+            self.agreement.encode("ascii"),
+            self.version,
+            self.agreement_hash,
+            self.row_count,
+            self.row_bytes,
+            0,
+            self.rows_root,
+        )
+
+    def digest(self) -> bytes:
+        """SHA-256 of the signed bytes: what tells a repeat from an equivocation (R-SEQ-3)."""
+        return hashlib.sha256(self.to_bytes()).digest()
+
+
+def parse_header(data: bytes | memoryview) -> BatchHeader:
+    """Read the header at the start of `data`. Raises WireError for anything that `to_bytes` would not have written."""
+    if len(data) < HEADER_BYTES:
+        msg = f"a batch header has {HEADER_BYTES} bytes, not {len(data)}"
+        raise WireError(msg)
+    (
+        tag,
+        ledger_id,
+        party,
+        key,
+        purpose,
+        role,
+        stream,
+        sequence,
+        valid_until_us,
+        agreement,
+        version,
+        agreement_hash,
+        row_count,
+        row_bytes,
+        reserved,
+        rows_root,
+    ) = _HEADER.unpack_from(data)
+    if tag != BATCH_TAG:
+        msg = "not a batch: wrong domain tag"
+        raise WireError(msg)
+    if reserved != 0:
+        msg = "the reserved bytes of the header must be zero"
+        raise WireError(msg)
+    return BatchHeader(
+        ledger_id=ledger_id,
+        party=party,
+        key=key,
+        purpose=purpose,
+        role=role,
+        stream=stream,
+        sequence=sequence,
+        valid_until_us=valid_until_us,
+        agreement=_name(agreement),
+        version=version,
+        agreement_hash=agreement_hash,
+        row_count=row_count,
+        row_bytes=row_bytes,
+        rows_root=rows_root,
+    )
+
+
+def _name(padded: bytes) -> str:
+    name = padded.rstrip(b"\0")
+    if not name or len(name) > NAME_BYTES or not name.isascii() or not name.decode("ascii").isprintable():
+        msg = "the agreement's name must be printable ASCII, NUL padded"
+        raise WireError(msg)
+    return name.decode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A signed batch. `rows` holds row_count × row_bytes bytes."""
+
+    header: BatchHeader
+    header_bytes: bytes
+    signature: bytes
+    rows: memoryview
+
+    def to_bytes(self) -> bytes:
+        """Return header, signature and rows, one after the other."""
+        return b"".join((self.header_bytes, self.signature, self.rows))
+
+
+def parse_batch(data: bytes | memoryview) -> Batch:
+    """Read a whole batch without copying its rows. Raises WireError when sizes do not fit."""
+    view = memoryview(data)
+    if len(view) > MAX_BATCH_BYTES:
+        msg = f"a batch has at most {MAX_BATCH_BYTES} bytes, not {len(view)}"
+        raise WireError(msg)
+    header = parse_header(view)
+    if not 1 <= header.row_count <= MAX_BATCH_ROWS:
+        msg = f"a batch has 1 to {MAX_BATCH_ROWS} rows, not {header.row_count}"
+        raise WireError(msg)
+    start = HEADER_BYTES + SIGNATURE_BYTES
+    if len(view) != start + header.row_count * header.row_bytes:
+        msg = f"the header promises {header.row_count} rows of {header.row_bytes} bytes, {len(view) - start} bytes follow"
+        raise WireError(msg)
+    return Batch(
+        header=header,
+        header_bytes=bytes(view[:HEADER_BYTES]),
+        signature=bytes(view[HEADER_BYTES:start]),
+        rows=view[start:],
+    )

@@ -1,0 +1,174 @@
+"""The numbers of everything that is said with a number: kinds, outcomes, statuses.
+
+Outcomes stand in order of precedence (R-ITEM-1, R-BATCH-1, R-ROW-2). A number is never reused; the same lists stand
+in docs/formats/codes.md, which a test compares with this file.
+"""
+
+from enum import IntEnum
+
+
+class Purpose(IntEnum):
+    """What a key may sign."""
+
+    PUBLISH = 1
+    APPROVE = 2
+    GOVERN = 3
+    CHECKPOINT = 4
+
+
+class Action(IntEnum):
+    """What a row does: it states the books as they are, or takes the role's record back."""
+
+    STATE = 0
+    WITHDRAW = 1
+
+
+class OperationKind(IntEnum):
+    """The control operations."""
+
+    ENACT = 1
+    CLOSE_CUTOFF = 2
+    CONFIRM = 3
+    ACKNOWLEDGE = 4
+    PROPOSE = 5
+    APPROVE = 6
+    REFUSE = 7
+    POSTED = 8
+    FAILED = 9
+
+
+class ItemOutcome(IntEnum):
+    """What became of an item of a block, in order of precedence."""
+
+    ACCEPTED = 0
+    # Checks of every item (R-ITEM-1).
+    MALFORMED = 1
+    WRONG_LEDGER = 2
+    UNKNOWN_PARTY = 3
+    UNKNOWN_KEY = 4
+    KEY_NOT_VALID = 5
+    WRONG_PURPOSE = 6
+    BAD_SIGNATURE = 7
+    REPEATED = 8
+    EQUIVOCATION = 9
+    OUT_OF_WINDOW = 10
+    TOO_LATE = 11
+    # Batches (R-BATCH-1).
+    UNKNOWN_AGREEMENT = 20
+    WRONG_AGREEMENT_HASH = 21
+    UNKNOWN_ROLE = 22
+    NOT_ENTITLED = 23
+    WRONG_ROOT = 24
+    MALFORMED_ROW = 25
+    # Operations.
+    MALFORMED_AGREEMENT = 40
+    WRONG_VERSION = 41
+    BAD_CUTOFF = 42
+    UNKNOWN_TRANSACTION = 43
+    NOT_APPLICABLE = 44
+    NO_EFFECT = 45
+
+
+class RowOutcome(IntEnum):
+    """What became of a row of an accepted batch, in order of precedence (R-ROW-2)."""
+
+    ACCEPTED = 0
+    WRONG_VERSION = 1
+    EXPIRED = 2
+    UNEXPECTED = 3
+    STALE = 4
+    REPEAT = 5
+    DUPLICATE = 6
+
+
+class Status(IntEnum):
+    """State of a transaction (R-STATUS-1)."""
+
+    PENDING = 0
+    MATCHED = 1
+    BROKEN = 2
+    WITHDRAWN = 3
+
+
+class BreakKind(IntEnum):
+    """The abnormalities. Whole-record kinds come first, as they do in the breaks file."""
+
+    MISSING = 1
+    DUPLICATE = 2
+    UNEXPECTED = 3
+    CHANGED_AFTER_MATCH = 4
+    MISMATCH = 5
+
+
+class BenchmarkState(IntEnum):
+    """Whether the agreed value of a field stands (R-BENCH-1 to R-BENCH-3)."""
+
+    NONE = 0
+    AWAITING = 1
+    UNDECIDED = 2
+    DECIDED = 3
+
+
+class AlarmState(IntEnum):
+    """Alarm of a transaction: found waits for the quorum (R-ALARM-1)."""
+
+    NONE = 0
+    FOUND = 1
+    RAISED = 2
+    ACKNOWLEDGED = 3
+
+
+class AdjustmentStatus(IntEnum):
+    """Life of an adjustment (R-ADJ-1 to R-ADJ-8)."""
+
+    NONE = 0
+    PROPOSED = 1
+    APPROVED = 2
+    POSTED = 3
+    VERIFIED = 4
+    REFUSED = 5
+    SUPERSEDED = 6
+    FAILED = 7
+
+
+OPEN_ADJUSTMENTS = (
+    AdjustmentStatus.PROPOSED,
+    AdjustmentStatus.APPROVED,
+    AdjustmentStatus.POSTED,
+)
+
+
+class EventKind(IntEnum):
+    """What happened, as it stands in the event stream of a block."""
+
+    ROW_NOT_APPLIED = 1
+    TRANSACTION_PENDING = 2
+    TRANSACTION_MATCHED = 3
+    TRANSACTION_BROKEN = 4
+    TRANSACTION_WITHDRAWN = 5
+    BREAK_OPENED = 6
+    BREAK_CLOSED = 7
+    BENCHMARK_CHANGED = 8
+    ALARM_RAISED = 9
+    ALARM_CONFIRMED = 10
+    ALARM_ACKNOWLEDGED = 11
+    ALARM_CLEARED = 12
+    ADJUSTMENT_PROPOSED = 20
+    ADJUSTMENT_APPROVAL = 21
+    ADJUSTMENT_APPROVED = 22
+    ADJUSTMENT_POSTED = 23
+    ADJUSTMENT_VERIFIED = 24
+    ADJUSTMENT_REFUSED = 25
+    ADJUSTMENT_SUPERSEDED = 26
+    ADJUSTMENT_FAILED = 27
+    AGREEMENT_ENACTED = 30
+    CUTOFF_CLOSED = 31
+    EQUIVOCATION = 32
+    SEQUENCE_GAP = 33
+
+
+NO_FIELD = 0xFF
+NO_ROLE = 0xFF
+NO_ROW = 0xFFFF
+NO_ITEM = 0xFFFFFFFF
+NO_SERIAL = 0xFFFFFFFFFFFFFFFF

@@ -1,0 +1,142 @@
+"""Genesis: how a ledger begins. Who takes part, who acts for them, with which keys, under which version of the rules.
+
+The ledger's id is a hash of this message, so two ledgers that differ in anything written here never take each other's batches.
+Form: JSON with the fields in the order below, no spaces (docs/formats/genesis.md); any other bytes are refused.
+"""
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+from tieout.wire.codes import Purpose
+from tieout.wire.errors import WireError
+from tieout.wire.limits import NAME_BYTES
+
+GENESIS_TAG: Final = b"tieout/genesis/1\0"
+_PUBLIC_HEX = 64
+
+
+class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An Ed25519 public key (hex). Valid from `from_height` up to and including `until_height` (0: no end)."""
+
+    number: int
+    public: str
+    purposes: tuple[str, ...]
+    from_height: int = 1
+    until_height: int = 0
+
+
+class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody, or a system, that acts for a party. Numbers count from 1 within the party."""
+
+    number: int
+    name: str
+    keys: tuple[Key, ...]
+
+
+class Party(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An institution. Numbers count from 1 within the ledger."""
+
+    number: int
+    name: str
+    persons: tuple[Person, ...]
+
+
+class Genesis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The beginning. `operator` is the number of the party that keeps a single-operator ledger alone, 0 for a consortium."""
+
+    format: int
+    name: str
+    rules_version: int
+    created_us: int
+    operator: int
+    parties: tuple[Party, ...]
+
+    def to_bytes(self) -> bytes:
+        """Return the one form of this genesis."""
+        return msgspec.json.encode(self)
+
+    def ledger_id(self) -> bytes:
+        """SHA-256 over a domain tag and the one form."""
+        return hashlib.sha256(GENESIS_TAG + self.to_bytes()).digest()
+
+    def find_key(self, party: int, key: int) -> tuple[Person, Key] | None:
+        """Return the person and key of a party's key number; None when there is none."""
+        if not 1 <= party <= len(self.parties):
+            return None
+        for person in self.parties[party - 1].persons:
+            for candidate in person.keys:
+                if candidate.number == key:
+                    return person, candidate
+        return None
+
+
+def parse_genesis(data: bytes) -> Genesis:
+    """Read and check a genesis. Raises WireError naming what does not fit."""
+    try:
+        genesis = msgspec.json.decode(data, type=Genesis)
+    except msgspec.MsgspecError as error:
+        msg = f"not a genesis: {error}"
+        raise WireError(msg) from error
+    if genesis.to_bytes() != data.rstrip(b"\n"):
+        msg = "the genesis is not in its one form (field order, spaces)"
+        raise WireError(msg)
+    check_genesis(genesis)
+    return genesis
+
+
+def check_genesis(genesis: Genesis) -> None:
+    """Raise WireError when numbers do not count up, names or keys do not fit, or a purpose is unknown."""
+    if genesis.format != 1 or genesis.rules_version != 1:
+        _refuse("this program knows format 1 and rules version 1 only")
+    if not 1 <= len(genesis.parties) < 1 << 16:
+        _refuse("a ledger has 1 to 65,535 parties")
+    if not 0 <= genesis.operator <= len(genesis.parties):
+        _refuse("the operator is not one of the parties")
+    names = [party.name for party in genesis.parties]
+    if len(set(names)) != len(names):
+        _refuse("two parties have one name")
+    for position, party in enumerate(genesis.parties, start=1):
+        _check_party(party, position)
+
+
+def _check_party(party: Party, position: int) -> None:
+    where = f"party {position}"
+    if party.number != position:
+        _refuse(f"{where}: its number is {party.number}")
+    _check_name(party.name, where)
+    key_numbers: list[int] = []
+    for place, person in enumerate(party.persons, start=1):
+        if person.number != place:
+            _refuse(f"{where}: person {place} has number {person.number}")
+        _check_name(person.name, f"{where}, person {place}")
+        for key in person.keys:
+            _check_key(key, f"{where}, person {place}, key {key.number}")
+            key_numbers.append(key.number)
+    if len(set(key_numbers)) != len(key_numbers):
+        _refuse(f"{where}: two keys have one number")
+
+
+def _check_key(key: Key, where: str) -> None:
+    if len(key.public) != _PUBLIC_HEX or key.public != key.public.lower():
+        _refuse(f"{where}: the public key must be 64 lower-case hex digits")
+    try:
+        bytes.fromhex(key.public)
+    except ValueError:
+        _refuse(f"{where}: the public key must be 64 lower-case hex digits")
+    known = [purpose.name.lower() for purpose in Purpose]
+    if not key.purposes or any(purpose not in known for purpose in key.purposes):
+        _refuse(f"{where}: purposes are one or more of {', '.join(known)}")
+    if not 1 <= key.number < 1 << 16 or key.from_height < 1 or key.until_height < 0:
+        _refuse(f"{where}: number or heights out of range")
+
+
+def _check_name(name: str, where: str) -> None:
+    if not name or len(name.encode()) > NAME_BYTES or not name.isprintable() or name.strip() != name:
+        _refuse(f"{where}: a name has 1 to {NAME_BYTES} bytes of printable text")
+
+
+def _refuse(what: str) -> None:
+    msg = f"genesis: {what}"
+    raise WireError(msg)

@@ -1,0 +1,45 @@
+"""Adjustment ids and the app hash: the two hashes over several things, each written once."""
+
+import hashlib
+import struct
+from typing import Final
+
+APP_TAG: Final = b"tieout/app/1\0"
+ADJUSTMENT_TAG: Final = b"tieout/adjustment/1\0"
+EVENTS_TAG: Final = b"tieout/events/1\0"
+
+
+def app_hash(  # noqa: PLR0913 - one argument for each thing that the hash covers
+    ledger_id: bytes,
+    log_size: int,
+    log_root: bytes,
+    events_chain: bytes,
+    members_hash: bytes,
+    agreements_hash: bytes,
+    state_digest: bytes,
+) -> bytes:
+    """Hash what a node answers for after a block. No height, no time: a block without effect does not change it (R-BLOCK-3)."""
+    parts = (ledger_id, struct.pack("<Q", log_size), log_root, events_chain, members_hash, agreements_hash, state_digest)
+    return hashlib.sha256(APP_TAG + b"".join(parts)).digest()
+
+
+def next_events_chain(previous: bytes, events: bytes) -> bytes:
+    """Chain the events of a block to those before it; a block without events leaves the chain as it was."""
+    if not events:
+        return previous
+    return hashlib.sha256(EVENTS_TAG + previous + events).digest()
+
+
+def adjustment_id(  # noqa: PLR0913 - one argument for each thing that the id covers
+    ledger_id: bytes,
+    agreement: int,
+    originator: int,
+    transaction_id: bytes,
+    role: int,
+    revision: int,
+    fields: int,
+    benchmark: bytes,
+) -> bytes:
+    """Return the id of an adjustment (R-ADJ-2). `agreement` is the agreement number, `fields` the bits of the adjusted fields, `benchmark` their values as row bytes."""
+    fixed = struct.pack("<HH36sBIQ", agreement, originator, transaction_id, role, revision, fields)
+    return hashlib.sha256(ADJUSTMENT_TAG + ledger_id + fixed + benchmark).digest()

@@ -1,0 +1,46 @@
+"""Every limit of the wire, with its reason. A message beyond one of these is refused, not truncated."""
+
+ID_BYTES = 36
+"""Transaction ids: ISO 20022 Max35Text and the 36 characters of a UUID fit."""
+
+NAME_BYTES = 36
+"""Names of agreements, parties and persons: as long as an id, so that they fit the same columns."""
+
+MAX_ABS_NUMBER = (1 << 62) - 1
+"""Largest magnitude of a scaled integer: the difference of two such values still fits a signed 64-bit."""
+
+MAX_FIELDS = 64
+"""Fields of an agreement: the presence bits of a row are one 64-bit word."""
+
+MAX_ROLES = 16
+"""Roles of an agreement: every role has a block in each slot, and breaks are counted per role."""
+
+MAX_TEXT_BYTES = 256
+"""Width of one code or text field: remarks fit, documents do not belong into a record."""
+
+MAX_ROW_BYTES = 1_024
+"""Width of a whole row: 10,000 rows stay near 10 MB at worst and near 1 MB in practice."""
+
+MAX_BATCH_ROWS = 10_000
+"""Rows of a batch: the time to apply one stays within a few milliseconds."""
+
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+"""A whole batch: what a consensus engine takes as one transaction without special settings."""
+
+MAX_OPERATION_BYTES = 128 * 1024
+"""A control operation: the canonical text of a large agreement fits."""
+
+MAX_AGREEMENT_BYTES = 64 * 1024
+"""The canonical form of an agreement: 64 fields with long names stay below a fifth of it."""
+
+SEQUENCE_WINDOW = 1_024
+"""How far apart sequence numbers of one stream may arrive (R-SEQ-1)."""
+
+SEQUENCE_GAP_US = 60_000_000
+"""How long, in block time, a gap in a stream may stay open before it is named (R-SEQ-4)."""
+
+MAX_DEADLINES_PER_BLOCK = 10_000
+"""Deadlines that take effect in one block (R-TIME-1): a block stays short even after a long silence."""
+
+MAX_AUTOMATIC_ROUNDS = 3
+"""Adjustments of one role in one transaction that are approved at once (R-ADJ-3); then people decide."""

@@ -1,0 +1,167 @@
+"""Control operations: the rare, signed messages beside batches.
+
+An operation is a fixed envelope, a body in MessagePack, and a signature over both. Bodies are frozen messages; a body is accepted only
+when it is exactly the bytes that encoding its decoded form gives, so that one operation has one form. Layout: docs/formats/operation.md.
+"""
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from tieout.wire.codes import OperationKind
+from tieout.wire.errors import WireError
+from tieout.wire.limits import MAX_OPERATION_BYTES
+
+OPERATION_TAG: Final = b"tieout/op/1\0\0\0\0\0"
+_ENVELOPE: Final = struct.Struct("<16s32sHHBBHQqI")
+ENVELOPE_BYTES: Final = _ENVELOPE.size
+SIGNATURE_BYTES: Final = 64
+
+
+class Enact(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Put an agreement into force (R-AGREE-1). `holders[i]` are the parties entitled to role i, ascending."""
+
+    agreement: bytes
+    holders: tuple[tuple[int, ...], ...]
+
+
+class CloseCutoff(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Judge what was opened up to a time (R-CUT-1)."""
+
+    agreement: str
+    cutoff_us: int
+
+
+class Confirm(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A party's verifier confirms a break from the party's own books (R-ALARM-2)."""
+
+    agreement: str
+    originator: int
+    transaction_id: str
+    episode: int
+
+
+class Acknowledge(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A person has seen the alarm (R-ALARM-3)."""
+
+    agreement: str
+    originator: int
+    transaction_id: str
+    episode: int
+
+
+class Propose(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A person proposes an adjustment that the rule would not propose again (R-ADJ-5)."""
+
+    agreement: str
+    originator: int
+    transaction_id: str
+    role: int
+
+
+class AdjustmentStep(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Approve, refuse, posted or failed, by the kind in the envelope (R-ADJ-4, R-ADJ-6).
+
+    `adjustment` is the number that the ledger gave when it was proposed; `reason` is text for people, possibly empty.
+    """
+
+    adjustment: int
+    reason: str
+
+
+Body = Enact | CloseCutoff | Confirm | Acknowledge | Propose | AdjustmentStep
+
+BODIES: Final[dict[OperationKind, type[Body]]] = {
+    OperationKind.ENACT: Enact,
+    OperationKind.CLOSE_CUTOFF: CloseCutoff,
+    OperationKind.CONFIRM: Confirm,
+    OperationKind.ACKNOWLEDGE: Acknowledge,
+    OperationKind.PROPOSE: Propose,
+    OperationKind.APPROVE: AdjustmentStep,
+    OperationKind.REFUSE: AdjustmentStep,
+    OperationKind.POSTED: AdjustmentStep,
+    OperationKind.FAILED: AdjustmentStep,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation as signed. `signed_bytes` is envelope and body; `signature` 64 bytes (empty while unsigned)."""
+
+    ledger_id: bytes
+    party: int
+    key: int
+    purpose: int
+    kind: OperationKind
+    stream: int
+    sequence: int
+    valid_until_us: int
+    body: Body
+    signature: bytes = b""
+
+    def signed_bytes(self) -> bytes:
+        """Return envelope and body: what the key signs."""
+        body = msgspec.msgpack.encode(self.body)
+        envelope = _ENVELOPE.pack(
+            OPERATION_TAG,
+            self.ledger_id,
+            self.party,
+            self.key,
+            self.purpose,
+            self.kind,
+            self.stream,
+            self.sequence,
+            self.valid_until_us,
+            len(body),
+        )
+        return envelope + body
+
+    def digest(self) -> bytes:
+        """SHA-256 of the signed bytes (R-SEQ-3)."""
+        return hashlib.sha256(self.signed_bytes()).digest()
+
+    def to_bytes(self) -> bytes:
+        """Return signed bytes and signature."""
+        return self.signed_bytes() + self.signature
+
+
+def parse_operation(data: bytes | memoryview) -> Operation:
+    """Read one operation. Raises WireError for anything that `to_bytes` would not have written."""
+    raw = bytes(data)
+    if not ENVELOPE_BYTES + SIGNATURE_BYTES <= len(raw) <= MAX_OPERATION_BYTES:
+        msg = f"an operation of {len(raw)} bytes"
+        raise WireError(msg)
+    tag, ledger_id, party, key, purpose, kind, stream, sequence, valid_until_us, size = (
+        _ENVELOPE.unpack_from(raw)
+    )
+    if tag != OPERATION_TAG:
+        msg = "not an operation: wrong domain tag"
+        raise WireError(msg)
+    if len(raw) != ENVELOPE_BYTES + size + SIGNATURE_BYTES:
+        msg = f"the envelope promises a body of {size} bytes"
+        raise WireError(msg)
+    body_bytes = raw[ENVELOPE_BYTES : ENVELOPE_BYTES + size]
+    try:
+        operation_kind = OperationKind(kind)
+        body = msgspec.msgpack.decode(body_bytes, type=BODIES[operation_kind])
+    except (ValueError, msgspec.MsgspecError) as error:
+        msg = f"the body of the operation does not fit: {error}"
+        raise WireError(msg) from error
+    if msgspec.msgpack.encode(body) != body_bytes:
+        msg = "the body of the operation is not in its one form"
+        raise WireError(msg)
+    return Operation(
+        ledger_id=ledger_id,
+        party=party,
+        key=key,
+        purpose=purpose,
+        kind=operation_kind,
+        stream=stream,
+        sequence=sequence,
+        valid_until_us=valid_until_us,
+        body=body,
+        signature=raw[ENVELOPE_BYTES + size :],
+    )
