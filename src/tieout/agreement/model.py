@@ -1,0 +1,109 @@
+"""What the parties agreed on, as the rules see it: indices instead of names, integers instead of decimals.
+
+An `Agreement` is made by `tieout.agreement.parse` from an author's file, or from the canonical form that stands on the ledger, and from
+nothing else; everything in it has been checked. Roles and fields are referred to by their index in the agreement's order.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from tieout.wire.rows import RowLayout
+
+
+class FieldType(StrEnum):
+    """Type of a field, as written in the file."""
+
+    CODE = "code"
+    TEXT = "text"
+    MONEY = "money"
+    QUANTITY = "quantity"
+    PRICE = "price"
+    RATE = "rate"
+    DATE = "date"
+    TIME = "time"
+    INTEGER = "integer"
+
+
+NUMBERS = (
+    FieldType.MONEY,
+    FieldType.QUANTITY,
+    FieldType.PRICE,
+    FieldType.RATE,
+    FieldType.INTEGER,
+)
+"""Types whose values are scaled integers (an integer has scale 0)."""
+
+
+class Policy(IntEnum):
+    """How the benchmark of a field is found (R-BENCH-1 to R-BENCH-3)."""
+
+    MAJORITY = 1
+    AUTHORITY = 2
+    DECISION = 3
+
+
+class AdjustmentMode(StrEnum):
+    """How books are adjusted: a further entry for the difference, an overwrite, or people are told."""
+
+    COMPENSATE = "compensate"
+    REPLACE = "replace"
+    NOTIFY = "notify"
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """Tolerance of a number field (R-TOL-2 to R-TOL-4). None: that kind is not stated.
+
+    `absolute` is scaled as the field (≥ 0). The percentage is percent_units / 10**percent_scale, 0 ≤ percent_units ≤ 10**12, percent_scale ≤ 6.
+    `of` is the index of the base's role, None for the larger absolute value.
+    """
+
+    absolute: int | None
+    percent_units: int | None
+    percent_scale: int
+    of: int | None
+    within_all: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field. `scale` is the number of decimals (0 unless a number), `length` bytes (codes and texts), `roles` ascending indices of the roles that report it.
+
+    `currency_field` is the index of the field that holds this money's currency; `currency` a fixed code; both None: no currency.
+    """
+
+    name: str
+    type: FieldType
+    scale: int
+    length: int
+    roles: tuple[int, ...]
+    optional: bool
+    compare: bool
+    currency_field: int | None
+    currency: str | None
+    tolerance: Tolerance | None
+    drift_days: int
+    policy: Policy
+    authority: int | None
+    limits: tuple[tuple[str, int], ...]
+    """Automatic adjusting up to (currency or "", scaled limit), sorted by currency; empty: always needs approval (R-ADJ-3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One version of an agreement. Durations are microseconds; `deadlines_us[i]` is None when role i has none."""
+
+    name: str
+    version: int
+    roles: tuple[str, ...]
+    opened_by: tuple[int, ...]
+    fields: tuple[Field, ...]
+    deadlines_us: tuple[int | None, ...]
+    mode: AdjustmentMode
+    quorum: int
+    retention_us: int
+    canonical: bytes
+    """The canonical form: what is hashed, signed by reference and put on the ledger."""
+    hash: bytes
+    """SHA-256 over a domain tag and the canonical form; 32 bytes."""
+    layout: RowLayout
