@@ -32,7 +32,7 @@ def next_events_chain(previous: bytes, events: bytes) -> bytes:
 
 def adjustment_id(  # noqa: PLR0913 - one argument for each thing that the id covers
     ledger_id: bytes,
-    agreement: int,
+    agreement_hash: bytes,
     originator: int,
     transaction_id: bytes,
     role: int,
@@ -40,6 +40,6 @@ def adjustment_id(  # noqa: PLR0913 - one argument for each thing that the id co
     fields: int,
     benchmark: bytes,
 ) -> bytes:
-    """Return the id of an adjustment (R-ADJ-2). `agreement` is the agreement number, `fields` the bits of the adjusted fields, `benchmark` their values as row bytes."""
-    fixed = struct.pack("<HH36sBIQ", agreement, originator, transaction_id, role, revision, fields)
-    return hashlib.sha256(ADJUSTMENT_TAG + ledger_id + fixed + benchmark).digest()
+    """Return the id of an adjustment (R-ADJ-2). `agreement_hash` is that of the version the transaction is pinned to, `fields` the bits of the adjusted fields, `benchmark` their values as row bytes."""
+    fixed = struct.pack("<H36sBIQ", originator, transaction_id, role, revision, fields)
+    return hashlib.sha256(ADJUSTMENT_TAG + ledger_id + agreement_hash + fixed + benchmark).digest()

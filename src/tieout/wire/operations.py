@@ -65,10 +65,14 @@ class Propose(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
 class AdjustmentStep(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Approve, refuse, posted or failed, by the kind in the envelope (R-ADJ-4, R-ADJ-6).
 
-    `adjustment` is the number that the ledger gave when it was proposed; `reason` is text for people, possibly empty.
+    `adjustment` is the id (32 bytes, R-ADJ-2), so that a person signs what exactly is approved; `reason` is text for people, possibly empty.
     """
 
-    adjustment: int
+    agreement: str
+    originator: int
+    transaction_id: str
+    role: int
+    adjustment: bytes
     reason: str
 
 
