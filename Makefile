@@ -21,7 +21,7 @@ setup: $(READY) ## make the environment in .venv, with the tieout command in it
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "Tieout needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)."; \
+		echo "Tieout needs Python 3.11 or newer; '$(PYTHON)' answers: $$($(PYTHON) --version 2>&1)"; \
 		echo "Name another one: make setup PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "'$(PYTHON)' comes without venv or pip. On Debian and Ubuntu:"; \
