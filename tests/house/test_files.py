@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
-from tests.house.tree import PACKAGE, ROOT, documents, name_of, tracked_files
+from tests.house.tree import PACKAGE, ROOT, documents, name_of, sources, tracked_files
 
 # Composed from parts, so that this file does not contain what it looks for.
 MACHINE_PATHS = re.compile(r"(?<![\w.~<>/])/(?:work|root|home|Users|tmp|private)/[\w.]")
@@ -73,8 +73,18 @@ def test_the_lock_holds_versions_and_hashes_only() -> None:
 
 
 def test_every_room_explains_itself() -> None:
-    rooms = [path.parent for path in sorted(PACKAGE.glob("*/__init__.py"))]
-    assert [room.name for room in rooms if not (room / "README.md").is_file()] == []
+    lacking = [
+        room.name
+        for room in sorted(PACKAGE.iterdir())
+        if any(room.rglob("*.py"))
+        if not (room / "README.md").is_file()
+    ]
+    assert lacking == []
+
+
+def test_every_folder_of_a_room_is_a_package_that_the_import_check_sees() -> None:
+    folders = {path.parent for path in sources()}
+    assert [name_of(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []
 
 
 def test_links_between_documents_lead_somewhere() -> None:
