@@ -1,7 +1,8 @@
 """Batches: rows of one party, for one role under one agreement, signed once.
 
-The signature covers the header alone; the header carries the RFC 6962 root of the rows, so that one row can be shown to a
-stranger with a path instead of with its neighbours. Layout: docs/formats/batch.md.
+The signature covers the header alone; the header carries the RFC 6962 root of the rows, so that one
+row can be shown to a stranger with a path instead of with its neighbours. Layout:
+docs/formats/batch.md.
 """
 
 import hashlib
@@ -20,7 +21,10 @@ SIGNATURE_BYTES: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class BatchHeader:
-    """Everything that the party signs. Numbers are unsigned; `valid_until_us` is microseconds UTC; roots and hashes are 32 bytes."""
+    """Everything that the party signs.
+
+    Numbers are unsigned; `valid_until_us` is microseconds UTC; roots and hashes are 32 bytes.
+    """
 
     ledger_id: bytes
     party: int
@@ -64,10 +68,12 @@ class BatchHeader:
 
 
 def parse_header(data: bytes | memoryview) -> BatchHeader:
-    """Read the header at the start of `data`. Raises WireError for anything that `to_bytes` would not have written."""
+    """Read the header at the start of `data`.
+
+    Raises WireError for anything that `to_bytes` would not have written.
+    """
     if len(data) < HEADER_BYTES:
-        msg = f"a batch header has {HEADER_BYTES} bytes, not {len(data)}"
-        raise WireError(msg)
+        raise WireError(f"a batch header has {HEADER_BYTES} bytes, not {len(data)}")
     (
         tag,
         ledger_id,
@@ -87,11 +93,9 @@ def parse_header(data: bytes | memoryview) -> BatchHeader:
         rows_root,
     ) = _HEADER.unpack_from(data)
     if tag != BATCH_TAG:
-        msg = "not a batch: wrong domain tag"
-        raise WireError(msg)
+        raise WireError("not a batch: wrong domain tag")
     if reserved != 0:
-        msg = "the reserved bytes of the header must be zero"
-        raise WireError(msg)
+        raise WireError("the reserved bytes of the header must be zero")
     return BatchHeader(
         ledger_id=ledger_id,
         party=party,
@@ -112,9 +116,13 @@ def parse_header(data: bytes | memoryview) -> BatchHeader:
 
 def _name(padded: bytes) -> str:
     name = padded.rstrip(b"\0")
-    if not name or len(name) > NAME_BYTES or not name.isascii() or not name.decode("ascii").isprintable():
-        msg = "the agreement's name must be printable ASCII, NUL padded"
-        raise WireError(msg)
+    if (
+        not name
+        or len(name) > NAME_BYTES
+        or not name.isascii()
+        or not name.decode("ascii").isprintable()
+    ):
+        raise WireError("the agreement's name must be printable ASCII, NUL padded")
     return name.decode("ascii")
 
 
@@ -136,16 +144,16 @@ def parse_batch(data: bytes | memoryview) -> Batch:
     """Read a whole batch without copying its rows. Raises WireError when sizes do not fit."""
     view = memoryview(data)
     if len(view) > MAX_BATCH_BYTES:
-        msg = f"a batch has at most {MAX_BATCH_BYTES} bytes, not {len(view)}"
-        raise WireError(msg)
+        raise WireError(f"a batch has at most {MAX_BATCH_BYTES} bytes, not {len(view)}")
     header = parse_header(view)
     if not 1 <= header.row_count <= MAX_BATCH_ROWS:
-        msg = f"a batch has 1 to {MAX_BATCH_ROWS} rows, not {header.row_count}"
-        raise WireError(msg)
+        raise WireError(f"a batch has 1 to {MAX_BATCH_ROWS} rows, not {header.row_count}")
     start = HEADER_BYTES + SIGNATURE_BYTES
     if len(view) != start + header.row_count * header.row_bytes:
-        msg = f"the header promises {header.row_count} rows of {header.row_bytes} bytes, {len(view) - start} bytes follow"
-        raise WireError(msg)
+        raise WireError(
+            f"the header promises {header.row_count} rows of {header.row_bytes} bytes, "
+            f"{len(view) - start} bytes follow"
+        )
     return Batch(
         header=header,
         header_bytes=bytes(view[:HEADER_BYTES]),

@@ -10,7 +10,10 @@ from tieout.wire.codes import ItemOutcome
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Items (whole signed batches and operations) in order. Heights count from 1; time is microseconds UTC."""
+    """Items (whole signed batches and operations) in order, at a time.
+
+    Heights count from 1; time is microseconds UTC.
+    """
 
     height: int
     time_us: int
@@ -21,8 +24,9 @@ class Block:
 class ItemResult:
     """What became of one item.
 
-    `leaf` is its index in the log, None when it is not kept (R-ITEM-2). `rows` counts a batch's rows by RowOutcome number (length 7);
-    empty for operations and refused batches. `bad_row` is the first malformed row of a refused batch.
+    `leaf` is its index in the log, None when it is not kept (R-ITEM-2). `rows` counts a batch's
+    rows by RowOutcome number (length 7); empty for operations and refused batches. `bad_row` is the
+    first malformed row of a refused batch.
     """
 
     outcome: ItemOutcome
@@ -33,7 +37,7 @@ class ItemResult:
 
 @dataclass(frozen=True, slots=True)
 class BlockResult:
-    """What a block did: one result an item, the events (EVENT_DTYPE) in order, and the app hash after it."""
+    """What a block did: a result for each item, the events (EVENT_DTYPE), the app hash after it."""
 
     height: int
     app_hash: bytes

@@ -1,7 +1,7 @@
 """The numbers of everything that is said with a number: kinds, outcomes, statuses.
 
-Outcomes stand in order of precedence (R-ITEM-1, R-BATCH-1, R-ROW-2). A number is never reused; the same lists stand
-in docs/formats/codes.md, which a test compares with this file.
+Outcomes stand in order of precedence (R-ITEM-1, R-BATCH-1, R-ROW-2). A number is never reused; the
+same lists stand in docs/formats/codes.md, which a test compares with this file.
 """
 
 from enum import IntEnum

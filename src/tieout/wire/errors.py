@@ -2,4 +2,7 @@
 
 
 class WireError(ValueError):
-    """Bytes or values that do not fit the wire formats. The sender is at fault; sending the same again will not help."""
+    """Bytes or values that do not fit the wire formats.
+
+    The sender is at fault; sending the same again will not help.
+    """

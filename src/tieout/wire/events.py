@@ -1,7 +1,7 @@
 """Events: what a block changed, as fixed-width rows in the order in which it happened.
 
-Their bytes are chained into the app hash, so two implementations that agree on events agree on every verdict. What each kind
-puts into which column stands in docs/formats/events.md.
+Their bytes are chained into the app hash, so two implementations that agree on events agree on
+every verdict. What each kind puts into which column stands in docs/formats/events.md.
 """
 
 from typing import Final

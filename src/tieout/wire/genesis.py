@@ -1,7 +1,9 @@
-"""Genesis: how a ledger begins. Who takes part, who acts for them, with which keys, under which version of the rules.
+"""Genesis: how a ledger begins.
 
-The ledger's id is a hash of this message, so two ledgers that differ in anything written here never take each other's batches.
-Form: JSON with the fields in the order below, no spaces (docs/formats/genesis.md); any other bytes are refused.
+It says who takes part, who acts for them, with which keys, and under which version of the rules.
+The ledger's id is a hash of this message, so two ledgers that differ in anything written here never
+take each other's batches. Form: JSON with the fields in the order below, no spaces
+(docs/formats/genesis.md); any other bytes are refused.
 """
 
 import hashlib
@@ -18,7 +20,10 @@ _PUBLIC_HEX = 64
 
 
 class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An Ed25519 public key (hex). Valid from `from_height` up to and including `until_height` (0: no end)."""
+    """An Ed25519 public key (hex).
+
+    Valid from `from_height` up to and including `until_height` (0: no end).
+    """
 
     number: int
     public: str
@@ -44,7 +49,11 @@ class Party(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Genesis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The beginning. `operator` is the number of the party that keeps a single-operator ledger alone, 0 for a consortium."""
+    """The beginning.
+
+    `operator` is the number of the party that keeps a single-operator ledger alone, 0 for a
+    consortium.
+    """
 
     format: int
     name: str
@@ -77,17 +86,15 @@ def parse_genesis(data: bytes) -> Genesis:
     try:
         genesis = msgspec.json.decode(data, type=Genesis)
     except msgspec.MsgspecError as error:
-        msg = f"not a genesis: {error}"
-        raise WireError(msg) from error
+        raise WireError(f"not a genesis: {error}") from error
     if genesis.to_bytes() != data.rstrip(b"\n"):
-        msg = "the genesis is not in its one form (field order, spaces)"
-        raise WireError(msg)
+        raise WireError("the genesis is not in its one form (field order, spaces)")
     check_genesis(genesis)
     return genesis
 
 
 def check_genesis(genesis: Genesis) -> None:
-    """Raise WireError when numbers do not count up, names or keys do not fit, or a purpose is unknown."""
+    """Raise WireError for numbers that do not count up, unfit names or keys, unknown purposes."""
     if genesis.format != 1 or genesis.rules_version != 1:
         _refuse("this program knows format 1 and rules version 1 only")
     if not 1 <= len(genesis.parties) < 1 << 16:
@@ -133,10 +140,14 @@ def _check_key(key: Key, where: str) -> None:
 
 
 def _check_name(name: str, where: str) -> None:
-    if not name or len(name.encode()) > NAME_BYTES or not name.isprintable() or name.strip() != name:
+    if (
+        not name
+        or len(name.encode()) > NAME_BYTES
+        or not name.isprintable()
+        or name.strip() != name
+    ):
         _refuse(f"{where}: a name has 1 to {NAME_BYTES} bytes of printable text")
 
 
 def _refuse(what: str) -> None:
-    msg = f"genesis: {what}"
-    raise WireError(msg)
+    raise WireError(f"genesis: {what}")

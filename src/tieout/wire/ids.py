@@ -9,7 +9,7 @@ ADJUSTMENT_TAG: Final = b"tieout/adjustment/1\0"
 EVENTS_TAG: Final = b"tieout/events/1\0"
 
 
-def app_hash(  # noqa: PLR0913 - one argument for each thing that the hash covers
+def app_hash(
     ledger_id: bytes,
     log_size: int,
     log_root: bytes,
@@ -18,19 +18,30 @@ def app_hash(  # noqa: PLR0913 - one argument for each thing that the hash cover
     agreements_hash: bytes,
     state_digest: bytes,
 ) -> bytes:
-    """Hash what a node answers for after a block. No height, no time: a block without effect does not change it (R-BLOCK-3)."""
-    parts = (ledger_id, struct.pack("<Q", log_size), log_root, events_chain, members_hash, agreements_hash, state_digest)
+    """Hash what a node answers for after a block.
+
+    No height, no time: a block without effect does not change it (R-BLOCK-3).
+    """
+    parts = (
+        ledger_id,
+        struct.pack("<Q", log_size),
+        log_root,
+        events_chain,
+        members_hash,
+        agreements_hash,
+        state_digest,
+    )
     return hashlib.sha256(APP_TAG + b"".join(parts)).digest()
 
 
 def next_events_chain(previous: bytes, events: bytes) -> bytes:
-    """Chain the events of a block to those before it; a block without events leaves the chain as it was."""
+    """Chain the events of a block to those before it; without events the chain stays as it was."""
     if not events:
         return previous
     return hashlib.sha256(EVENTS_TAG + previous + events).digest()
 
 
-def adjustment_id(  # noqa: PLR0913 - one argument for each thing that the id covers
+def adjustment_id(
     ledger_id: bytes,
     agreement_hash: bytes,
     originator: int,
@@ -40,6 +51,11 @@ def adjustment_id(  # noqa: PLR0913 - one argument for each thing that the id co
     fields: int,
     benchmark: bytes,
 ) -> bytes:
-    """Return the id of an adjustment (R-ADJ-2). `agreement_hash` is that of the version the transaction is pinned to, `fields` the bits of the adjusted fields, `benchmark` their values as row bytes."""
+    """Return the id of an adjustment (R-ADJ-2).
+
+    `agreement_hash` is that of the version the
+    transaction is pinned to, `fields` the bits of the adjusted fields, `benchmark` their values as
+    row bytes.
+    """
     fixed = struct.pack("<H36sBIQ", originator, transaction_id, role, revision, fields)
     return hashlib.sha256(ADJUSTMENT_TAG + ledger_id + agreement_hash + fixed + benchmark).digest()

@@ -1,4 +1,7 @@
-"""Every limit of the wire, with its reason. A message beyond one of these is refused, not truncated."""
+"""Every limit of the wire, with its reason.
+
+A message beyond one of these is refused, not truncated.
+"""
 
 ID_BYTES = 36
 """Transaction ids: ISO 20022 Max35Text and the 36 characters of a UUID fit."""
@@ -7,7 +10,7 @@ NAME_BYTES = 36
 """Names of agreements, parties and persons: as long as an id, so that they fit the same columns."""
 
 MAX_ABS_NUMBER = (1 << 62) - 1
-"""Largest magnitude of a scaled integer: the difference of two such values still fits a signed 64-bit."""
+"""Largest magnitude of a scaled integer: the difference of two still fits a signed 64-bit."""
 
 MAX_FIELDS = 64
 """Fields of an agreement: the presence bits of a row are one 64-bit word."""
@@ -40,7 +43,10 @@ SEQUENCE_GAP_US = 60_000_000
 """How long, in block time, a gap in a stream may stay open before it is named (R-SEQ-4)."""
 
 MAX_DEADLINES_PER_BLOCK = 10_000
-"""Deadlines that take effect in one block (R-TIME-1): a block stays short even after a long silence."""
+"""Deadlines that take effect in a block (R-TIME-1): it stays short after a long silence."""
 
 MAX_AUTOMATIC_ROUNDS = 3
-"""Adjustments of one role in one transaction that are approved at once (R-ADJ-3); then people decide."""
+"""Adjustments of a role in a transaction approved at once (R-ADJ-3); then people decide."""
+
+MAX_PARSED_KEYS = 4_096
+"""Public keys kept in parsed form: every key of a large ledger; a stranger's cannot pile up."""

@@ -1,7 +1,8 @@
 """Control operations: the rare, signed messages beside batches.
 
-An operation is a fixed envelope, a body in MessagePack, and a signature over both. Bodies are frozen messages; a body is accepted only
-when it is exactly the bytes that encoding its decoded form gives, so that one operation has one form. Layout: docs/formats/operation.md.
+An operation is a fixed envelope, a body in MessagePack, and a signature over both. Bodies are
+frozen messages; a body is accepted only when it is exactly the bytes that encoding its decoded form
+gives, so that one operation has one form. Layout: docs/formats/operation.md.
 """
 
 import hashlib
@@ -22,7 +23,10 @@ SIGNATURE_BYTES: Final = 64
 
 
 class Enact(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Put an agreement into force (R-AGREE-1). `holders[i]` are the parties entitled to role i, ascending."""
+    """Put an agreement into force (R-AGREE-1).
+
+    `holders[i]` are the parties entitled to role i, ascending.
+    """
 
     agreement: bytes
     holders: tuple[tuple[int, ...], ...]
@@ -65,7 +69,8 @@ class Propose(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
 class AdjustmentStep(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Approve, refuse, posted or failed, by the kind in the envelope (R-ADJ-4, R-ADJ-6).
 
-    `adjustment` is the id (32 bytes, R-ADJ-2), so that a person signs what exactly is approved; `reason` is text for people, possibly empty.
+    `adjustment` is the id (32 bytes, R-ADJ-2), so that a person signs what exactly is approved;
+    `reason` is text for people, possibly empty.
     """
 
     agreement: str
@@ -93,7 +98,7 @@ BODIES: Final[dict[OperationKind, type[Body]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation as signed. `signed_bytes` is envelope and body; `signature` 64 bytes (empty while unsigned)."""
+    """An operation; `signature` has 64 bytes, or none while it is not signed yet."""
 
     ledger_id: bytes
     party: int
@@ -136,27 +141,22 @@ def parse_operation(data: bytes | memoryview) -> Operation:
     """Read one operation. Raises WireError for anything that `to_bytes` would not have written."""
     raw = bytes(data)
     if not ENVELOPE_BYTES + SIGNATURE_BYTES <= len(raw) <= MAX_OPERATION_BYTES:
-        msg = f"an operation of {len(raw)} bytes"
-        raise WireError(msg)
+        raise WireError(f"an operation of {len(raw)} bytes")
     tag, ledger_id, party, key, purpose, kind, stream, sequence, valid_until_us, size = (
         _ENVELOPE.unpack_from(raw)
     )
     if tag != OPERATION_TAG:
-        msg = "not an operation: wrong domain tag"
-        raise WireError(msg)
+        raise WireError("not an operation: wrong domain tag")
     if len(raw) != ENVELOPE_BYTES + size + SIGNATURE_BYTES:
-        msg = f"the envelope promises a body of {size} bytes"
-        raise WireError(msg)
+        raise WireError(f"the envelope promises a body of {size} bytes")
     body_bytes = raw[ENVELOPE_BYTES : ENVELOPE_BYTES + size]
     try:
         operation_kind = OperationKind(kind)
         body = msgspec.msgpack.decode(body_bytes, type=BODIES[operation_kind])
     except (ValueError, msgspec.MsgspecError) as error:
-        msg = f"the body of the operation does not fit: {error}"
-        raise WireError(msg) from error
+        raise WireError(f"the body of the operation does not fit: {error}") from error
     if msgspec.msgpack.encode(body) != body_bytes:
-        msg = "the body of the operation is not in its one form"
-        raise WireError(msg)
+        raise WireError("the body of the operation is not in its one form")
     return Operation(
         ledger_id=ledger_id,
         party=party,

@@ -1,8 +1,9 @@
 """Rows: what one role says about one transaction, as fixed-width bytes.
 
-A row is a prefix that every agreement shares and then the agreement's fields, packed, little-endian, without padding between
-them (docs/formats/batch.md). Untrusted rows are read with `numpy.frombuffer` and a structured dtype, which is exact and bounds-checked;
-whether the bytes are well formed (R-ROW-1) is judged by the rules, not here.
+A row is a prefix that every agreement shares and then the agreement's fields, packed,
+little-endian, without padding between them (docs/formats/batch.md). Untrusted rows are read with
+`numpy.frombuffer` and a structured dtype, which is exact and bounds-checked; whether the bytes are
+well formed (R-ROW-1) is judged by the rules, not here.
 """
 
 from dataclasses import dataclass
@@ -45,11 +46,12 @@ PREFIX_BYTES: Final = PREFIX_DTYPE.itemsize
 SALT_OFFSET: Final = 52
 SALT_BYTES: Final = 16
 WIDTHS: Final = {ColumnKind.NUMBER: 8, ColumnKind.DATE: 4, ColumnKind.TIME: 8}
+NUMPY_KINDS: Final = {ColumnKind.NUMBER: "<i8", ColumnKind.DATE: "<i4", ColumnKind.TIME: "<i8"}
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One field of a row. `offset` and `width` are bytes; the offset counts from the start of the row."""
+    """One field of a row. `offset` (from the start of the row) and `width` are bytes."""
 
     name: str
     kind: ColumnKind
@@ -71,14 +73,10 @@ class RowLayout:
 
     def dtype(self) -> np.dtype[np.void]:
         """Structured dtype of a row: the prefix's names, then one `f_<name>` for each field."""
-        kinds = {
-            ColumnKind.NUMBER: lambda _: "<i8",
-            ColumnKind.DATE: lambda _: "<i4",
-            ColumnKind.TIME: lambda _: "<i8",
-            ColumnKind.CODE: lambda width: f"S{width}",
-            ColumnKind.TEXT: lambda width: f"S{width}",
-        }
-        columns = [(f"f_{c.name}", kinds[c.kind](c.width)) for c in self.columns]
+        columns = [
+            (f"f_{column.name}", NUMPY_KINDS.get(column.kind, f"S{column.width}"))
+            for column in self.columns
+        ]
         return np.dtype([*PREFIX_DTYPE.descr, *columns])
 
 
@@ -88,8 +86,7 @@ def row_layout(fields: list[tuple[str, ColumnKind, int]]) -> RowLayout:
     Raises WireError when there are more than 64 fields or a row would be wider than 1,024 bytes.
     """
     if len(fields) > MAX_FIELDS:
-        msg = f"{len(fields)} fields; at most {MAX_FIELDS} fit"
-        raise WireError(msg)
+        raise WireError(f"{len(fields)} fields; at most {MAX_FIELDS} fit")
     columns = []
     offset = PREFIX_BYTES
     for name, kind, length in fields:
@@ -97,6 +94,5 @@ def row_layout(fields: list[tuple[str, ColumnKind, int]]) -> RowLayout:
         columns.append(Column(name, kind, offset, width))
         offset += width
     if offset > MAX_ROW_BYTES:
-        msg = f"a row would have {offset} bytes; at most {MAX_ROW_BYTES} are allowed"
-        raise WireError(msg)
+        raise WireError(f"a row would have {offset} bytes; at most {MAX_ROW_BYTES} are allowed")
     return RowLayout(tuple(columns), offset)

@@ -1,0 +1,1 @@
+"""The one byte form of everything that is signed, hashed or sent."""
