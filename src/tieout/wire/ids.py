@@ -2,11 +2,20 @@
 
 import hashlib
 import struct
+from collections.abc import Iterable
 from typing import Final
+
+import msgspec
+
+from tieout.wire.genesis import Genesis
 
 APP_TAG: Final = b"tieout/app/1\0"
 ADJUSTMENT_TAG: Final = b"tieout/adjustment/1\0"
 EVENTS_TAG: Final = b"tieout/events/1\0"
+MEMBERS_TAG: Final = b"tieout/members/1\0"
+AGREEMENTS_TAG: Final = b"tieout/agreements/1\0"
+NO_EVENTS: Final = bytes(32)
+"""The chain of events before the first event."""
 
 
 def app_hash(
@@ -39,6 +48,19 @@ def next_events_chain(previous: bytes, events: bytes) -> bytes:
     if not events:
         return previous
     return hashlib.sha256(EVENTS_TAG + previous + events).digest()
+
+
+def members_hash(genesis: Genesis) -> bytes:
+    """Hash who takes part, as it stands in the genesis."""
+    return hashlib.sha256(MEMBERS_TAG + msgspec.json.encode(genesis.parties)).digest()
+
+
+def agreements_hash(enacted: Iterable[bytes]) -> bytes:
+    """Hash what is in force.
+
+    `enacted`: SHA-256 of the body of each book's enact operation, in the order of the books.
+    """
+    return hashlib.sha256(AGREEMENTS_TAG + b"".join(enacted)).digest()
 
 
 def adjustment_id(
