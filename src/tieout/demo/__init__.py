@@ -1,0 +1,1 @@
+"""A seeded fund day, played live against a ledger of its own."""
