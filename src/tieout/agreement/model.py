@@ -1,7 +1,8 @@
-"""What the parties agreed on, as the rules see it: indices instead of names, integers instead of decimals.
+"""What the parties agreed on, as the rules see it: indices for names, integers for decimals.
 
-An `Agreement` is made by `tieout.agreement.parse` from an author's file, or from the canonical form that stands on the ledger, and from
-nothing else; everything in it has been checked. Roles and fields are referred to by their index in the agreement's order.
+An `Agreement` is made by `tieout.agreement.parse` from an author's file, or from the canonical form
+that stands on the ledger, and from nothing else; everything in it has been checked. Roles and
+fields are referred to by their index in the agreement's order.
 """
 
 from dataclasses import dataclass
@@ -43,7 +44,11 @@ class Policy(IntEnum):
 
 
 class AdjustmentMode(StrEnum):
-    """How books are adjusted: a further entry for the difference, an overwrite, or people are told."""
+    """How books are adjusted.
+
+    Compensate: a further entry for the difference. Replace: the entry is overwritten. Notify: people
+    are told, and nothing is approved.
+    """
 
     COMPENSATE = "compensate"
     REPLACE = "replace"
@@ -54,8 +59,9 @@ class AdjustmentMode(StrEnum):
 class Tolerance:
     """Tolerance of a number field (R-TOL-2 to R-TOL-4). None: that kind is not stated.
 
-    `absolute` is scaled as the field (≥ 0). The percentage is percent_units / 10**percent_scale, 0 ≤ percent_units ≤ 10**12, percent_scale ≤ 6.
-    `of` is the index of the base's role, None for the larger absolute value.
+    At least one of `absolute` and `percent_units` is stated. `absolute` is scaled as the field, 0 or
+    more. The percentage is percent_units / 10**percent_scale, 0 ≤ percent_units ≤ 10**12,
+    percent_scale ≤ 6. `of` is the index of the base's role, None for the larger absolute value.
     """
 
     absolute: int | None
@@ -67,9 +73,12 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field. `scale` is the number of decimals (0 unless a number), `length` bytes (codes and texts), `roles` ascending indices of the roles that report it.
+    """One field.
 
-    `currency_field` is the index of the field that holds this money's currency; `currency` a fixed code; both None: no currency.
+    `scale` is the number of decimals (0 unless a number), `length` bytes (codes and texts, else 0),
+    `roles` ascending indices of the roles that report it. `currency_field` is the index of the code
+    field that holds this money's currency, `currency` a fixed code; both None: no currency.
+    `authority` is a role that reports the field, None unless the policy is AUTHORITY.
     """
 
     name: str
@@ -86,12 +95,20 @@ class Field:
     policy: Policy
     authority: int | None
     limits: tuple[tuple[str, int], ...]
-    """Automatic adjusting up to (currency or "", scaled limit), sorted by currency; empty: always needs approval (R-ADJ-3)."""
+    """Automatic adjusting up to (currency, limit scaled as the field), by currency (R-ADJ-3).
+
+    The currency is "" for a field without one, and the fixed code of a field that has one. No entry
+    for a currency, or none at all: always needs approval.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """One version of an agreement. Durations are microseconds; `deadlines_us[i]` is None when role i has none."""
+    """One version of an agreement.
+
+    `opened_by` are ascending indices of roles, () when anybody may open (R-OPEN-1). Durations are
+    microseconds; `deadlines_us[i]` is None when role i has none.
+    """
 
     name: str
     version: int

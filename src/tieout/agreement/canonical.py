@@ -1,0 +1,123 @@
+"""The canonical form: the one sequence of bytes of an agreement, which is hashed and enacted.
+
+JSON (RFC 8259) with the number of this form and what the author stated: keys sorted, no spaces,
+ASCII only. Fields are a list, since their order is significant and that of keys is not. Nothing in
+a well-formed agreement needs an escape. Defaults are not filled in. Layout:
+docs/formats/agreement.md.
+"""
+
+import hashlib
+import json
+from typing import Final
+
+from tieout.agreement.errors import Findings
+from tieout.agreement.stated import StatedAgreement, StatedField
+from tieout.agreement.table import BareDecimal
+from tieout.units.durations import format_duration
+from tieout.wire.limits import MAX_AGREEMENT_BYTES
+
+FORMAT: Final = 1
+AGREEMENT_TAG: Final = b"tieout/agreement/1\0"
+
+_NOT_CANONICAL: Final = "Only the bytes that a node wrote itself are taken; enact the file again."
+
+
+def canonical_bytes(stated: StatedAgreement) -> bytes:
+    """Return the canonical form of what was stated."""
+    sections = {
+        "benchmark": stated.benchmark,
+        "deadlines": {
+            role: format_duration(duration_us) for role, duration_us in stated.deadlines_us.items()
+        },
+        "adjustment": _stated_only({"mode": stated.mode, "automatic_up_to": stated.limits or None}),
+        "alarm": _stated_only({"quorum": stated.quorum}),
+        "retention": _stated_only(
+            {
+                "closed": None
+                if stated.retention_us is None
+                else format_duration(stated.retention_us)
+            }
+        ),
+    }
+    tree = {
+        "format": FORMAT,
+        "name": stated.name,
+        "version": stated.version,
+        "roles": stated.roles,
+        "opened_by": stated.opened_by,
+        "fields": [_field_tree(field) for field in stated.fields],
+        **{key: section or None for key, section in sections.items()},
+    }
+    text = json.dumps(_stated_only(tree), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.encode("ascii")
+
+
+def agreement_hash(canonical: bytes) -> bytes:
+    """Return SHA-256 over the domain tag and the canonical form (32 bytes)."""
+    return hashlib.sha256(AGREEMENT_TAG + canonical).digest()
+
+
+def read_canonical(data: bytes, findings: Findings) -> dict[str, object] | None:
+    """Return the tree of a file that states the same; None with a problem noted for other bytes.
+
+    Whether the bytes are the canonical ones is known only when they are written again.
+    """
+    if len(data) > MAX_AGREEMENT_BYTES:
+        wrong = f"the canonical form has {len(data)} bytes"
+        findings.add("", wrong, f"At most {MAX_AGREEMENT_BYTES} are allowed.")
+        return None
+    try:
+        tree = json.loads(data.decode("ascii"), parse_float=BareDecimal, parse_constant=BareDecimal)
+    except (ValueError, RecursionError):
+        findings.add("", "not JSON in ASCII", _NOT_CANONICAL)
+        return None
+    if not isinstance(tree, dict) or tree.pop("format", None) != FORMAT:
+        findings.add("format", f"not a canonical form of format {FORMAT}", _NOT_CANONICAL)
+        return None
+    fields = tree.get("fields")
+    if not isinstance(fields, list) or not all(isinstance(field, dict) for field in fields):
+        findings.add("fields", "not a list of fields", _NOT_CANONICAL)
+        return None
+    tree["fields"] = {
+        str(field.get("name")): {key: value for key, value in field.items() if key != "name"}
+        for field in fields
+    }
+    return tree
+
+
+def reject_other_bytes(findings: Findings) -> None:
+    """Note that the bytes are not those that the agreement is written as."""
+    findings.add("", "not in canonical form", _NOT_CANONICAL)
+
+
+def _field_tree(field: StatedField) -> dict[str, object]:
+    tolerance = field.tolerance
+    return _stated_only(
+        {
+            "name": field.name,
+            "type": field.type,
+            "length": field.length,
+            "scale": field.scale,
+            "roles": field.roles,
+            "optional": field.optional,
+            "compare": field.compare,
+            "currency": field.currency
+            if field.currency_field is None
+            else {"field": field.currency_field},
+            "tolerance": None
+            if tolerance is None
+            else _stated_only(
+                {
+                    "absolute": tolerance.absolute,
+                    "percent": tolerance.percent,
+                    "of": tolerance.of,
+                    "within": tolerance.within,
+                }
+            ),
+            "drift_days": field.drift_days,
+        }
+    )
+
+
+def _stated_only(tree: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in tree.items() if value is not None}

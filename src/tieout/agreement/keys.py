@@ -1,0 +1,56 @@
+"""Every key that a file may have, table by table, and the words that are taken.
+
+docs/agreement.md has an entry for each; a test compares the two.
+"""
+
+import re
+from typing import Final
+
+from tieout.agreement.model import NUMBERS, FieldType
+from tieout.agreement.table import IDENTIFIER
+
+AGREEMENT_NAME: Final = re.compile(r"[a-z][a-z0-9_-]*")
+ROLE_NAME: Final = IDENTIFIER
+FIELD_NAME: Final = IDENTIFIER
+
+TOP: Final = (
+    *("name", "version", "roles", "opened_by", "fields", "benchmark", "deadlines"),
+    *("adjustment", "alarm", "retention"),
+)
+FIELD: Final = (
+    *("type", "length", "scale", "currency", "tolerance", "drift_days"),
+    *("roles", "optional", "compare"),
+)
+CURRENCY: Final = ("field",)
+TOLERANCE: Final = ("absolute", "percent", "of", "within")
+ADJUSTMENT: Final = ("mode", "automatic_up_to")
+ALARM: Final = ("quorum",)
+RETENTION: Final = ("closed",)
+
+BENCHMARK_DEFAULT: Final = "default"
+MAJORITY: Final = "majority"
+DECISION: Final = "decision"
+RESERVED_ROLES: Final = (MAJORITY, DECISION)
+"""Would not be told from a policy in `[benchmark]`."""
+
+BREAKS_COLUMNS: Final = (
+    *("transaction_id", "kind", "field", "role"),
+    *("reported", "benchmark", "basis", "difference", "status"),
+)
+RESERVED_FIELDS: Final = (BENCHMARK_DEFAULT, *BREAKS_COLUMNS)
+"""`default` would be taken for the default in `[benchmark]`, the others for breaks columns."""
+
+LENGTH_TYPES: Final = (FieldType.CODE, FieldType.TEXT)
+SCALE_TYPES: Final = tuple(kind for kind in NUMBERS if kind is not FieldType.INTEGER)
+ONLY_FOR: Final[dict[str, tuple[FieldType, ...]]] = {
+    "length": LENGTH_TYPES,
+    "scale": SCALE_TYPES,
+    "currency": (FieldType.MONEY,),
+    "tolerance": NUMBERS,
+    "drift_days": (FieldType.DATE,),
+}
+"""Keys of a field that only some types have."""
+REQUIRED_FOR: Final[dict[str, tuple[FieldType, ...]]] = {
+    "length": LENGTH_TYPES,
+    "scale": SCALE_TYPES,
+}

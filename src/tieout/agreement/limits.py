@@ -1,0 +1,33 @@
+"""Every limit of an agreement that the wire does not set already, with its reason."""
+
+from typing import Final
+
+MAX_FILE_CHARACTERS: Final = 256 * 1024
+"""The author's text, comments included: four times the largest canonical form."""
+
+MAX_PROBLEMS: Final = 100
+"""Problems listed for one file: nobody mends more in one go, and hostile bytes stay cheap."""
+
+MIN_ROLES: Final = 2
+"""With one role there is nothing to reconcile."""
+
+MAX_NAME_CHARACTERS: Final = 36
+"""Names of agreements, roles and fields: as long as NAME_BYTES of the wire, and all ASCII."""
+
+MAX_VERSION: Final = (1 << 32) - 1
+"""A version is an unsigned 32-bit number in the header of a batch."""
+
+MAX_QUORUM: Final = (1 << 16) - 1
+"""No ledger has more parties than a party number counts."""
+
+MAX_PERCENT_DECIMALS: Final = 6
+"""A hundredth of a basis point of a basis point; products stay within 128 bits."""
+
+MAX_PERCENT_UNITS: Final = 10**12
+"""A percentage without its point: with 62-bit values the products stay within 128 bits."""
+
+MAX_DRIFT_DAYS: Final = 3_652_059
+"""Days of the years 0001 to 9999: a wider drift means nothing."""
+
+MAX_DURATION_US: Final = 36_525 * 86_400 * 1_000_000
+"""A hundred years: a block time and a duration add up within 64 bits."""

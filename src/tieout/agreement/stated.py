@@ -1,0 +1,61 @@
+"""What an author stated: the file's keys, typed and normalised, None where the file is silent.
+
+Two files that differ only in formatting, comments, the order of keys, or the spelling of a number
+or duration state the same. Defaults are not filled in here, so that a later default never changes
+the hash of an old agreement.
+"""
+
+from dataclasses import dataclass
+
+from tieout.agreement.model import AdjustmentMode, FieldType
+
+Decimal = str
+"""A normalised decimal text: no leading or trailing zeros, no plus sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatedTolerance:
+    """`[fields.<name>.tolerance]`."""
+
+    absolute: Decimal | None
+    percent: Decimal | None
+    of: str | None
+    within: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedField:
+    """`[fields.<name>]`. `currency` is a code; `currency_field` the field named in its place."""
+
+    name: str
+    type: FieldType
+    length: int | None
+    scale: int | None
+    roles: tuple[str, ...] | None
+    optional: bool | None
+    compare: bool | None
+    currency: str | None
+    currency_field: str | None
+    tolerance: StatedTolerance | None
+    drift_days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedAgreement:
+    """The whole file. Roles named in a list other than `roles` stand in the order of `roles`.
+
+    A table that holds nothing is the same as none. `limits` are those of `automatic_up_to`: a
+    decimal, or one decimal for each currency.
+    """
+
+    name: str
+    version: int
+    roles: tuple[str, ...]
+    opened_by: tuple[str, ...] | None
+    fields: tuple[StatedField, ...]
+    benchmark: dict[str, str]
+    deadlines_us: dict[str, int]
+    mode: AdjustmentMode | None
+    limits: dict[str, Decimal | dict[str, Decimal]]
+    quorum: int | None
+    retention_us: int | None
