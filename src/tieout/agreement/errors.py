@@ -28,8 +28,9 @@ class Problem:
 class AgreementError(ValueError):
     """A file or a canonical form that is no agreement.
 
-    Its author is at fault; `problems` lists everything that was found, at most 100: first
-    keys that do not fit by themselves, then those that do not fit each other. `source` is the name that the caller gave the text.
+    Its author is at fault; `problems` lists everything that was found, at most 100: first keys that
+    do not fit by themselves, then those that do not fit each other. `source` is the name that the
+    caller gave the text.
     """
 
     def __init__(self, source: str, problems: tuple[Problem, ...]) -> None:

@@ -46,8 +46,8 @@ class Policy(IntEnum):
 class AdjustmentMode(StrEnum):
     """How books are adjusted.
 
-    Compensate: a further entry for the difference. Replace: the entry is overwritten. Notify: people
-    are told, and nothing is approved.
+    Compensate: a further entry for the difference. Replace: the entry is overwritten. Notify:
+    people are told, and nothing is approved.
     """
 
     COMPENSATE = "compensate"
@@ -59,8 +59,8 @@ class AdjustmentMode(StrEnum):
 class Tolerance:
     """Tolerance of a number field (R-TOL-2 to R-TOL-4). None: that kind is not stated.
 
-    At least one of `absolute` and `percent_units` is stated. `absolute` is scaled as the field, 0 or
-    more. The percentage is percent_units / 10**percent_scale, 0 ≤ percent_units ≤ 10**12,
+    At least one of `absolute` and `percent_units` is stated. `absolute` is scaled as the field, 0
+    or more. The percentage is percent_units / 10**percent_scale, 0 ≤ percent_units ≤ 10**12,
     percent_scale ≤ 6. `of` is the index of the base's role, None for the larger absolute value.
     """
 
