@@ -10,13 +10,15 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+from tieout.wire.ed25519 import SIGNATURE_BYTES
 from tieout.wire.errors import WireError
-from tieout.wire.limits import MAX_BATCH_BYTES, MAX_BATCH_ROWS, NAME_BYTES
+from tieout.wire.limits import MAX_BATCH_BYTES, MAX_BATCH_ROWS, MAX_ROW_BYTES, NAME_BYTES
+from tieout.wire.rows import PREFIX_BYTES
 
 BATCH_TAG: Final = b"tieout/batch/1\0\0"
 _HEADER: Final = struct.Struct("<16s32sHHBBHQq36sI32sIHH32s")
 HEADER_BYTES: Final = _HEADER.size
-SIGNATURE_BYTES: Final = 64
+DIGEST_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +44,32 @@ class BatchHeader:
     rows_root: bytes
 
     def to_bytes(self) -> bytes:
-        """Return the 184 signed bytes."""
-        return _HEADER.pack(
-            BATCH_TAG,
-            self.ledger_id,
-            self.party,
-            self.key,
-            self.purpose,
-            self.role,
-            self.stream,
-            self.sequence,
-            self.valid_until_us,
-            self.agreement.encode("ascii"),
-            self.version,
-            self.agreement_hash,
-            self.row_count,
-            self.row_bytes,
-            0,
-            self.rows_root,
-        )
+        """Return the 184 signed bytes. Raises WireError for values that do not fit them."""
+        for digest in (self.ledger_id, self.agreement_hash, self.rows_root):
+            # `pack` would fill up or cut without a word.
+            if len(digest) != DIGEST_BYTES:
+                raise WireError(f"a root or hash has {DIGEST_BYTES} bytes, not {len(digest)}")
+        try:
+            return _HEADER.pack(
+                BATCH_TAG,
+                self.ledger_id,
+                self.party,
+                self.key,
+                self.purpose,
+                self.role,
+                self.stream,
+                self.sequence,
+                self.valid_until_us,
+                _name_bytes(self.agreement),
+                self.version,
+                self.agreement_hash,
+                self.row_count,
+                self.row_bytes,
+                0,
+                self.rows_root,
+            )
+        except struct.error as error:
+            raise WireError(f"a number of the header does not fit: {error}") from error
 
     def digest(self) -> bytes:
         """SHA-256 of the signed bytes: what tells a repeat from an equivocation (R-SEQ-3)."""
@@ -114,16 +123,17 @@ def parse_header(data: bytes | memoryview) -> BatchHeader:
     )
 
 
+def _name_bytes(name: str) -> bytes:
+    if not (name.isascii() and name.isprintable() and 1 <= len(name) <= NAME_BYTES):
+        raise WireError(f"an agreement's name is 1 to {NAME_BYTES} printable ASCII characters")
+    return name.encode("ascii")
+
+
 def _name(padded: bytes) -> str:
-    name = padded.rstrip(b"\0")
-    if (
-        not name
-        or len(name) > NAME_BYTES
-        or not name.isascii()
-        or not name.decode("ascii").isprintable()
-    ):
+    name = padded.rstrip(b"\0").decode("latin-1")
+    if not (name.isascii() and name.isprintable() and name):
         raise WireError("the agreement's name must be printable ASCII, NUL padded")
-    return name.decode("ascii")
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +151,20 @@ class Batch:
 
 
 def parse_batch(data: bytes | memoryview) -> Batch:
-    """Read a whole batch without copying its rows. Raises WireError when sizes do not fit."""
+    """Read a whole batch without copying its rows.
+
+    Raises WireError when sizes do not fit, or a limit is passed. `data` must outlive the batch.
+    """
     view = memoryview(data)
     if len(view) > MAX_BATCH_BYTES:
         raise WireError(f"a batch has at most {MAX_BATCH_BYTES} bytes, not {len(view)}")
     header = parse_header(view)
     if not 1 <= header.row_count <= MAX_BATCH_ROWS:
         raise WireError(f"a batch has 1 to {MAX_BATCH_ROWS} rows, not {header.row_count}")
+    if not PREFIX_BYTES <= header.row_bytes <= MAX_ROW_BYTES:
+        raise WireError(
+            f"a row has {PREFIX_BYTES} to {MAX_ROW_BYTES} bytes, not {header.row_bytes}"
+        )
     start = HEADER_BYTES + SIGNATURE_BYTES
     if len(view) != start + header.row_count * header.row_bytes:
         raise WireError(

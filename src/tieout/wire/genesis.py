@@ -12,11 +12,12 @@ from typing import Final
 import msgspec
 
 from tieout.wire.codes import Purpose
+from tieout.wire.ed25519 import PUBLIC_BYTES, is_sound_key
 from tieout.wire.errors import WireError
-from tieout.wire.limits import NAME_BYTES
+from tieout.wire.limits import MAX_ABS_NUMBER, MAX_HEIGHT, NAME_BYTES
 
 GENESIS_TAG: Final = b"tieout/genesis/1\0"
-_PUBLIC_HEX = 64
+_HEX_DIGITS: Final = frozenset("0123456789abcdef")
 
 
 class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,9 +86,9 @@ def parse_genesis(data: bytes) -> Genesis:
     """Read and check a genesis. Raises WireError naming what does not fit."""
     try:
         genesis = msgspec.json.decode(data, type=Genesis)
-    except msgspec.MsgspecError as error:
+    except (ValueError, msgspec.MsgspecError) as error:
         raise WireError(f"not a genesis: {error}") from error
-    if genesis.to_bytes() != data.rstrip(b"\n"):
+    if genesis.to_bytes() != data.removesuffix(b"\n"):
         raise WireError("the genesis is not in its one form (field order, spaces)")
     check_genesis(genesis)
     return genesis
@@ -101,6 +102,9 @@ def check_genesis(genesis: Genesis) -> None:
         _refuse("a ledger has 1 to 65,535 parties")
     if not 0 <= genesis.operator <= len(genesis.parties):
         _refuse("the operator is not one of the parties")
+    if not -MAX_ABS_NUMBER <= genesis.created_us <= MAX_ABS_NUMBER:
+        _refuse("created_us is out of range")
+    _check_name(genesis.name, "ledger")
     names = [party.name for party in genesis.parties]
     if len(set(names)) != len(names):
         _refuse("two parties have one name")
@@ -113,6 +117,8 @@ def _check_party(party: Party, position: int) -> None:
     if party.number != position:
         _refuse(f"{where}: its number is {party.number}")
     _check_name(party.name, where)
+    if len(party.persons) >= 1 << 16:
+        _refuse(f"{where}: at most 65,535 persons")
     key_numbers: list[int] = []
     for place, person in enumerate(party.persons, start=1):
         if person.number != place:
@@ -126,17 +132,18 @@ def _check_party(party: Party, position: int) -> None:
 
 
 def _check_key(key: Key, where: str) -> None:
-    if len(key.public) != _PUBLIC_HEX or key.public != key.public.lower():
+    if len(key.public) != 2 * PUBLIC_BYTES or not set(key.public) <= _HEX_DIGITS:
         _refuse(f"{where}: the public key must be 64 lower-case hex digits")
-    try:
-        bytes.fromhex(key.public)
-    except ValueError:
-        _refuse(f"{where}: the public key must be 64 lower-case hex digits")
+    if not is_sound_key(bytes.fromhex(key.public)):
+        _refuse(f"{where}: the public key is not canonical, or of small order")
     known = [purpose.name.lower() for purpose in Purpose]
     if not key.purposes or any(purpose not in known for purpose in key.purposes):
         _refuse(f"{where}: purposes are one or more of {', '.join(known)}")
-    if not 1 <= key.number < 1 << 16 or key.from_height < 1 or key.until_height < 0:
-        _refuse(f"{where}: number or heights out of range")
+    if not 1 <= key.number < 1 << 16:
+        _refuse(f"{where}: a key's number is 1 to 65,535")
+    ended = key.until_height != 0 and key.until_height < key.from_height
+    if ended or not (1 <= key.from_height <= MAX_HEIGHT and 0 <= key.until_height <= MAX_HEIGHT):
+        _refuse(f"{where}: it is valid at no height")
 
 
 def _check_name(name: str, where: str) -> None:

@@ -22,7 +22,10 @@ MAX_TEXT_BYTES = 256
 """Width of one code or text field: remarks fit, documents do not belong into a record."""
 
 MAX_ROW_BYTES = 1_024
-"""Width of a whole row: 10,000 rows stay near 10 MB at worst and near 1 MB in practice."""
+"""Width of a whole row: 64 numbers with their prefix fit, and 4,000 such rows fill a batch."""
+
+MAX_HEIGHT = (1 << 63) - 1
+"""Heights and serials: what a signed 64-bit holds."""
 
 MAX_BATCH_ROWS = 10_000
 """Rows of a batch: the time to apply one stays within a few milliseconds."""
@@ -32,6 +35,9 @@ MAX_BATCH_BYTES = 4 * 1024 * 1024
 
 MAX_OPERATION_BYTES = 128 * 1024
 """A control operation: the canonical text of a large agreement fits."""
+
+MAX_REASON_CHARACTERS = 1_000
+"""The reason that a person gives: a few sentences."""
 
 MAX_AGREEMENT_BYTES = 64 * 1024
 """The canonical form of an agreement: 64 fields with long names stay below a fifth of it."""

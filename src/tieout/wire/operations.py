@@ -2,24 +2,43 @@
 
 An operation is a fixed envelope, a body in MessagePack, and a signature over both. Bodies are
 frozen messages; a body is accepted only when it is exactly the bytes that encoding its decoded form
-gives, so that one operation has one form. Layout: docs/formats/operation.md.
+gives, so that one operation has one form. Numbers are held to the widths of the columns in which
+the rules keep them, and transaction ids to what a row could carry (R-ROW-1): nothing is cut or
+wrapped later. Layout: docs/formats/operation.md.
 """
 
 import hashlib
 import struct
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
+from tieout.units.errors import UnitsError
+from tieout.units.ids import check_transaction_id
 from tieout.wire.codes import OperationKind
+from tieout.wire.ed25519 import SIGNATURE_BYTES
 from tieout.wire.errors import WireError
-from tieout.wire.limits import MAX_OPERATION_BYTES
+from tieout.wire.limits import (
+    MAX_ABS_NUMBER,
+    MAX_OPERATION_BYTES,
+    MAX_REASON_CHARACTERS,
+    NAME_BYTES,
+)
 
 OPERATION_TAG: Final = b"tieout/op/1\0\0\0\0\0"
 _ENVELOPE: Final = struct.Struct("<16s32sHHBBHQqI")
 ENVELOPE_BYTES: Final = _ENVELOPE.size
-SIGNATURE_BYTES: Final = 64
+LEDGER_ID_BYTES: Final = 32
+
+U8 = Annotated[int, Meta(ge=0, le=0xFF)]
+U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
+U32 = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
+TimeUs = Annotated[int, Meta(ge=-MAX_ABS_NUMBER, le=MAX_ABS_NUMBER)]
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_BYTES)]
+AdjustmentId = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Reason = Annotated[str, Meta(max_length=MAX_REASON_CHARACTERS)]
 
 
 class Enact(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -29,56 +48,59 @@ class Enact(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     """
 
     agreement: bytes
-    holders: tuple[tuple[int, ...], ...]
+    holders: tuple[tuple[U16, ...], ...]
 
 
 class CloseCutoff(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Judge what was opened up to a time (R-CUT-1)."""
 
-    agreement: str
-    cutoff_us: int
+    agreement: Name
+    cutoff_us: TimeUs
 
 
-class Confirm(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class AboutTransaction(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What an operation on one transaction begins with: its key (R-KEY-1)."""
+
+    agreement: Name
+    originator: U16
+    transaction_id: str
+
+    def __post_init__(self) -> None:
+        """Raises WireError for a transaction id that no row could carry."""
+        try:
+            check_transaction_id(self.transaction_id)
+        except UnitsError as error:
+            raise WireError(str(error)) from error
+
+
+class Confirm(AboutTransaction, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A party's verifier confirms a break from the party's own books (R-ALARM-2)."""
 
-    agreement: str
-    originator: int
-    transaction_id: str
-    episode: int
+    episode: U32
 
 
-class Acknowledge(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Acknowledge(AboutTransaction, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A person has seen the alarm (R-ALARM-3)."""
 
-    agreement: str
-    originator: int
-    transaction_id: str
-    episode: int
+    episode: U32
 
 
-class Propose(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Propose(AboutTransaction, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A person proposes an adjustment that the rule would not propose again (R-ADJ-5)."""
 
-    agreement: str
-    originator: int
-    transaction_id: str
-    role: int
+    role: U8
 
 
-class AdjustmentStep(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class AdjustmentStep(AboutTransaction, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Approve, refuse, posted or failed, by the kind in the envelope (R-ADJ-4, R-ADJ-6).
 
     `adjustment` is the id (32 bytes, R-ADJ-2), so that a person signs what exactly is approved;
     `reason` is text for people, possibly empty.
     """
 
-    agreement: str
-    originator: int
-    transaction_id: str
-    role: int
-    adjustment: bytes
-    reason: str
+    role: U8
+    adjustment: AdjustmentId
+    reason: Reason
 
 
 Body = Enact | CloseCutoff | Confirm | Acknowledge | Propose | AdjustmentStep
@@ -112,20 +134,28 @@ class Operation:
     signature: bytes = b""
 
     def signed_bytes(self) -> bytes:
-        """Return envelope and body: what the key signs."""
+        """Return envelope and body: what the key signs.
+
+        Raises WireError for values that do not fit the envelope.
+        """
+        if len(self.ledger_id) != LEDGER_ID_BYTES:
+            raise WireError(f"a ledger id has {LEDGER_ID_BYTES} bytes, not {len(self.ledger_id)}")
         body = msgspec.msgpack.encode(self.body)
-        envelope = _ENVELOPE.pack(
-            OPERATION_TAG,
-            self.ledger_id,
-            self.party,
-            self.key,
-            self.purpose,
-            self.kind,
-            self.stream,
-            self.sequence,
-            self.valid_until_us,
-            len(body),
-        )
+        try:
+            envelope = _ENVELOPE.pack(
+                OPERATION_TAG,
+                self.ledger_id,
+                self.party,
+                self.key,
+                self.purpose,
+                self.kind,
+                self.stream,
+                self.sequence,
+                self.valid_until_us,
+                len(body),
+            )
+        except struct.error as error:
+            raise WireError(f"a number of the envelope does not fit: {error}") from error
         return envelope + body
 
     def digest(self) -> bytes:

@@ -2,27 +2,27 @@
 
 from dataclasses import replace
 
-from tieout.wire.batch import BatchHeader
+from tieout.wire.batch import BatchHeader, parse_batch
 from tieout.wire.ed25519 import SigningKey
-from tieout.wire.errors import WireError
-from tieout.wire.operations import Operation
+from tieout.wire.operations import Operation, parse_operation
 
 
 def sign_batch(key: SigningKey, header: BatchHeader, rows: bytes | memoryview) -> bytes:
     """The whole batch as it is sent: header, signature, rows.
 
     `header.rows_root` must be the RFC 6962 root over the rows, each row a leaf (`merkle` computes
-    it). Raises WireError when the size of `rows` is not row_count × row_bytes.
+    it). Raises WireError when sizes do not fit or a limit is passed: the result can be parsed.
     """
-    if len(rows) != header.row_count * header.row_bytes:
-        raise WireError(
-            f"the header promises {header.row_count} rows of {header.row_bytes} bytes, "
-            f"{len(rows)} bytes are given"
-        )
     signed = header.to_bytes()
-    return b"".join((signed, key.sign(signed), rows))
+    batch = b"".join((signed, key.sign(signed), rows))
+    parse_batch(batch)
+    return batch
 
 
 def sign_operation(key: SigningKey, operation: Operation) -> Operation:
-    """The same operation with its signature."""
-    return replace(operation, signature=key.sign(operation.signed_bytes()))
+    """The same operation with its signature.
+
+    Raises WireError when something in it is out of range: what is returned can be parsed.
+    """
+    signed = replace(operation, signature=key.sign(operation.signed_bytes()))
+    return parse_operation(signed.to_bytes())
