@@ -1,0 +1,179 @@
+"""An agreement in plain words, for those who operate under it and never read its file."""
+
+from collections.abc import Callable
+from textwrap import fill
+from typing import Final
+
+from tieout.agreement.model import (
+    NUMBERS,
+    AdjustmentMode,
+    Agreement,
+    Field,
+    FieldType,
+    Policy,
+    Tolerance,
+)
+from tieout.units.durations import format_duration
+from tieout.units.numbers import format_scaled
+
+_WIDTH: Final = 96
+_MODES: Final = {
+    AdjustmentMode.COMPENSATE: "The party whose books deviate books a further entry for the"
+    " difference (a field that is no number is cancelled and booked again).",
+    AdjustmentMode.REPLACE: "The party whose books deviate overwrites the entry in its books.",
+    AdjustmentMode.NOTIFY: "The party whose books deviate is told. Nothing is posted by Tieout.",
+}
+
+
+def explain(agreement: Agreement) -> str:
+    """Return what an agreement means, as a few titled paragraphs that end with a line feed.
+
+    Lines are within 96 characters but for names that are longer together.
+    """
+    parts = [
+        f"{agreement.name}, version {agreement.version}\nhash {agreement.hash.hex()}",
+        _titled("Who reports what", _reports(agreement)),
+        _titled("When a field ties out", _each_field(agreement, _ties_out)),
+        _titled("Which value stands when they differ", _each_field(agreement, _stands)),
+        _titled("How long a role may stay silent", _deadlines(agreement)),
+        _titled("How books are adjusted", _adjusting(agreement)),
+        _titled("When the alarm is raised", [_alarm(agreement)]),
+        _titled("How long it is kept", [_keeping(agreement)]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _titled(title: str, lines: list[str]) -> str:
+    return "\n".join([title, *lines])
+
+
+def _line(text: str) -> str:
+    return fill(text, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_long_words=False)
+
+
+def _item(name: str, width: int, text: str) -> str:
+    return fill(
+        text,
+        _WIDTH,
+        initial_indent=f"  {name:<{width}}  ",
+        subsequent_indent=" " * (width + 4),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _reports(agreement: Agreement) -> list[str]:
+    width = max(map(len, agreement.roles))
+    lines = []
+    for place, role in enumerate(agreement.roles):
+        names = [field.name for field in agreement.fields if place in field.roles]
+        everything = len(names) == len(agreement.fields)
+        lines.append(_item(role, width, "every field" if everything else _listed(names, "and")))
+    if agreement.opened_by:
+        openers = _listed([agreement.roles[place] for place in agreement.opened_by], "or")
+        lines.append(_line(f"What {openers} has not opened by the cut-off is unexpected."))
+    return lines
+
+
+def _each_field(agreement: Agreement, say: Callable[[Agreement, Field], str]) -> list[str]:
+    width = max(len(field.name) for field in agreement.fields)
+    return [_item(field.name, width, say(agreement, field)) for field in agreement.fields]
+
+
+def _ties_out(agreement: Agreement, field: Field) -> str:
+    said = [_kind(agreement, field)]
+    if not field.compare:
+        said.append("kept and shown, never compared")
+    elif field.tolerance is not None:
+        said.append(f"ties out {_within(agreement, field, field.tolerance)}")
+    elif field.drift_days:
+        days = "1 day" if field.drift_days == 1 else f"{field.drift_days} days"
+        said.append(f"ties out within {days}")
+    else:
+        said.append("ties out when equal")
+    said.append("may be left blank" if field.optional else "missing when left blank")
+    return "; ".join(said)
+
+
+def _kind(agreement: Agreement, field: Field) -> str:
+    if field.length:
+        return f"{field.type} of at most {field.length} bytes"
+    if field.type not in NUMBERS or field.type is FieldType.INTEGER:
+        return str(field.type)
+    decimals = "1 decimal" if field.scale == 1 else f"{field.scale} decimals"
+    said = f"{field.type} with {decimals}"
+    if field.currency is not None:
+        return f"{said} in {field.currency}"
+    if field.currency_field is not None:
+        return f"{said} in the currency of {agreement.fields[field.currency_field].name}"
+    return said
+
+
+def _within(agreement: Agreement, field: Field, tolerance: Tolerance) -> str:
+    limits = []
+    if tolerance.absolute is not None:
+        limits.append(f"within {format_scaled(tolerance.absolute, field.scale)}")
+    if tolerance.percent_units is not None:
+        percent = format_scaled(tolerance.percent_units, tolerance.percent_scale)
+        base = "the larger value" if tolerance.of is None else agreement.roles[tolerance.of]
+        limits.append(f"within {percent}% of {base}")
+    return (" and also " if tolerance.within_all else " or ").join(limits)
+
+
+def _stands(agreement: Agreement, field: Field) -> str:
+    if not field.compare:
+        return "never compared"
+    match field.policy:
+        case Policy.AUTHORITY if field.authority is not None:
+            return f"what {agreement.roles[field.authority]} states"
+        case Policy.DECISION:
+            return "people decide"
+        case _:
+            return "what more than half of the roles state; without such a majority people decide"
+
+
+def _deadlines(agreement: Agreement) -> list[str]:
+    width = max(map(len, agreement.roles))
+    lines = []
+    for role, deadline_us in zip(agreement.roles, agreement.deadlines_us, strict=True):
+        if deadline_us is None:
+            text = "until the cut-off"
+        else:
+            text = f"{format_duration(deadline_us)} after the first record of the transaction"
+        lines.append(_item(role, width, text))
+    return lines
+
+
+def _adjusting(agreement: Agreement) -> list[str]:
+    lines = [_line(_MODES[agreement.mode])]
+    if agreement.mode is AdjustmentMode.NOTIFY:
+        return lines
+    limits = [
+        f"{field.name} {format_scaled(limit, field.scale)} {currency}".rstrip()
+        for field in agreement.fields
+        for currency, limit in field.limits
+    ]
+    if limits:
+        lines.append(_line(f"Without approval up to a difference of: {', '.join(limits)}."))
+    rest = "Everything else" if limits else "Every adjustment"
+    lines.append(_line(f"{rest} needs the approval of two persons of that party."))
+    return lines
+
+
+def _alarm(agreement: Agreement) -> str:
+    others = agreement.quorum - 1
+    if others == 0:
+        return _line("At once, with the first finding of the rules.")
+    parties = "1 party has" if others == 1 else f"{others} parties have"
+    return _line(f"When {parties} confirmed the finding of the rules from their own books.")
+
+
+def _keeping(agreement: Agreement) -> str:
+    kept = format_duration(agreement.retention_us)
+    return _line(f"A closed transaction for {kept}; after that a record with its id is refused.")
+
+
+def _listed(names: list[str], word: str) -> str:
+    if len(names) <= 1:
+        return "".join(names) or "nothing"
+    return f"{', '.join(names[:-1])} {word} {names[-1]}"
