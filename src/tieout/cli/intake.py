@@ -1,0 +1,106 @@
+"""Reading several roles' files side by side, in batches, in an order that is always the same.
+
+The problem: reading, salting, hashing and signing take longer than applying, and two cores are there. The model: one thread a role
+prepares its batches into a short queue; the caller takes one batch of each role in turn, so the order of the
+ledger does not depend on which thread was faster, and the records of one transaction arrive near each other when the files are sorted alike.
+
+Threads end when they are exhausted, when the caller stops, or with the error that stopped them, which the caller then gets.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tieout.wire.limits import MAX_BATCH_ROWS
+
+Rows = NDArray[np.uint8]
+Prepared = TypeVar("Prepared")
+
+QUEUED_BATCHES: Final = 16
+"""Batches that wait a role: about 20 MB, so that a slow role does not make a fast one fill the memory."""
+
+
+def cut(chunks: Iterable[Rows], size: int = MAX_BATCH_ROWS) -> Iterator[Rows]:
+    """The same rows in pieces of exactly `size`, the last one shorter. Every piece is contiguous and writable."""
+    rest: list[Rows] = []
+    held = 0
+    for chunk in chunks:
+        start = 0
+        while held + len(chunk) - start >= size:
+            part = chunk[start : start + size - held]
+            start += size - held
+            yield _joined([*rest, part])
+            rest, held = [], 0
+        if start < len(chunk):
+            rest.append(chunk[start:])
+            held += len(chunk) - start
+    if rest:
+        yield _joined(rest)
+
+
+def _joined(parts: list[Rows]) -> Rows:
+    return np.ascontiguousarray(parts[0]) if len(parts) == 1 else np.concatenate(parts)
+
+
+class _Lane(Generic[Prepared]):
+    """One role's thread and queue."""
+
+    def __init__(self, source: Callable[[], Iterator[Prepared]], stop: threading.Event) -> None:
+        self._source = source
+        self._stop = stop
+        self._queue: queue.Queue[Prepared | BaseException | None] = queue.Queue(QUEUED_BATCHES)
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            for prepared in self._source():
+                if not self._put(prepared):
+                    return
+            self._put(None)
+        except BaseException as error:  # noqa: BLE001 - the caller raises it in its own thread
+            self._put(error)
+
+    def _put(self, what: Prepared | BaseException | None) -> bool:
+        while not self._stop.is_set():
+            try:
+                self._queue.put(what, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def take(self) -> Prepared | None:
+        """The next prepared batch, None at the end."""
+        what = self._queue.get()
+        if isinstance(what, BaseException):
+            raise what
+        return what
+
+
+def side_by_side(
+    sources: list[Callable[[], Iterator[Prepared]]],
+) -> Iterator[list[Prepared]]:
+    """One batch of each source in turn, as long as any source has one; sources run in their own threads."""
+    stop = threading.Event()
+    lanes = [_Lane(source, stop) for source in sources]
+    open_lanes = list(lanes)
+    try:
+        while open_lanes:
+            turn: list[Prepared] = []
+            for lane in list(open_lanes):
+                prepared = lane.take()
+                if prepared is None:
+                    open_lanes.remove(lane)
+                else:
+                    turn.append(prepared)
+            if turn:
+                yield turn
+    finally:
+        stop.set()
+        for lane in lanes:
+            lane.thread.join()

@@ -1,0 +1,54 @@
+"""`tieout`: the commands, and what their exit codes mean.
+
+Commands are registered by name and imported when they are called: `tieout verify` must start without the compiled kernel.
+Exit codes: 0 all tied out and nothing refused; 1 breaks remain, rows were refused, or a check failed; 2 nothing could be done.
+"""
+
+import sys
+from typing import NoReturn
+
+from cyclopts import App, CycloptsError
+
+import tieout
+from tieout.cli.outcome import Failure, Outcome
+
+app = App(
+    name="tieout",
+    help="Real-time reconciliation between parties, on a ledger that all of them verify.",
+    version=tieout.__version__,
+)
+agreement = App(name="agreement", help="Check and explain agreement files.")
+adjust = App(name="adjust", help="List, approve and refuse correcting entries.")
+app.command(agreement)
+app.command(adjust)
+
+app.command("tieout.cli.reconcile:reconcile", name="reconcile")
+app.command("tieout.cli.look:breaks", name="breaks")
+app.command("tieout.cli.look:show", name="show")
+app.command("tieout.cli.prove:evidence", name="evidence")
+app.command("tieout.cli.prove:verify", name="verify")
+app.command("tieout.cli.prove:audit", name="audit")
+app.command("tieout.cli.prove:certificate", name="certificate")
+app.command("tieout.cli.demonstrate:demo", name="demo")
+agreement.command("tieout.cli.agree:check", name="check")
+adjust.command("tieout.cli.correct:list_adjustments", name="list")
+adjust.command("tieout.cli.correct:approve", name="approve")
+adjust.command("tieout.cli.correct:refuse", name="refuse")
+
+
+def main() -> NoReturn:
+    """Run one command and leave with its exit code."""
+    try:
+        result = app(exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:
+        sys.exit(Outcome.NOTHING_DONE)
+    except Failure as failure:
+        failure.print()
+        sys.exit(failure.outcome)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(Outcome.INCOMPLETE)
+    except KeyboardInterrupt:
+        print("interrupted; what was receipted is kept, run the same command again", file=sys.stderr)
+        sys.exit(Outcome.INCOMPLETE)
+    sys.exit(result if isinstance(result, int) else Outcome.COMPLETE)

@@ -1,0 +1,93 @@
+"""`tieout reconcile`: publish files as signed batches, close the cut-off, say what does not tie out."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tieout.cli.files import read_agreement, role_files
+from tieout.cli.outcome import Failure, Outcome
+from tieout.units.dates import parse_time
+from tieout.units.errors import UnitsError
+
+DEFAULT_LEDGER = Path("tieout-ledger")
+
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+def reconcile(
+    agreement: Path,
+    *files: str,
+    mapping: tuple[str, ...] = (),
+    ledger: Path = DEFAULT_LEDGER,
+    breaks: Path | None = None,
+    refused: Path | None = None,
+    receipts: Path | None = None,
+    cutoff: str | None = None,
+    withdraw: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Reconcile files of several roles against one agreement.
+
+    Publishes the files as signed batches to the ledger, closes the cut-off, and lists what does not tie out. Run it again with
+    mended files: unchanged rows are skipped, changed ones are published as the next revision.
+
+    Parameters
+    ----------
+    agreement
+        The agreement (TOML).
+    files
+        ROLE=FILE pairs. A role named twice: its files are read one after the other. A role without a file: its records are missing.
+    mapping
+        ROLE=FILE: how that role's columns are to be read (TOML, docs/mapping.md). May be repeated.
+    ledger
+        The ledger's directory; begun with its own test keys where there is none.
+    breaks
+        Where to write the open breaks: .csv or .json.
+    refused
+        Where to write rows that could not be taken, with line, field and reason (CSV).
+    receipts
+        Where to append one line for each durable batch.
+    cutoff
+        The time of the cut-off and of all blocks of this run (ISO 8601); the start of the run otherwise.
+    withdraw
+        Withdraw records that are on the ledger and no longer in the files.
+    json
+        Print the result as JSON.
+    """
+    stated = read_agreement(agreement)
+    by_role = role_files(files, stated)
+    if not by_role:
+        raise Failure("no files were named", f"write for example {stated.roles[0]}=file.csv")
+    mappings = role_files(mapping, stated, "ROLE=MAPPING")
+    for role, paths in mappings.items():
+        if len(paths) > 1:
+            raise Failure(f"two mappings were named for {stated.roles[role]}")
+    if breaks is not None and breaks.suffix not in {".csv", ".json"}:
+        raise Failure(f"--breaks {breaks}: the name must end in .csv or .json")
+    from tieout.cli.day import Request, reconcile_day
+
+    summary = reconcile_day(
+        Request(
+            agreement=stated,
+            files=by_role,
+            mappings={role: paths[0] for role, paths in mappings.items()},
+            ledger=ledger,
+            breaks=breaks,
+            refused=refused,
+            receipts=receipts,
+            cutoff_us=_cutoff(cutoff),
+            withdraw=withdraw,
+            as_json=json,
+        )
+    )
+    return Outcome.COMPLETE if summary.tied_out else Outcome.INCOMPLETE
+
+
+def _cutoff(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return parse_time(text)
+    except UnitsError as error:
+        raise Failure(f"--cutoff: {error}", "write for example 2026-03-31T18:00:00Z") from error

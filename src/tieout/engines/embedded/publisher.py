@@ -1,0 +1,87 @@
+"""What a party does before the ledger sees its records: salt the rows, take their root, sign.
+
+A publisher numbers the batches and operations of one (party, stream) without holes. Which number comes next after a restart is what the
+ledger says was not used yet.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tieout.agreement.model import Agreement
+from tieout.engines.embedded.keyring import KeyRing
+from tieout.merkle.lanes import rows_root
+from tieout.wire.batch import BatchHeader
+from tieout.wire.codes import OperationKind, Purpose
+from tieout.wire.operations import Body, Operation
+from tieout.wire.rows import SALT_BYTES, SALT_OFFSET
+from tieout.wire.salts import salts
+from tieout.wire.signing import sign_batch, sign_operation
+
+NO_END_US: Final = (1 << 62) - 1
+"""Valid-until of what is published in the same process: it cannot be late."""
+
+
+class Publisher:
+    """Signs for one party on one stream. Not safe for concurrent use: numbers are taken in order."""
+
+    def __init__(self, ring: KeyRing, party: int, stream: int, next_sequence: int) -> None:
+        """`next_sequence` ≥ 1 is the first number this publisher uses."""
+        self.party = party
+        self.stream = stream
+        self.next_sequence = next_sequence
+        self._ring = ring
+        self._ledger_id = ring.genesis.ledger_id()
+
+    def batch(self, agreement: Agreement, role: int, rows: NDArray[np.uint8]) -> bytes:
+        """A signed batch of `rows` (uint8[n, row_bytes], n ≤ 10,000). Salts are written into `rows`."""
+        count, row_bytes = rows.shape
+        sequence = self._take()
+        key_number, key = self._ring.signer(self.party, Purpose.PUBLISH)
+        salt = salts(
+            self._ring.salt_secret, self._ledger_id, self.party, self.stream, sequence, count
+        )
+        rows[:, SALT_OFFSET : SALT_OFFSET + SALT_BYTES] = np.frombuffer(salt, np.uint8).reshape(
+            count, SALT_BYTES
+        )
+        header = BatchHeader(
+            ledger_id=self._ledger_id,
+            party=self.party,
+            key=key_number,
+            purpose=Purpose.PUBLISH,
+            role=role,
+            stream=self.stream,
+            sequence=sequence,
+            valid_until_us=NO_END_US,
+            agreement=agreement.name,
+            version=agreement.version,
+            agreement_hash=agreement.hash,
+            row_count=count,
+            row_bytes=row_bytes,
+            rows_root=rows_root(rows),
+        )
+        return sign_batch(key, header, memoryview(rows).cast("B"))
+
+    def operation(
+        self, kind: OperationKind, purpose: Purpose, body: Body, person: str | None = None
+    ) -> bytes:
+        """A signed operation; `person` names who signs where the purpose is personal."""
+        key_number, key = self._ring.signer(self.party, purpose, person)
+        unsigned = Operation(
+            ledger_id=self._ledger_id,
+            party=self.party,
+            key=key_number,
+            purpose=purpose,
+            kind=kind,
+            stream=self.stream,
+            sequence=self._take(),
+            valid_until_us=NO_END_US,
+            body=body,
+        )
+        return sign_operation(key, unsigned).to_bytes()
+
+    def _take(self) -> int:
+        sequence = self.next_sequence
+        self.next_sequence += 1
+        return sequence

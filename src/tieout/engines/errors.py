@@ -1,0 +1,33 @@
+"""The one root of what engines raise."""
+
+from pathlib import Path
+
+
+class EngineError(Exception):
+    """A ledger that cannot be opened, founded or written.
+
+    `advice` says what the person at the keyboard can do about it.
+    """
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(what)
+        self.advice = advice
+
+
+class NoLedger(EngineError):
+    """There is no ledger at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"there is no ledger at {path}",
+            "name one with --ledger DIR, or begin one with `tieout reconcile`",
+        )
+        self.path = path
+
+
+class Refused(EngineError):
+    """The ledger refused an item that this program made itself; `outcome` is the reason by name."""
+
+    def __init__(self, what: str, outcome: str) -> None:
+        super().__init__(f"the ledger refused {what}: {outcome}")
+        self.outcome = outcome
