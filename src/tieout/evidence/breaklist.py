@@ -1,0 +1,130 @@
+"""The breaks file: what does not tie out, a line for each transaction, field and role.
+
+The problem: the rules list open breaks as raw values (`BreakRow`); people and their spreadsheets
+want text, exactly. A line says (R-MATCH-2, R-MATCH-3, R-MISS-1, R-MISS-2):
+
+- transaction_id, kind, and field (empty where the whole record is meant) and role by name;
+- reported, benchmark: numbers with exactly `scale` decimals, dates and times in ISO 8601;
+- basis: the authority's role, or `majority`;
+- difference, reported − benchmark: numbers as the field, dates in days, times in seconds; empty
+  for codes, texts, and money in different currencies;
+- status: `open`; or, where there is no benchmark, `undecided`, or `awaiting` while its authority
+  may still speak. Then benchmark, basis and difference are empty.
+
+Forms: RFC 4180 CSV (CRLF, quotes only where needed), and JSON with the same nine texts. The order
+of the lines is the order of the rows. What is not here: speed; `breaktable.py` writes the same CSV
+from columns.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from tieout.agreement.breakrow import BreakRow
+from tieout.agreement.model import NUMBERS, Agreement, Field, FieldType, Policy
+from tieout.units.dates import format_date, format_seconds, format_time
+from tieout.units.numbers import format_scaled
+from tieout.wire.codes import BenchmarkState, BreakKind
+
+MAJORITY: Final = "majority"
+KINDS: Final = {kind: kind.name.lower() for kind in BreakKind}
+STATUSES: Final = {
+    BenchmarkState.NONE: "open",
+    BenchmarkState.AWAITING: "awaiting",
+    BenchmarkState.UNDECIDED: "undecided",
+    BenchmarkState.DECIDED: "open",
+}
+
+
+class BreakLine(NamedTuple):
+    """One line, as texts; the names and their order are those of the file."""
+
+    transaction_id: str
+    kind: str
+    field: str
+    role: str
+    reported: str
+    benchmark: str
+    basis: str
+    difference: str
+    status: str
+
+
+def lines_of(agreements: Mapping[int, Agreement], rows: Iterable[BreakRow]) -> list[BreakLine]:
+    """The line of each row. `agreements` has the agreement of each book number in `rows`."""
+    return [line_of(agreements[row.agreement], row) for row in rows]
+
+
+def line_of(agreement: Agreement, row: BreakRow) -> BreakLine:
+    """One open break of a transaction under `agreement`, as texts."""
+    reported, benchmark, basis, difference = "", "", "", ""
+    field = None if row.field is None else agreement.fields[row.field]
+    if field is not None:
+        reported = value_text(field, row.reported)
+        if row.state is BenchmarkState.DECIDED:
+            benchmark = value_text(field, row.benchmark)
+            basis = basis_text(agreement, field)
+            difference = difference_text(field, row.difference)
+    return BreakLine(
+        transaction_id=row.transaction_id.decode("utf-8"),
+        kind=KINDS[row.kind],
+        field="" if field is None else field.name,
+        role=agreement.roles[row.role],
+        reported=reported,
+        benchmark=benchmark,
+        basis=basis,
+        difference=difference,
+        status=STATUSES[row.state],
+    )
+
+
+def value_text(field: Field, value: int | bytes | None) -> str:
+    """A field's value in its own unit; empty for None."""
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if field.type is FieldType.DATE:
+        return format_date(value)
+    if field.type is FieldType.TIME:
+        return format_time(value)
+    return format_scaled(value, field.scale)
+
+
+def difference_text(field: Field, difference: int | None) -> str:
+    """A difference of two values of a field: at its scale, in days, or in seconds."""
+    if difference is None:
+        return ""
+    if field.type is FieldType.TIME:
+        return format_seconds(difference)
+    return format_scaled(difference, field.scale if field.type in NUMBERS else 0)
+
+
+def basis_text(agreement: Agreement, field: Field) -> str:
+    """Where a benchmark of the field comes from: the authority's role, or `majority`."""
+    if field.policy is Policy.AUTHORITY and field.authority is not None:
+        return agreement.roles[field.authority]
+    return MAJORITY
+
+
+def csv_bytes(lines: Sequence[BreakLine]) -> bytes:
+    """The breaks file as RFC 4180 CSV, UTF-8, with its header line."""
+    texts = [",".join(map(quoted, line)) + "\r\n" for line in (BreakLine._fields, *lines)]
+    return "".join(texts).encode("utf-8")
+
+
+def json_bytes(lines: Sequence[BreakLine]) -> bytes:
+    """The breaks file as a JSON array with an object for each line, one to a line."""
+    if not lines:
+        return b"[]\n"
+    # Inside a JSON text a newline is always escaped, so these stand between lines.
+    encoded = msgspec.json.Encoder().encode_lines(line._asdict() for line in lines)
+    return b"[\n" + encoded.removesuffix(b"\n").replace(b"\n", b",\n") + b"\n]\n"
+
+
+def quoted(text: str) -> str:
+    """A cell of RFC 4180 CSV: in quotes only where it must be."""
+    if any(mark in text for mark in '",\r\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text

@@ -1,0 +1,12 @@
+"""Every limit of evidence, with its reason. What is beyond one is refused, not cut."""
+
+from typing import Final
+
+MAX_CHECKPOINT_BYTES: Final = 64 * 1024
+"""A checkpoint signed by hundreds of parties."""
+
+MAX_PACK_BYTES: Final = 64 * 1024 * 1024
+"""A pack: thousands of revisions of one transaction, each with its proofs."""
+
+MAX_CERTIFICATE_BYTES: Final = 512 * 1024 * 1024
+"""A certificate that lists a million open breaks."""
