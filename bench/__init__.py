@@ -1,0 +1,1 @@
+"""Speed of Tieout beside its floor and its peers; `python -m bench` prints the table."""
