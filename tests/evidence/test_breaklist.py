@@ -52,6 +52,7 @@ DECIDED, UNDECIDED, AWAITING = (
     BenchmarkState.UNDECIDED,
     BenchmarkState.AWAITING,
 )
+BOOKED, BOOKED_LATER = "1970-01-01T00:00:01.500000Z", "1970-01-01T00:00:03Z"
 Value = int | bytes | None
 
 
@@ -103,8 +104,7 @@ LINES = {
     ),
     "time": (
         mismatch(BOOKED_AT, BANK, 1_500_000, 3_000_000, -1_500_000),
-        "T-1,mismatch,booked_at,bank,1970-01-01T00:00:01.500000Z,1970-01-01T00:00:03Z,majority,"
-        + "-1.5,open",
+        f"T-1,mismatch,booked_at,bank,{BOOKED},{BOOKED_LATER},majority,-1.5,open",
     ),
     "code": (
         mismatch(CURRENCY, SELLER, b"CNY", b"EUR"),
