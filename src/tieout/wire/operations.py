@@ -2,9 +2,9 @@
 
 An operation is a fixed envelope, a body in MessagePack, and a signature over both. Bodies are
 frozen messages; a body is accepted only when it is exactly the bytes that encoding its decoded form
-gives, so that one operation has one form. Numbers are held to the widths of the columns in which
-the rules keep them, and transaction ids to what a row could carry (R-ROW-1): nothing is cut or
-wrapped later. Layout: docs/formats/operation.md.
+gives, so that one operation has one form. Numbers are whatever MessagePack holds (64 bits), texts
+whatever UTF-8 holds: whether there is such a transaction, role or episode is judged by the rules
+(R-OP-2), not here. Layout: docs/formats/operation.md.
 """
 
 import hashlib
@@ -15,29 +15,16 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from tieout.units.errors import UnitsError
-from tieout.units.ids import check_transaction_id
 from tieout.wire.codes import OperationKind
 from tieout.wire.ed25519 import SIGNATURE_BYTES
 from tieout.wire.errors import WireError
-from tieout.wire.limits import (
-    MAX_ABS_NUMBER,
-    MAX_OPERATION_BYTES,
-    MAX_REASON_CHARACTERS,
-    NAME_BYTES,
-)
+from tieout.wire.limits import MAX_OPERATION_BYTES, MAX_REASON_CHARACTERS
 
 OPERATION_TAG: Final = b"tieout/op/1\0\0\0\0\0"
 _ENVELOPE: Final = struct.Struct("<16s32sHHBBHQqI")
 ENVELOPE_BYTES: Final = _ENVELOPE.size
 LEDGER_ID_BYTES: Final = 32
 
-U8 = Annotated[int, Meta(ge=0, le=0xFF)]
-U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
-U32 = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
-TimeUs = Annotated[int, Meta(ge=-MAX_ABS_NUMBER, le=MAX_ABS_NUMBER)]
-Name = Annotated[str, Meta(min_length=1, max_length=NAME_BYTES)]
-AdjustmentId = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Reason = Annotated[str, Meta(max_length=MAX_REASON_CHARACTERS)]
 
 
@@ -48,47 +35,40 @@ class Enact(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     """
 
     agreement: bytes
-    holders: tuple[tuple[U16, ...], ...]
+    holders: tuple[tuple[int, ...], ...]
 
 
 class CloseCutoff(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Judge what was opened up to a time (R-CUT-1)."""
 
-    agreement: Name
-    cutoff_us: TimeUs
+    agreement: str
+    cutoff_us: int
 
 
 class AboutTransaction(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What an operation on one transaction begins with: its key (R-KEY-1)."""
 
-    agreement: Name
-    originator: U16
+    agreement: str
+    originator: int
     transaction_id: str
-
-    def __post_init__(self) -> None:
-        """Raises WireError for a transaction id that no row could carry."""
-        try:
-            check_transaction_id(self.transaction_id)
-        except UnitsError as error:
-            raise WireError(str(error)) from error
 
 
 class Confirm(AboutTransaction, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A party's verifier confirms a break from the party's own books (R-ALARM-2)."""
 
-    episode: U32
+    episode: int
 
 
 class Acknowledge(AboutTransaction, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A person has seen the alarm (R-ALARM-3)."""
 
-    episode: U32
+    episode: int
 
 
 class Propose(AboutTransaction, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A person proposes an adjustment that the rule would not propose again (R-ADJ-5)."""
 
-    role: U8
+    role: int
 
 
 class AdjustmentStep(AboutTransaction, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -98,8 +78,8 @@ class AdjustmentStep(AboutTransaction, frozen=True, array_like=True, forbid_unkn
     `reason` is text for people, possibly empty.
     """
 
-    role: U8
-    adjustment: AdjustmentId
+    role: int
+    adjustment: bytes
     reason: Reason
 
 
