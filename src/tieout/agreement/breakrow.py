@@ -1,8 +1,9 @@
 """An open break as the rules tell it: raw values, not yet formatted for anybody.
 
-Both implementations of the rules list breaks in this form, and in one order: by transaction id (code
-points, so the order of its UTF-8 bytes), originator and stage; then whole-record breaks before the
-fields in the agreement's order; then roles in the agreement's order; then kinds by their number.
+Both implementations of the rules list breaks in this form, and in one order: by transaction id
+(code points, so the order of its UTF-8 bytes), originator and stage; then whole-record breaks
+before the fields in the agreement's order; then roles in the agreement's order; then kinds by their
+number.
 """
 
 from typing import NamedTuple
@@ -16,9 +17,9 @@ class BreakRow(NamedTuple):
     `agreement` is the number of the book, `transaction_id` its UTF-8 without padding, `field` and
     `role` are indices in the agreement of that book (None: the whole record). Only a mismatch has
     values: scaled integers, days, microseconds, or the bytes of a code or text without padding.
-    `basis` is the name of the authority's role, or "majority", and stands with `benchmark` only when
-    `state` is DECIDED; `difference` is reported − benchmark, None for codes and texts and for money in
-    different currencies. `state` is NONE for everything but mismatches.
+    `basis` is the name of the authority's role, or "majority", and stands with `benchmark` only
+    when `state` is DECIDED; `difference` is reported − benchmark, None for codes and texts and for
+    money in different currencies. `state` is NONE for everything but mismatches.
     """
 
     agreement: int

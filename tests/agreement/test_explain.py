@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+
+from tieout.agreement.explain import explain
+from tieout.agreement.model import Agreement
+from tieout.agreement.parse import parse_agreement
+from tieout.testing.agreements import agreements
+
+ROOT = Path(__file__).resolve().parents[2]
+FUND = (ROOT / "examples" / "fund-subscription.toml").read_text(encoding="utf-8")
+
+
+def line_of(text: str, title: str, name: str) -> str:
+    """What a paragraph says about one name, on one line."""
+    paragraph = next(part for part in text.split("\n\n") if part.startswith(title))
+    entries = paragraph.replace("\n      ", " ").splitlines()
+    said = next(entry for entry in entries if entry.startswith(f"  {name} "))
+    return " ".join(said.split()[1:])
+
+
+@given(agreements())
+def test_every_role_field_and_the_hash_are_named(agreement: Agreement) -> None:
+    text = explain(agreement)
+    assert agreement.hash.hex() in text
+    for role in agreement.roles:
+        assert line_of(text, "Who reports what", role) != ""
+        assert line_of(text, "How long a role may stay silent", role) != ""
+    for field in agreement.fields:
+        assert line_of(text, "When a field ties out", field.name).startswith(field.type)
+        assert line_of(text, "Which value stands when they differ", field.name) != ""
+
+
+@given(agreements())
+def test_lines_fit_a_terminal(agreement: Agreement) -> None:
+    assert [line for line in explain(agreement).splitlines() if len(line) > 96] == []
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "said"),
+    [
+        ("Who reports what", "seller", "every field"),
+        ("Who reports what", "bank", "fund, currency, amount, trade_date and remark"),
+        (
+            "When a field ties out",
+            "amount",
+            (
+                "money with 2 decimals in the currency of currency; ties out within 0.01;"
+                " missing when left blank"
+            ),
+        ),
+        (
+            "When a field ties out",
+            "shares",
+            (
+                "quantity with 4 decimals; ties out within 0.0001 or within 0.01% of registrar;"
+                " missing when left blank"
+            ),
+        ),
+        (
+            "When a field ties out",
+            "remark",
+            "text of at most 40 bytes; kept and shown, never compared; may be left blank",
+        ),
+        ("Which value stands when they differ", "amount", "what bank states"),
+        (
+            "Which value stands when they differ",
+            "fund",
+            "what more than half of the roles state; without such a majority people decide",
+        ),
+        ("How long a role may stay silent", "seller", "until the cut-off"),
+        (
+            "How long a role may stay silent",
+            "bank",
+            "2h after the first record of the transaction",
+        ),
+    ],
+)
+def test_the_example_in_plain_words(title: str, name: str, said: str) -> None:
+    assert line_of(explain(parse_agreement(FUND)), title, name) == said
+
+
+@pytest.mark.parametrize(
+    ("part", "instead", "sentence"),
+    [
+        ("", "", "What seller has not opened by the cut-off is unexpected."),
+        ("", "", "Without approval up to a difference of: amount 10000.00 CNY, shares 1000.0000."),
+        ("", "", "At once, with the first finding of the rules."),
+        ("quorum = 1", "quorum = 2", "When 1 party has confirmed the finding of the rules"),
+        ("quorum = 1", "quorum = 3", "When 2 parties have confirmed the finding of the rules"),
+        ('closed = "400d"', 'closed = "36h"', "A closed transaction for 36h;"),
+        ('mode = "compensate"', 'mode = "notify"', "Nothing is posted by Tieout."),
+        ('mode = "compensate"', 'mode = "replace"', "overwrites the entry in its books."),
+        ("drift_days = 0", "drift_days = 1", "ties out within 1 day;"),
+        ('within = "any"', 'within = "all"', "within 0.0001 and also within 0.01% of registrar"),
+        ('default = "majority"', 'default = "decision"', "fund people decide"),
+    ],
+)
+def test_what_is_agreed_is_said(part: str, instead: str, sentence: str) -> None:
+    told = explain(parse_agreement(FUND.replace(part, instead)))
+    assert sentence in " ".join(told.split())
+
+
+def test_without_limits_every_adjustment_needs_people() -> None:
+    text = "\n".join(line for line in FUND.splitlines() if not line.startswith("automatic"))
+    told = explain(parse_agreement(text))
+    assert "Every adjustment needs the approval of two persons of that party." in told

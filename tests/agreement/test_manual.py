@@ -1,0 +1,65 @@
+"""The manual has an entry for every key that the parser knows, and its examples hold."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tieout.agreement import keys
+from tieout.agreement.model import FieldType
+from tieout.agreement.parse import parse_agreement
+
+ROOT = Path(__file__).resolve().parents[2]
+MANUAL = (ROOT / "docs" / "agreement.md").read_text(encoding="utf-8")
+EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
+
+ENTRIES = [
+    *keys.TOP,
+    *(f"fields.<name>.{key}" for key in keys.FIELD),
+    *(f"fields.<name>.currency.{key}" for key in keys.CURRENCY),
+    *(f"fields.<name>.tolerance.{key}" for key in keys.TOLERANCE),
+    *(f"benchmark.{key}" for key in (keys.BENCHMARK_DEFAULT, "<field>")),
+    "deadlines.<role>",
+    *(f"adjustment.{key}" for key in keys.ADJUSTMENT),
+    "adjustment.automatic_up_to.<field>",
+    "adjustment.automatic_up_to.<field>.<currency>",
+    *(f"alarm.{key}" for key in keys.ALARM),
+    *(f"retention.{key}" for key in keys.RETENTION),
+]
+
+
+def test_every_key_has_an_entry_and_every_entry_a_key() -> None:
+    assert sorted(re.findall(r"^### `(.+)`$", MANUAL, re.MULTILINE)) == sorted(ENTRIES)
+
+
+def test_every_type_and_every_taken_name_is_in_the_manual() -> None:
+    words = [*(kind.value for kind in FieldType), *keys.RESERVED_FIELDS, *keys.RESERVED_ROLES]
+    assert [word for word in words if f"`{word}`" not in MANUAL] == []
+
+
+def test_the_pieces_of_the_manual_are_parts_of_good_files() -> None:
+    """Each piece stands somewhere in the example, or is a field of its own."""
+    whole = " ".join((ROOT / "examples" / "fund-subscription.toml").read_text("utf-8").split())
+    for piece in re.findall(r"```toml\n(.*?)```", MANUAL, re.DOTALL):
+        if "[fields.fee]" in piece:
+            top = 'name = "a"\nversion = 1\nroles = ["x", "y"]\n'
+            assert parse_agreement(top + piece).fields[0].currency == "CNY"
+        else:
+            lines = [" ".join(line.split()) for line in piece.splitlines()]
+            assert [line for line in lines if line not in whole] == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_hold(example: Path) -> None:
+    assert parse_agreement(example.read_text(encoding="utf-8"), example.name).name == example.stem
+
+
+def test_an_agreement_is_checked_without_the_compiled_kernel() -> None:
+    script = (
+        "import sys, tieout.agreement.parse, tieout.agreement.explain;"
+        "print(sorted({'numba', 'pyarrow', 'pandas', 'duckdb'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
