@@ -1,0 +1,132 @@
+"""Items: whatever a block brings, read and checked before it may speak (R-ITEM-1, R-OP-1)."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from tieout.reference.state import State, StreamKey
+from tieout.wire.batch import BATCH_TAG, Batch, parse_batch
+from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
+from tieout.wire.ed25519 import verify
+from tieout.wire.errors import WireError
+from tieout.wire.genesis import Key
+from tieout.wire.operations import Operation, parse_operation
+
+PURPOSES: Final = {
+    OperationKind.ENACT: Purpose.GOVERN,
+    OperationKind.CLOSE_CUTOFF: Purpose.PUBLISH,
+    OperationKind.CONFIRM: Purpose.PUBLISH,
+    OperationKind.POSTED: Purpose.PUBLISH,
+    OperationKind.FAILED: Purpose.PUBLISH,
+    OperationKind.ACKNOWLEDGE: Purpose.APPROVE,
+    OperationKind.PROPOSE: Purpose.APPROVE,
+    OperationKind.APPROVE: Purpose.APPROVE,
+    OperationKind.REFUSE: Purpose.APPROVE,
+}
+"""What a key must be for to sign an operation (R-OP-1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A signed batch or operation, as far as both are alike. `signed` are the signed bytes."""
+
+    content: Batch | Operation
+    ledger_id: bytes
+    party: int
+    key: int
+    purpose: int
+    needed_purpose: Purpose
+    stream: StreamKey
+    sequence: int
+    valid_until_us: int
+    signed: bytes
+    signature: bytes
+
+    def digest(self) -> bytes:
+        """What tells a repeat from an equivocation (R-SEQ-3)."""
+        return hashlib.sha256(self.signed).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who signed: a person of a party."""
+
+    party: int
+    person: int
+
+    @property
+    def code(self) -> int:
+        """Party × 65,536 + person, as events and images have it."""
+        return self.party << 16 | self.person
+
+
+def parse_item(data: bytes | memoryview) -> Item | None:
+    """Read an item; None when it is malformed."""
+    try:
+        if bytes(data[: len(BATCH_TAG)]) == BATCH_TAG:
+            return item_of_batch(parse_batch(data))
+        return item_of_operation(parse_operation(data))
+    except WireError:
+        return None
+
+
+def item_of_batch(batch: Batch) -> Item:
+    """A batch as an item."""
+    header = batch.header
+    return Item(
+        batch,
+        header.ledger_id,
+        header.party,
+        header.key,
+        header.purpose,
+        Purpose.PUBLISH,
+        StreamKey(header.party, header.stream),
+        header.sequence,
+        header.valid_until_us,
+        batch.header_bytes,
+        batch.signature,
+    )
+
+
+def item_of_operation(operation: Operation) -> Item:
+    """An operation as an item."""
+    return Item(
+        operation,
+        operation.ledger_id,
+        operation.party,
+        operation.key,
+        operation.purpose,
+        PURPOSES[operation.kind],
+        StreamKey(operation.party, operation.stream),
+        operation.sequence,
+        operation.valid_until_us,
+        operation.signed_bytes(),
+        operation.signature,
+    )
+
+
+def check_signer(state: State, item: Item) -> Signer | ItemOutcome:
+    """The person who signed, or the first check of R-ITEM-1 up to the signature that fails."""
+    if item.ledger_id != state.ledger_id:
+        return ItemOutcome.WRONG_LEDGER
+    if not 1 <= item.party <= len(state.genesis.parties):
+        return ItemOutcome.UNKNOWN_PARTY
+    found = state.genesis.find_key(item.party, item.key)
+    if found is None:
+        return ItemOutcome.UNKNOWN_KEY
+    person, key = found
+    if not _is_valid_at(key, state.height):
+        return ItemOutcome.KEY_NOT_VALID
+    if item.purpose != item.needed_purpose or not _serves(key, item.needed_purpose):
+        return ItemOutcome.WRONG_PURPOSE
+    if not verify(bytes.fromhex(key.public), item.signed, item.signature):
+        return ItemOutcome.BAD_SIGNATURE
+    return Signer(item.party, person.number)
+
+
+def _is_valid_at(key: Key, height: int) -> bool:
+    return key.from_height <= height and (key.until_height == 0 or height <= key.until_height)
+
+
+def _serves(key: Key, purpose: Purpose) -> bool:
+    return purpose.name.lower() in key.purposes

@@ -1,0 +1,128 @@
+"""The state of a ledger: what the rules remember from block to block.
+
+Everything here follows from the genesis and the blocks. What of it is committed to, and in which
+bytes, stands in docs/formats/state.md and is written by digest.py.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tieout.agreement.model import Agreement
+from tieout.merkle.log import Frontier
+from tieout.reference.transaction import Adjustment, Transaction
+from tieout.reference.values import RowReader
+from tieout.wire.genesis import Genesis, check_genesis
+from tieout.wire.ids import NO_EVENTS, members_hash
+
+
+class TransactionKey(NamedTuple):
+    """By what a transaction is found (R-KEY-1). The id has 36 bytes, NUL padded."""
+
+    agreement: str
+    originator: int
+    transaction_id: bytes
+    stage: int
+
+
+class StreamKey(NamedTuple):
+    """Whose numbering: sequence numbers count for each party and stream (R-SEQ-1)."""
+
+    party: int
+    stream: int
+
+
+class EnactmentKey(NamedTuple):
+    """What parties say together: the same version with the same body (R-AGREE-1)."""
+
+    agreement: str
+    version: int
+    body_digest: bytes
+
+
+class Deadline(NamedTuple):
+    """When a role of a transaction is asked; in this order (R-TIME-1)."""
+
+    deadline_us: int
+    agreement_number: int
+    serial: int
+    role: int
+
+
+@dataclass(slots=True)
+class Stream:
+    """Sequence numbers of one stream. `used` are the digests of the numbers still in the window.
+
+    `gap_since_us` is the time of the block in which the lowest unused number became the lowest
+    below a used one, 0 while there is no gap; `gap_named` whether it was told (R-SEQ-4).
+    """
+
+    lowest_unused: int = 1
+    highest_used: int = 0
+    used: dict[int, bytes] = field(default_factory=dict)
+    gap_since_us: int = 0
+    gap_named: bool = False
+
+
+@dataclass(slots=True)
+class Book:
+    """One agreement version in force, with its transactions and adjustments in order.
+
+    `holders[i]` are the parties entitled to role i; `body_digest` is SHA-256 of the enacted body.
+    The first `judged_count` transactions have been judged at a cut-off: they are opened in the
+    order of time, so those are always the first ones.
+    """
+
+    number: int
+    agreement: Agreement
+    holders: tuple[tuple[int, ...], ...]
+    body_digest: bytes
+    reader: RowReader
+    transactions: list[Transaction] = field(default_factory=list)
+    judged_count: int = 0
+    adjustments: list[Adjustment] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class State:
+    """A whole ledger after a block. Made by `initial_state`, changed by `apply_block` only.
+
+    `books[n - 1]` is the book of agreement number n, `newest` the book of the newest version of a
+    name, `transactions` the index of all of them. `deadlines` is a heap. `state_digest` is the one
+    last taken, at a cut-off (R-BLOCK-2).
+    """
+
+    genesis: Genesis
+    ledger_id: bytes
+    members_hash: bytes
+    height: int = 0
+    time_us: int = 0
+    log: Frontier = field(default_factory=Frontier)
+    events_chain: bytes = NO_EVENTS
+    streams: dict[StreamKey, Stream] = field(default_factory=dict)
+    books: list[Book] = field(default_factory=list)
+    newest: dict[str, Book] = field(default_factory=dict)
+    transactions: dict[TransactionKey, Transaction] = field(default_factory=dict)
+    enactments: dict[EnactmentKey, list[int]] = field(default_factory=dict)
+    cutoffs_us: dict[str, int] = field(default_factory=dict)
+    deadlines: list[Deadline] = field(default_factory=list)
+    state_digest: bytes = bytes(32)
+
+    def book_of(self, transaction: Transaction) -> Book:
+        """The book that a transaction stands in."""
+        return self.books[transaction.agreement_number - 1]
+
+    def find_book(self, agreement: str, version: int) -> Book | None:
+        """The book of a version in force, None when there is none."""
+        for book in self.books:
+            if book.agreement.name == agreement and book.agreement.version == version:
+                return book
+        return None
+
+
+def initial_state(genesis: Genesis) -> State:
+    """The state before the first block.
+
+    Raises WireError for a genesis that does not hold together.
+    """
+    check_genesis(genesis)
+    return State(genesis, genesis.ledger_id(), members_hash(genesis))

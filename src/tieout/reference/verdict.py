@@ -1,0 +1,125 @@
+"""The verdict: what is abnormal about a transaction (R-FINAL-1 to R-STATUS-1).
+
+A pure function of the agreement, of what each role states now, and of what has been judged. History
+enters only through the flags that the transaction carries for it (R-BIND-1, R-SAME-2, R-CHANGE-1)
+and through frozen benchmarks (R-FREEZE-1). That is why any order of the same records ends in the
+same breaks (R-ORDER-1).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+
+from tieout.agreement.model import Agreement
+from tieout.reference.benchmark import basis_of, find_benchmark
+from tieout.reference.tolerance import difference, tolerance_rules, within
+from tieout.reference.transaction import Break, Transaction, Verdict
+from tieout.reference.values import Record, Value
+from tieout.wire.codes import BenchmarkState, BreakKind, Status
+
+
+def verdict(agreement: Agreement, transaction: Transaction) -> Verdict:
+    """Judge a transaction under the agreement that it is pinned to. Changes nothing."""
+    stating = {
+        index: role.record
+        for index, role in enumerate(transaction.roles)
+        if role.states and role.record is not None
+    }
+    breaks = [
+        *_whole_records(agreement, transaction, stating),
+        *_fields(agreement, transaction, stating),
+    ]
+    if stating and (breaks or len(stating) < len(agreement.roles)):
+        breaks.extend(_changes_after_match(transaction))
+    breaks.sort(key=lambda each: each.key)
+    return Verdict(_status(agreement, stating, breaks), tuple(breaks))
+
+
+def _status(agreement: Agreement, stating: Mapping[int, Record], breaks: Sequence[Break]) -> Status:
+    """R-STATUS-1."""
+    if not stating:
+        return Status.WITHDRAWN
+    if breaks:
+        return Status.BROKEN
+    return Status.MATCHED if len(stating) == len(agreement.roles) else Status.PENDING
+
+
+def _whole_records(
+    agreement: Agreement, transaction: Transaction, stating: Mapping[int, Record]
+) -> Iterator[Break]:
+    """Records that are missing, said twice, or said by somebody who should not have spoken."""
+    unopened = (  # R-OPEN-1
+        transaction.judged
+        and len(stating) > 0
+        and len(agreement.opened_by) > 0
+        and not any(role in stating for role in agreement.opened_by)
+    )
+    for index, role in enumerate(transaction.roles):
+        silent = index not in stating
+        if silent and transaction.is_heard(index) and stating and not unopened:
+            yield Break(BreakKind.MISSING, None, index, ("R-MISS-1",))
+        if role.duplicate:
+            yield Break(BreakKind.DUPLICATE, None, index, ("R-SAME-2",))
+        if role.intruder or (unopened and not silent):
+            rules = [("R-BIND-1", role.intruder != 0), ("R-OPEN-1", unopened and not silent)]
+            which = tuple(number for number, holds in rules if holds)
+            yield Break(BreakKind.UNEXPECTED, None, index, which)
+
+
+def _changes_after_match(transaction: Transaction) -> Iterator[Break]:
+    """Flags that stay open because something else is, or because a role is silent (R-CHANGE-1)."""
+    for index, role in enumerate(transaction.roles):
+        if role.changed_after_match:
+            yield Break(BreakKind.CHANGED_AFTER_MATCH, None, index, ("R-CHANGE-1",))
+
+
+def _fields(
+    agreement: Agreement, transaction: Transaction, stating: Mapping[int, Record]
+) -> Iterator[Break]:
+    """Fields that are missing or do not tie out, whoever else is silent (R-MISS-3)."""
+    for f, field in enumerate(agreement.fields):
+        values: dict[int, Value] = {}
+        for role in field.roles:
+            if role not in stating:
+                continue
+            value = stating[role].values[f]
+            if value is not None:
+                values[role] = value  # R-MATCH-1
+            elif not field.optional:
+                yield Break(BreakKind.MISSING, f, role, ("R-MISS-2",))
+        if field.compare and not _is_one_value(transaction, f, values):
+            yield from _mismatches(agreement, transaction, f, values)
+
+
+def _is_one_value(transaction: Transaction, f: int, values: Mapping[int, Value]) -> bool:
+    """Whether one value is stated by all; unless another one is frozen, it ties out (R-TOL-1)."""
+    return len(set(values.values())) <= 1 and f not in transaction.frozen
+
+
+def _mismatches(
+    agreement: Agreement, transaction: Transaction, f: int, values: Mapping[int, Value]
+) -> Iterator[Break]:
+    """R-MATCH-2 where a benchmark stands, else R-MATCH-3."""
+    field = agreement.fields[f]
+    benchmark = find_benchmark(agreement, transaction, f, values)
+    stands = benchmark.value
+    if stands is not None:
+        rules = ("R-MATCH-2", benchmark.rule, *tolerance_rules(field))
+        for role, value in values.items():
+            if not within(field, value, stands, values):
+                yield Break(
+                    BreakKind.MISMATCH,
+                    f,
+                    role,
+                    rules,
+                    reported=value,
+                    benchmark=stands,
+                    basis=basis_of(agreement, field),
+                    difference=difference(value, stands),
+                    state=BenchmarkState.DECIDED,
+                )
+        return
+    if all(within(field, a, b, values) for a, b in combinations(values.values(), 2)):
+        return
+    rules = ("R-MATCH-3", benchmark.rule, *tolerance_rules(field))
+    for role, value in values.items():
+        yield Break(BreakKind.MISMATCH, f, role, rules, reported=value, state=benchmark.state)
