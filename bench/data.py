@@ -10,6 +10,7 @@ The files are cached under `build/bench` and made again when the recipe or the s
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,7 @@ FUNDS = np.array([f"{code:06d}" for code in range(100_000, 170_000, 1_000)], dty
 CURRENCIES = np.array(["CNY"] * 18 + ["USD", "HKD"], dtype="U3")
 TRADE_DATE = 20_347
 
-Columns = dict[str, npt.NDArray[np.generic]]
+Columns = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def _write(paths: tuple[Path, ...], transactions: int) -> list[int]:
 
 
 def _truth(chance: np.random.Generator, count: int) -> Columns:
-    """Integers at their scale: money in cents, units and prices in ten-thousandths, dates in days."""
+    """Integers at their scale: money in cents, units and prices in ten-thousandths."""
     amount = np.maximum((chance.lognormal(9.2, 1.3, count)).astype(np.int64), 10) * 100
     amount += np.where(chance.random(count) < 0.3, chance.integers(1, 100, count), 0)
     nav = chance.integers(5_000, 60_000, count)
@@ -148,7 +149,9 @@ def _table(
         if name in scales:
             arrays.append(_decimals(column.astype(np.int64), scales[name], mask))
         elif name.endswith("_date"):
-            arrays.append(pa.array(column.astype(np.int32), pa.int32(), mask=mask).cast(pa.date32()))
+            arrays.append(
+                pa.array(column.astype(np.int32), pa.int32(), mask=mask).cast(pa.date32())
+            )
         else:
             arrays.append(pa.array(column, mask=mask))
     return pa.table(arrays, names=list(COLUMNS))

@@ -1,7 +1,7 @@
 """The peer in SQL: a full outer join in DuckDB that writes the same breaks file.
 
-Run as a whole process: `python -m bench.peer_duckdb SELLER REGISTRAR BANK OUT THREADS`. It knows the
-rules of `fund-bench.toml` and nothing else: exact decimals, authority and majority benchmarks,
+Run as a whole process: `python -m bench.peer_duckdb SELLER REGISTRAR BANK OUT THREADS`. It knows
+the rules of `fund-bench.toml` and nothing else: exact decimals, authority and majority benchmarks,
 tolerances, missing records and fields, undecided fields. Equality sorts out the bulk right behind
 the join; the rules run over what is left.
 """
@@ -29,7 +29,8 @@ TYPES = {
 def source(path: str) -> str:
     """The CSV file with its types stated, so that nothing is guessed."""
     types = ", ".join(f"'{name}': '{kind}'" for name, kind in TYPES.items())
-    return f"read_csv('{path}', header = true, auto_detect = false, delim = ',', columns = {{{types}}})"
+    options = "header = true, auto_detect = false, delim = ','"
+    return f"read_csv('{path}', {options}, columns = {{{types}}})"
 
 
 def same(field: str, one: str, two: str) -> str:
@@ -69,7 +70,7 @@ def within(field: str, one: str, two: str, one_currency: str, two_currency: str)
 
 
 def verdict(field: str) -> tuple[str, str, str]:
-    """Columns of one field for three steps: who states the benchmark, the benchmark, who is apart."""
+    """Columns of one field, in three steps: who states the benchmark, its value, who is apart."""
     chosen, _ = benchmark(field)
     agreed = [
         f"CASE by_{field} " + " ".join(f"WHEN '{x}' THEN {x}_{column}" for x in ROLES) + " END"
@@ -98,7 +99,7 @@ def line(field_place: int, field: str | None, place: int, short: str, kind: str)
     """One row of the breaks file as a struct; its role is the one with this short name."""
     reported = benchmark_text = basis = difference = "CAST(NULL AS VARCHAR)"
     status = "'open'"
-    if kind == "mismatch":
+    if kind == "mismatch" and field is not None:
         value, decided = f"{short}_{field}", f"by_{field} IS NOT NULL"
         reported = f"CAST({value} AS VARCHAR)"
         benchmark_text = f"CAST(a_{field} AS VARCHAR)"
@@ -140,9 +141,7 @@ def statement(paths: list[str], out: str) -> str:
         + ", ".join(f"{short}.{field} AS {short}_{field}" for field in FIELDS)
         for short in ROLES
     )
-    equal = " AND ".join(
-        f"s.{field} = r.{field} AND r.{field} = b.{field}" for field in FIELDS
-    )
+    equal = " AND ".join(f"s.{field} = r.{field} AND r.{field} = b.{field}" for field in FIELDS)
     steps = list(zip(*(verdict(field) for field in FIELDS), strict=True))
     return f"""
     COPY (

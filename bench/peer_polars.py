@@ -118,8 +118,9 @@ def mismatches(frame: pl.DataFrame, number: int, field: str) -> list[pl.DataFram
     tied = reduce(
         and_,
         [
-            ties(field, value(x, field), value(y, field), value(x, "currency"), value(y, "currency"))
-            .fill_null(value=True)
+            ties(
+                field, value(x, field), value(y, field), value(x, "currency"), value(y, "currency")
+            ).fill_null(value=True)
             for x, y in PAIRS
         ],
     )
@@ -154,7 +155,10 @@ def mismatches(frame: pl.DataFrame, number: int, field: str) -> list[pl.DataFram
                 agreed.cast(pl.String).alias("benchmark"),
                 pl.when(decided).then(pl.lit(basis)).alias("basis"),
                 difference.alias("difference"),
-                pl.when(decided).then(pl.lit("open")).otherwise(pl.lit("undecided")).alias("status"),
+                pl.when(decided)
+                .then(pl.lit("open"))
+                .otherwise(pl.lit("undecided"))
+                .alias("status"),
                 pl.lit(number).alias("field_place"),
                 pl.lit(place).alias("place"),
             )
