@@ -1,7 +1,7 @@
 """The rules, one record at a time, written to be read: the auditor's implementation."""
 
 from tieout.reference.breaks import breaks
-from tieout.reference.digest import app_hash, slot_images, state_digest
+from tieout.reference.digest import adjustment_images, app_hash, slot_images, state_digest
 from tieout.reference.ledger import apply_block
 from tieout.reference.state import State, initial_state
 from tieout.reference.transaction import Break, Transaction, Verdict
@@ -14,6 +14,7 @@ __all__ = [
     "State",
     "Transaction",
     "Verdict",
+    "adjustment_images",
     "app_hash",
     "apply_block",
     "breaks",

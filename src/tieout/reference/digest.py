@@ -44,7 +44,7 @@ def app_hash(state: State) -> bytes:
 
 def state_digest(state: State) -> bytes:
     """The digest of the state as it is now; 32 bytes. A block with a cut-off takes it."""
-    books = b"".join(_book(book) for book in state.books)
+    books = b"".join(_book(state, book) for book in state.books)
     return hashlib.sha256(STATE_TAG + books + control_digest(state)).digest()
 
 
@@ -54,15 +54,19 @@ def slot_images(state: State, agreement_number: int) -> bytes:
     return b"".join(slot_image(book, transaction) for transaction in book.transactions)
 
 
-def _book(book: Book) -> bytes:
-    slots = b"".join(slot_image(book, transaction) for transaction in book.transactions)
-    adjustments = b"".join(adjustment_image(adjustment) for adjustment in book.adjustments)
+def adjustment_images(state: State, agreement_number: int) -> bytes:
+    """The images of a book's adjustments, one after the other in the order of proposal."""
+    book = state.books[agreement_number - 1]
+    return b"".join(adjustment_image(adjustment) for adjustment in book.adjustments)
+
+
+def _book(state: State, book: Book) -> bytes:
     return _BOOK.pack(
         book.number,
         len(book.transactions),
-        pages_root(slots),
+        pages_root(slot_images(state, book.number)),
         len(book.adjustments),
-        pages_root(adjustments),
+        pages_root(adjustment_images(state, book.number)),
     )
 
 
