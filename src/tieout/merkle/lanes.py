@@ -16,9 +16,10 @@ moves up as it is. Rows are taken in chunks of 512 that are folded to one group 
 the nearest cache, so that a call needs little memory, which belongs to that call alone. Calls
 release the interpreter lock and may run at the same time.
 
-Few rows, and rows too short or too long for the lanes, are hashed with hashlib: same bytes. With
-NUMBA_DISABLE_JIT=1 the lanes run as plain Python, slowly: same bytes again. Nothing here depends
-on the byte order of the machine.
+Few rows, rows too short or too long for the lanes, and all rows under NUMBA_DISABLE_JIT=1 are
+hashed with hashlib: same bytes. The lanes are right as plain Python too, where they can be
+stepped through, but a hundred times slower than hashlib. Nothing depends on the byte order of
+the machine.
 
 What is not here: rows of different lengths, checks of proofs (`tree`), state that grows (`log`).
 
@@ -42,6 +43,8 @@ Words = NDArray[np.uint32]
 U32: Final = np.uint32
 UINT: Final = np.uintp
 
+COMPILED: Final = not config.DISABLE_JIT  # type: ignore[attr-defined]  # set at run time
+
 CUTOVER_ROWS: Final = 4
 """Below so many leaves hashlib in a loop is as fast, by measurement."""
 
@@ -54,7 +57,7 @@ MAX_WIDTH: Final = 1 << 16
 # Rows and widths of the self-test: whole and broken groups and chunks, and every way in which a
 # row can end within its last block, or leave a block to the padding alone.
 SELF_TEST_SHAPES: Final = (
-    *((17, width) for width in (4, 5, 6, 7, 53, 54, 55, 56, 63, 64, 80, 117, 119, 120, 300)),
+    *((17, width) for width in (80, 4, 5, 6, 7, 53, 54, 55, 56, 63, 64, 117, 119, 120, 300)),
     *((count, 8) for count in (1, 2, 3, 15, 16, 31, 32, 33, 511, 512, 513, 1057)),
 )
 
@@ -426,7 +429,7 @@ def _run(rows: Any, from_rows: bool, hashes: Any, to_root: bool, root: Any) -> N
             root[j] = tops[0, 16 * j]
 
 
-if config.DISABLE_JIT:  # type: ignore[attr-defined]  # numba sets its settings at run time
+if not COMPILED:
     # A numpy scalar warns when it wraps, which is what SHA-256 asks of it.
     _run = np.errstate(over="ignore")(_run)
 
@@ -471,7 +474,7 @@ def tree_root(hashes: Bytes) -> bytes:
     hashes = _checked("hashes", hashes)
     if hashes.shape[1] != tree.HASH_BYTES:
         raise MerkleError(f"hashes have {hashes.shape[1]} bytes, not {tree.HASH_BYTES}")
-    if len(hashes) < CUTOVER_ROWS:
+    if not _suits(hashes):
         return tree.root([row.tobytes() for row in hashes])
     return _root_bytes(_NO_ROWS, hashes.view(">u4").astype(np.uint32))
 
@@ -500,9 +503,10 @@ def row_path(rows: Bytes, index: int) -> list[bytes]:
 def warm() -> None:
     """Make the lanes ready and prove them right on this machine; SelfTestError if they are not.
 
-    To be called at start: the first call after an installation compiles, which takes seconds.
+    To be called at start. (What is not in numba's cache yet was compiled when this module was
+    imported, which takes seconds once.) Without compilation one shape is tried, the usual one.
     """
-    for count, width in SELF_TEST_SHAPES:
+    for count, width in SELF_TEST_SHAPES if COMPILED else SELF_TEST_SHAPES[:1]:
         # Knuth's multiplicative hash: bytes without a pattern, the same everywhere.
         numbers = np.arange(count * width, dtype=np.uint32) * U32(2654435761)
         rows = (numbers >> U32(24)).astype(np.uint8).reshape(count, width)
@@ -528,4 +532,4 @@ def _checked(name: str, array: Bytes) -> Bytes:
 
 
 def _suits(rows: Bytes) -> bool:
-    return len(rows) >= CUTOVER_ROWS and MIN_WIDTH <= rows.shape[1] <= MAX_WIDTH
+    return COMPILED and len(rows) >= CUTOVER_ROWS and MIN_WIDTH <= rows.shape[1] <= MAX_WIDTH
