@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,13 @@ def test_rows_are_not_written_to() -> None:
     lanes.tree_root(hashes)
     assert before == rows.tobytes()
     assert hashes.tobytes() == lanes.leaf_hashes(rows).tobytes()
+
+
+def test_calls_at_the_same_time_do_not_touch_each_other() -> None:
+    batches = [rows_of(2_000, 40, seed) for seed in range(16)]
+    expected = [lanes.rows_root(rows) for rows in batches]
+    with ThreadPoolExecutor(4) as threads:
+        assert expected == list(threads.map(lanes.rows_root, batches))
 
 
 @pytest.mark.parametrize(
