@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -334,3 +336,17 @@ def test_every_aligned_range_of_leaves_is_proven_a_subtree(
     tree.check_subtree_consistency(start, end, top, len(data), tree.root(hashes), path)
     with pytest.raises(ProofError):
         tree.check_subtree_consistency(start, end, flipped(top), len(data), tree.root(hashes), path)
+
+
+# ---------------------------------------------------------------- who checks needs no compiler
+
+
+def test_trees_logs_and_proofs_do_without_numba() -> None:
+    script = (
+        "import sys, tieout.merkle.log, tieout.merkle.reference, tieout.merkle.tree;"
+        "print(sorted({'numba', 'numpy', 'llvmlite'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "[]\n"
