@@ -1,0 +1,138 @@
+"""What a rule book says, in the words in which scenarios are written."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tieout.agreement.breakrow import BreakRow
+from tieout.agreement.model import Agreement, Field, FieldType
+from tieout.testing.workbench import PARTIES
+from tieout.units.dates import format_date, format_seconds, format_time, parse_date, parse_time
+from tieout.units.numbers import format_scaled, parse_scaled
+from tieout.wire.codes import (
+    NO_FIELD,
+    AdjustmentStatus,
+    BenchmarkState,
+    BreakKind,
+    EventKind,
+    RowOutcome,
+)
+
+
+def value_of(field: Field, text: str) -> int | bytes:
+    """The value that a word of a script stands for."""
+    match field.type:
+        case FieldType.CODE | FieldType.TEXT:
+            return text.encode()
+        case FieldType.DATE:
+            return parse_date(text)
+        case FieldType.TIME:
+            return parse_time(text)
+        case _:
+            return parse_scaled(text, field.scale)
+
+
+def word_of(field: Field, value: int | bytes) -> str:
+    """The word for a value."""
+    if isinstance(value, bytes):
+        return value.decode()
+    if field.type is FieldType.DATE:
+        return format_date(value)
+    if field.type is FieldType.TIME:
+        return format_time(value)
+    return format_scaled(value, field.scale)
+
+
+def word_of_difference(field: Field, difference: int) -> str:
+    """The word for a difference, with its sign."""
+    if field.type is FieldType.DATE:
+        text = str(difference)
+    elif field.type is FieldType.TIME:
+        text = format_seconds(difference)
+    else:
+        text = format_scaled(difference, field.scale)
+    return text if difference < 0 else f"+{text}"
+
+
+def words_of_break(agreement: Agreement, row: BreakRow) -> str:
+    """An open break, as it stands under `breaks`."""
+    words = [row.transaction_id.decode(), row.kind.name.lower()]
+    if row.field is None:
+        return " ".join([*words, agreement.roles[row.role]])
+    field = agreement.fields[row.field]
+    words += [field.name, agreement.roles[row.role]]
+    if row.reported is not None:
+        words.append(word_of(field, row.reported))
+    if row.benchmark is not None:
+        words += ["against", word_of(field, row.benchmark), str(row.basis)]
+    elif row.kind is BreakKind.MISMATCH:
+        words.append(row.state.name.lower())
+    if row.difference is not None:
+        words.append(word_of_difference(field, row.difference))
+    return " ".join(words)
+
+
+def words_of_event(
+    agreements: Sequence[Agreement], ids: Sequence[list[str]], event: np.void
+) -> str:
+    """An event, as it stands under `told`. `ids` are the transaction ids of each book."""
+    kind = EventKind(int(event["kind"]))
+    number, extra = int(event["agreement"]), int(event["extra"])
+    words = [kind.name.lower()]
+    match kind:
+        case EventKind.AGREEMENT_ENACTED:
+            return f"{words[0]} {agreements[number - 1].name} {agreements[number - 1].version}"
+        case EventKind.CUTOFF_CLOSED:
+            return f"{words[0]} {event['serial']}"
+        case EventKind.EQUIVOCATION | EventKind.SEQUENCE_GAP:
+            return f"{words[0]} {PARTIES[(extra >> 16) - 1]} {event['serial']}"
+        case EventKind.ROW_NOT_APPLIED:
+            words.append(RowOutcome(int(event["detail"])).name.lower())
+        case EventKind.BREAK_OPENED | EventKind.BREAK_CLOSED:
+            words.append(BreakKind(int(event["detail"])).name.lower())
+        case _:
+            pass
+    agreement = agreements[number - 1]
+    if event["field"] != NO_FIELD:
+        words.append(agreement.fields[event["field"]].name)
+    if event["role"] < len(agreement.roles):
+        words.append(agreement.roles[event["role"]])
+    if event["serial"] < len(ids[number - 1]):
+        words.append(ids[number - 1][int(event["serial"])])
+    return " ".join([*words, *_last_words(kind, int(event["detail"]), extra)])
+
+
+def _last_words(kind: EventKind, detail: int, extra: int) -> list[str]:
+    """What else there is to an event of a transaction."""
+    match kind:
+        case EventKind.BREAK_OPENED | EventKind.BREAK_CLOSED | EventKind.BENCHMARK_CHANGED:
+            return [BenchmarkState(extra).name.lower()] if extra else []
+        case EventKind.ALARM_RAISED | EventKind.ALARM_CLEARED:
+            return [str(extra)]
+        case EventKind.ALARM_CONFIRMED:
+            return [str(detail), PARTIES[extra - 1]]
+        case EventKind.ALARM_ACKNOWLEDGED:
+            return [f"{PARTIES[(extra >> 16) - 1]}/{extra & 0xFFFF}"]
+        case EventKind.ADJUSTMENT_PROPOSED:
+            return ["by_person"] if detail else []
+        case EventKind.ADJUSTMENT_APPROVED:
+            return ["at_once"] if detail else []
+        case EventKind.ADJUSTMENT_APPROVAL:
+            return [str(detail)]
+        case _:
+            return []
+
+
+def words_of_adjustment(agreement: Agreement, transaction_id: str, adjustment: np.void) -> str:
+    """An adjustment, as it stands under `adjustments`."""
+    words = [
+        transaction_id,
+        agreement.roles[adjustment["role"]],
+        AdjustmentStatus(int(adjustment["status"])).name.lower(),
+    ]
+    for f, field in enumerate(agreement.fields):
+        if int(adjustment["fields"]) >> f & 1:
+            value = adjustment["benchmarks"][field.name]
+            raw = bytes(value) if isinstance(value, bytes) else int(value)
+            words += [field.name, word_of(field, raw)]
+    return " ".join(words)
