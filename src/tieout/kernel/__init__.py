@@ -1,0 +1,56 @@
+"""The rules at speed: block in; statuses, events and new state out; nothing else.
+
+Start reading in `machine.py`. The readable twin of this room is `tieout.reference`; where both
+differ, docs/rules.md decides.
+"""
+
+from tieout.kernel.digest import adjustment_images, app_hash, slot_images, state_digest
+from tieout.kernel.machine import apply_block
+from tieout.kernel.queries import (
+    Adjustment,
+    Counts,
+    Standing,
+    Transaction,
+    adjustments,
+    alarms,
+    break_table,
+    breaks,
+    counts,
+    opened_us,
+    standing,
+    stated_ids,
+    transaction,
+    unjudged,
+)
+from tieout.kernel.selftest import SelfTestError, warm
+from tieout.kernel.snapshot import SnapshotError, dump, load
+from tieout.kernel.state import PoisonedError, State, initial_state
+
+__all__ = [
+    "Adjustment",
+    "Counts",
+    "PoisonedError",
+    "SelfTestError",
+    "SnapshotError",
+    "Standing",
+    "State",
+    "Transaction",
+    "adjustment_images",
+    "adjustments",
+    "alarms",
+    "app_hash",
+    "apply_block",
+    "break_table",
+    "breaks",
+    "counts",
+    "dump",
+    "initial_state",
+    "load",
+    "opened_us",
+    "slot_images",
+    "standing",
+    "state_digest",
+    "stated_ids",
+    "transaction",
+    "warm",
+]

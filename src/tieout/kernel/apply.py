@@ -1,0 +1,380 @@
+"""The hot loop: the rows of one accepted batch, in order (R-ROW-2 to R-CHANGE-1).
+
+While a row is applied, the slots of rows further on are already being fetched: the place in the
+index 24 rows ahead, then the slot that it names 12 rows ahead. A miss costs ten times the work on a
+row, so this is what makes the loop fast; it never decides anything.
+
+There are two ways through for an accepted row. The fast one (`_quick`) takes the first record of a
+role in a transaction where nothing is broken, judged or adjusted, when it equals what stands in
+everything that is compared: then nothing can mismatch (R-TOL-1), and the status follows from who
+states. Everything else goes through `settle`. Both give the same, bit for bit; a property holds them
+together, through `force_slow`.
+
+The loop stops before a row for which the events or the adjustments might not have room; the caller
+makes room and comes back.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numba import types
+
+from tieout.kernel import layout as at
+from tieout.kernel.adjust import answer_open_adjustment
+from tieout.kernel.compiled import entry, helper
+from tieout.kernel.index import find, insert
+from tieout.kernel.settle import MATCHED, PENDING, settle
+from tieout.kernel.telling import NOBODY, NOWHERE, mark_pages, tell
+from tieout.kernel.verdict import role_block
+from tieout.kernel.words import (
+    KEY_BYTES,
+    M32,
+    Int64,
+    bit,
+    copy_bytes,
+    load8,
+    load16,
+    load32,
+    load64,
+    prefetch,
+    same_bytes,
+    store8,
+    store16,
+    store32,
+    store64,
+)
+from tieout.wire.codes import BreakKind, EventKind, RowOutcome
+
+_ACCEPTED: Final = int(RowOutcome.ACCEPTED)
+_WRONG_VERSION: Final = int(RowOutcome.WRONG_VERSION)
+_EXPIRED: Final = int(RowOutcome.EXPIRED)
+_UNEXPECTED: Final = int(RowOutcome.UNEXPECTED)
+_STALE: Final = int(RowOutcome.STALE)
+_REPEAT: Final = int(RowOutcome.REPEAT)
+_DUPLICATE: Final = int(RowOutcome.DUPLICATE)
+_NOT_APPLIED: Final = int(EventKind.ROW_NOT_APPLIED)
+_BREAK_OPENED: Final = int(EventKind.BREAK_OPENED)
+_FIRST_STATUS: Final = int(EventKind.TRANSACTION_PENDING)
+_CHANGED_KIND: Final = int(BreakKind.CHANGED_AFTER_MATCH)
+_LOOK_AHEAD: Final = 24
+_FETCH_AHEAD: Final = 12
+_LINE_BYTES: Final = 64
+
+
+@helper
+def _fetch(table: Any, slots: Any, hashes: Any, i: Int64, slot_bytes: Int64) -> None:
+    """Ask for the memory of rows further on."""
+    last = np.int64(table.size) - 1
+    n = np.int64(hashes.size)
+    if i + _LOOK_AHEAD < n:
+        prefetch(table, hashes[i + _LOOK_AHEAD] & last)
+    if i + _FETCH_AHEAD < n:
+        found = table[hashes[i + _FETCH_AHEAD] & last]
+        if found != 0:
+            start = ((found & M32) - 1) * slot_bytes
+            for line in range(0, slot_bytes + _LINE_BYTES - 1, _LINE_BYTES):
+                prefetch(slots, start + line)
+
+
+@helper
+def same_record(plan: Any, slots: Any, block: Int64, rows: Any, row: Int64) -> bool:
+    """R-SAME-1: action, presence and values; the salt is ignored."""
+    withdrew = load16(slots, block + at.FLAGS) & at.WITHDREW
+    return (
+        (withdrew != 0) == (load8(rows, row + at.ROW_ACTION) != 0)
+        and load64(slots, block + at.PRESENCE) == load64(rows, row + at.ROW_PRESENCE)
+        and same_bytes(slots, block + at.VALUES, rows, row + at.ROW_VALUES, plan[at.P_VALUES_BYTES])
+    )
+
+
+@helper
+def _compared_changes(plan: Any, slots: Any, block: Int64, rows: Any, row: Int64) -> bool:
+    """Whether a row is a withdrawal or changes a compared field (R-CHANGE-1)."""
+    if load8(rows, row + at.ROW_ACTION) != 0:
+        return True
+    changed = load64(slots, block + at.PRESENCE) ^ load64(rows, row + at.ROW_PRESENCE)
+    if changed & plan[at.P_COMPARED] != 0:
+        return True
+    line = at.P_TABLES + plan[at.P_ROLES] * at.ROLE_LINE
+    for _ in range(plan[at.P_FIELDS]):
+        offset = plan[line + at.F_AT]
+        if plan[line + at.F_COMPARE] != 0 and not same_bytes(
+            slots,
+            block + at.VALUES + offset,
+            rows,
+            row + at.ROW_VALUES + offset,
+            plan[line + at.F_WIDTH],
+        ):
+            return True
+        line += at.FIELD_LINE
+    return False
+
+
+@helper
+def _write_record(plan: Any, slots: Any, block: Int64, rows: Any, row: Int64, cursor: Any) -> None:
+    """Make a row the role's standing record."""
+    withdraws = load8(rows, row + at.ROW_ACTION) != 0
+    flags = load16(slots, block + at.FLAGS) & ~(at.STATES | at.WITHDREW)
+    store16(slots, block + at.PARTY, cursor[at.C_PARTY])
+    store16(slots, block + at.FLAGS, flags | (at.WITHDREW if withdraws else at.STATES))
+    store32(slots, block + at.REVISION, load32(rows, row + at.ROW_REVISION))
+    store64(slots, block + at.PRESENCE, load64(rows, row + at.ROW_PRESENCE))
+    store64(slots, block + at.PLACE, (cursor[at.C_LEAF] << 16) | cursor[at.C_ROW])
+    values_bytes = plan[at.P_VALUES_BYTES]
+    copy_bytes(slots, block + at.VALUES, rows, row + at.ROW_VALUES, values_bytes)
+
+
+@helper
+def _agrees(plan: Any, slots: Any, block: Int64, rows: Any, row: Int64, stretches: Int64) -> bool:
+    """Whether a row equals a standing record in everything that both report and is compared."""
+    word = stretches + 1
+    for _ in range(plan[stretches]):
+        offset = plan[word]
+        if not same_bytes(
+            rows,
+            row + at.ROW_VALUES + offset,
+            slots,
+            block + at.VALUES + offset,
+            plan[word + 1],
+        ):
+            return False
+        word += 2
+    return True
+
+
+@helper
+def _quick(
+    plan: Any,
+    slots: Any,
+    serial: Int64,
+    rows: Any,
+    row: Int64,
+    events: Any,
+    cursor: Any,
+    is_first: bool,
+) -> bool:
+    """Take the fast way if it is open; False and nothing changed if it is not."""
+    base = serial * plan[at.P_SLOT_BYTES]
+    role = cursor[at.C_ROLE]
+    line = at.P_TABLES + role * at.ROLE_LINE
+    block = role_block(plan, base, role)
+    required = plan[line + at.R_REQUIRED]
+    if load8(rows, row + at.ROW_ACTION) != 0 or required & ~load64(rows, row + at.ROW_PRESENCE):
+        return False
+    all_state = True
+    if is_first:
+        all_state = plan[at.P_ROLES] == 1
+    else:
+        # No break, no alarm, not judged, no benchmark pending; nothing said by or about the role.
+        if (
+            load8(slots, base + at.STATUS) != PENDING
+            or load16(slots, base + at.ALARM) != 0
+            or load64(slots, block) != 0
+        ):
+            return False
+        for other in range(plan[at.P_ROLES]):
+            other_block = role_block(plan, base, other)
+            if other == role:
+                continue
+            if load16(slots, other_block + at.FLAGS) & at.STATES == 0:
+                all_state = False
+            elif load64(slots, other_block + at.LATEST) != 0 or not _agrees(
+                plan, slots, other_block, rows, row, plan[line + at.R_COMMON + other]
+            ):
+                return False
+    _write_record(plan, slots, block, rows, row, cursor)
+    status = MATCHED if all_state else PENDING
+    if is_first or all_state:
+        store8(slots, base + at.STATUS, status)
+        agreement = plan[at.P_AGREEMENT]
+        tell(events, cursor, agreement, serial, _FIRST_STATUS + status, NOBODY, NOWHERE, 0, 0)
+    return True
+
+
+@helper
+def _accept(
+    plan: Any,
+    slots: Any,
+    serial: Int64,
+    rows: Any,
+    row: Int64,
+    adjustments: Any,
+    events: Any,
+    cursor: Any,
+    slot_marks: Any,
+    adjustment_marks: Any,
+    is_first: bool,
+) -> None:
+    """The slow way: the record stands, then step 2, then the verdict."""
+    base = serial * plan[at.P_SLOT_BYTES]
+    role = cursor[at.C_ROLE]
+    block = role_block(plan, base, role)
+    changed = (
+        not is_first
+        and load8(slots, base + at.STATUS) == MATCHED
+        and _compared_changes(plan, slots, block, rows, row)
+    )
+    _write_record(plan, slots, block, rows, row, cursor)
+    answer_open_adjustment(plan, slots, base, role, adjustments, events, cursor, adjustment_marks)
+    flags = load16(slots, block + at.FLAGS)
+    has_opened = changed and flags & at.CHANGED == 0
+    if has_opened:
+        store16(slots, block + at.FLAGS, flags | at.CHANGED)
+        agreement = plan[at.P_AGREEMENT]
+        tell(events, cursor, agreement, serial, _BREAK_OPENED, role, NOWHERE, _CHANGED_KIND, 0)
+    settle(
+        plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks,
+        is_first, has_opened, 0, bit(role),
+    )  # fmt: skip
+
+
+@helper
+def _intrude(plan: Any, slots: Any, block: Int64, rows: Any, row: Int64, cursor: Any) -> bool:
+    """R-BIND-1 for a row of a party that is not bound to the role; True when a verdict follows."""
+    party = cursor[at.C_PARTY]
+    intruder = load16(slots, block + at.INTRUDER)
+    if load8(rows, row + at.ROW_ACTION) != 0:
+        if intruder != party:
+            return False
+        store16(slots, block + at.INTRUDER, 0)
+    elif intruder == 0:
+        store16(slots, block + at.INTRUDER, party)
+    return True
+
+
+@helper
+def _open(plan: Any, slots: Any, rows: Any, row: Int64, cursor: Any) -> Int64:
+    """Open a transaction for a row; its slot is still all zero. The serial."""
+    serial = cursor[at.C_SLOTS]
+    base = serial * plan[at.P_SLOT_BYTES]
+    copy_bytes(slots, base, rows, row, KEY_BYTES)
+    store64(slots, base + at.OPENED, cursor[at.C_TIME])
+    cursor[at.C_SLOTS] = serial + 1
+    return serial
+
+
+@helper
+def _outcome(plan: Any, slots: Any, serial: Int64, rows: Any, row: Int64, cursor: Any) -> Int64:
+    """R-ROW-2 for a row of a known transaction of this book."""
+    base = serial * plan[at.P_SLOT_BYTES]
+    block = role_block(plan, base, cursor[at.C_ROLE])
+    closed = load64(slots, base + at.CLOSED)
+    if closed != 0 and cursor[at.C_TIME] - closed > plan[at.P_RETENTION]:
+        return _EXPIRED
+    party = load16(slots, block + at.PARTY)
+    if party != 0 and party != cursor[at.C_PARTY]:
+        return _UNEXPECTED
+    standing = load32(slots, block + at.REVISION)
+    revision = load32(rows, row + at.ROW_REVISION)
+    if revision > standing:
+        return _ACCEPTED
+    if revision < standing:
+        return _STALE
+    return _REPEAT if same_record(plan, slots, block, rows, row) else _DUPLICATE
+
+
+@helper
+def _refuse_row(
+    plan: Any,
+    slots: Any,
+    serial: Int64,
+    rows: Any,
+    row: Int64,
+    adjustments: Any,
+    events: Any,
+    cursor: Any,
+    slot_marks: Any,
+    adjustment_marks: Any,
+    outcome: Int64,
+) -> None:
+    """Tell that a row was not applied, and what follows from that."""
+    role = cursor[at.C_ROLE]
+    agreement = plan[at.P_AGREEMENT]
+    tell(events, cursor, agreement, serial, _NOT_APPLIED, role, NOWHERE, outcome, 0)
+    duplicate_on = bit(role) if outcome == _DUPLICATE else np.int64(0)
+    follows = outcome == _DUPLICATE
+    if outcome == _UNEXPECTED:
+        block = role_block(plan, serial * plan[at.P_SLOT_BYTES], role)
+        follows = _intrude(plan, slots, block, rows, row, cursor)
+    if follows:
+        settle(
+            plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks,
+            False, False, duplicate_on, 0,
+        )  # fmt: skip
+
+
+_BYTES: Final = types.uint8[::1]
+_NUMBERS: Final = types.int64[::1]
+
+
+@entry(
+    types.int64(
+        _NUMBERS,
+        types.Array(types.uint8, 1, "C", readonly=True),
+        _NUMBERS,
+        _BYTES,
+        types.int64,
+        _NUMBERS,
+        _BYTES,
+        _BYTES,
+        _BYTES,
+        _BYTES,
+        _BYTES,
+        _NUMBERS,
+        types.boolean,
+    )
+)
+def apply_rows(
+    plan: Any,
+    rows: Any,
+    hashes: Any,
+    elsewhere: Any,
+    start: Int64,
+    table: Any,
+    slots: Any,
+    slot_marks: Any,
+    adjustments: Any,
+    adjustment_marks: Any,
+    events: Any,
+    cursor: Any,
+    force_slow: bool,
+) -> Int64:
+    """Apply the rows from `start`; the index of the first row that was not reached for lack of room.
+
+    `hashes`: of the rows' keys. `elsewhere[i]`: 1 when another version's book has the transaction.
+    The caller keeps room in table and slots for as many transactions as there are rows, and has set
+    the cursor's context. Row outcomes are counted in the cursor.
+    """
+    row_bytes, slot_bytes = plan[at.P_ROW_BYTES], plan[at.P_SLOT_BYTES]
+    event_room = np.int64(events.size) - plan[at.P_VERDICT_BYTES]
+    adjustment_room = np.int64(adjustments.size) // plan[at.P_ADJUSTMENT_BYTES] - plan[at.P_ROLES]
+    for i in range(start, np.int64(hashes.size)):
+        if cursor[at.C_EVENTS] > event_room or cursor[at.C_ADJUSTMENTS] >= adjustment_room:
+            return i
+        _fetch(table, slots, hashes, i, slot_bytes)
+        row = i * row_bytes
+        cursor[at.C_ROW] = i
+        serial = find(table, slots, slot_bytes, hashes[i], rows, row)
+        is_first = serial < 0
+        outcome = np.int64(_ACCEPTED)
+        if not is_first:
+            outcome = np.int64(_outcome(plan, slots, serial, rows, row, cursor))
+        elif elsewhere[i] != 0 or cursor[at.C_MAY_OPEN] == 0:
+            outcome = np.int64(_WRONG_VERSION)
+        else:
+            serial = _open(plan, slots, rows, row, cursor)
+            insert(table, hashes[i], serial)
+        cursor[at.C_OUTCOMES + outcome] += 1
+        if outcome != _ACCEPTED:
+            _refuse_row(
+                plan, slots, serial, rows, row, adjustments, events, cursor,
+                slot_marks, adjustment_marks, outcome,
+            )  # fmt: skip
+        elif not force_slow and _quick(plan, slots, serial, rows, row, events, cursor, is_first):
+            mark_pages(slot_marks, serial * slot_bytes, slot_bytes)
+        else:
+            _accept(
+                plan, slots, serial, rows, row, adjustments, events, cursor,
+                slot_marks, adjustment_marks, is_first,
+            )  # fmt: skip
+    return np.int64(hashes.size)

@@ -1,0 +1,115 @@
+"""Batches: checked whole, then their rows go through the compiled loop (R-BATCH-1, R-PIN-1)."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tieout.kernel import index
+from tieout.kernel import layout as at
+from tieout.kernel.apply import apply_rows
+from tieout.kernel.book import Book, books_of
+from tieout.kernel.rowcheck import check_rows
+from tieout.kernel.state import State
+from tieout.merkle.lanes import rows_root
+from tieout.wire.batch import Batch
+from tieout.wire.block import ItemResult
+from tieout.wire.codes import ItemOutcome, RowOutcome
+
+Bytes = NDArray[np.uint8]
+Numbers = NDArray[np.int64]
+
+_OUTCOMES: Final = len(RowOutcome)
+_MALFORMED_WIDTH: Final = ItemResult(ItemOutcome.MALFORMED_ROW, bad_row=0)
+
+
+def apply_batch(state: State, batch: Batch, item: int, *, force_slow: bool = False) -> ItemResult:
+    """Apply a batch whose signature and place in its stream are good; `item` is its index.
+
+    A refused batch changes nothing (R-ITEM-3). `force_slow` takes the general way for every row,
+    with the same outcome.
+    """
+    book = _book_for(state, batch)
+    if isinstance(book, ItemOutcome):
+        return ItemResult(book)
+    header = batch.header
+    rows = np.frombuffer(batch.rows, np.uint8)
+    if rows_root(rows.reshape(header.row_count, header.row_bytes)) != header.rows_root:
+        return ItemResult(ItemOutcome.WRONG_ROOT)
+    if header.row_bytes != book.plan[at.P_ROW_BYTES]:
+        return _MALFORMED_WIDTH
+    hashes = np.empty(header.row_count, np.int64)
+    bad = check_rows(book.plan, rows, header.row_count, header.role, state.index_secret, hashes)
+    if bad >= 0:
+        return ItemResult(ItemOutcome.MALFORMED_ROW, bad_row=int(bad))
+    cursor = book.cursor
+    cursor[at.C_TIME] = state.time_us
+    cursor[at.C_ITEM] = item
+    cursor[at.C_LEAF] = state.log.size
+    cursor[at.C_PARTY] = header.party
+    cursor[at.C_ROLE] = header.role
+    cursor[at.C_MAY_OPEN] = state.newest[header.agreement] is book
+    cursor[at.C_OUTCOMES : at.C_OUTCOMES + _OUTCOMES] = 0
+    _run(state, book, rows, hashes, force_slow)
+    counts = cursor[at.C_OUTCOMES : at.C_OUTCOMES + _OUTCOMES].tolist()
+    return ItemResult(ItemOutcome.ACCEPTED, rows=tuple(counts))
+
+
+def _book_for(state: State, batch: Batch) -> Book | ItemOutcome:
+    """The first checks of R-BATCH-1."""
+    header = batch.header
+    book = state.by_version.get((header.agreement, header.version))
+    if book is None:
+        return ItemOutcome.UNKNOWN_AGREEMENT
+    if header.agreement_hash != book.agreement.hash:
+        return ItemOutcome.WRONG_AGREEMENT_HASH
+    if header.role >= len(book.holders):
+        return ItemOutcome.UNKNOWN_ROLE
+    if header.party not in book.holders[header.role]:
+        return ItemOutcome.NOT_ENTITLED
+    return book
+
+
+def _run(state: State, book: Book, rows: Bytes, hashes: Numbers, force_slow: bool) -> None:
+    """Apply all rows, making room as often as it is needed."""
+    elsewhere = _found_elsewhere(state, book, rows, hashes)
+    book.make_room(len(hashes))
+    room = int(book.plan[at.P_VERDICT_BYTES])
+    events, cursor, done = state.events, book.cursor, 0
+    while True:
+        events.make_room(2 * room)
+        book.make_adjustment_room()
+        cursor[at.C_EVENTS] = events.size
+        done = apply_rows(
+            book.plan,
+            rows,
+            hashes,
+            elsewhere,
+            done,
+            book.table,
+            book.slots.data,
+            book.slots.marks,
+            book.adjustments.data,
+            book.adjustments.marks,
+            events.data,
+            cursor,
+            force_slow,
+        )
+        events.size = int(cursor[at.C_EVENTS])
+        if done == len(hashes):
+            return
+
+
+def _found_elsewhere(state: State, book: Book, rows: Bytes, hashes: Numbers) -> Bytes:
+    """1 for each row whose transaction stands in the book of another version (R-PIN-1)."""
+    found = np.zeros(len(hashes), np.uint8)
+    serials = np.empty(len(hashes), np.int64)
+    row_bytes = int(book.plan[at.P_ROW_BYTES])
+    for other in books_of(state.books, book.agreement.name):
+        if other is not book and other.count > 0:
+            slots = other.slots
+            index.locate(
+                other.table, slots.data, slots.image_bytes, hashes, rows, row_bytes, serials
+            )
+            found |= (serials >= 0).astype(np.uint8)
+    return found

@@ -1,0 +1,175 @@
+"""A book: the transactions and adjustments under one agreement version, as flat images.
+
+Images stand one after the other in arrays that grow by a quarter, so that a million open
+transactions take little more than their images. Growing in place lets the system move pages instead
+of bytes; where somebody still looks at the array it is copied, and the looker keeps the old one.
+What lies behind the last image is always zero for slots, and scratch for adjustments.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tieout.agreement.model import Agreement
+from tieout.kernel import index
+from tieout.kernel import layout as at
+from tieout.kernel.plan import make_plan
+from tieout.merkle.tree import root
+
+Bytes = NDArray[np.uint8]
+Numbers = NDArray[np.int64]
+
+_FIRST_SLOTS: Final = 64
+_FIRST_ADJUSTMENTS: Final = 64
+
+
+class Images:
+    """Images of one size in one growing array, hashed in pages of which only touched ones are new.
+
+    `marks[p]` is 1 when page p was written since its hash was taken.
+    """
+
+    def __init__(self, image_bytes: int, room: int) -> None:
+        self.image_bytes = image_bytes
+        self.data: Bytes = np.zeros(room * image_bytes, np.uint8)
+        self.marks: Bytes = np.zeros(_pages(self.data.size), np.uint8)
+        self._hashes: list[bytes] = []
+
+    def make_room(self, count: int) -> None:
+        """Make room for `count` images in all."""
+        needed = count * self.image_bytes
+        if needed <= self.data.size:
+            return
+        size = max(needed, self.data.size + self.data.size // 4)
+        size += -size % self.image_bytes
+        try:
+            self.data.resize(size)
+        except ValueError:  # somebody looks at it
+            grown = np.zeros(size, np.uint8)
+            grown[: self.data.size] = self.data
+            self.data = grown
+        marks = np.zeros(_pages(size), np.uint8)
+        marks[: self.marks.size] = self.marks
+        self.marks = marks
+
+    def pages_root(self, count: int) -> bytes:
+        """The root over the pages of the first `count` images (docs/formats/state.md)."""
+        size = count * self.image_bytes
+        pages = _pages(size)
+        view = memoryview(self.data)
+        for page in np.flatnonzero(self.marks[:pages]).tolist():
+            digest = hashlib.sha256(b"\x00")
+            start = page * at.PAGE_BYTES
+            digest.update(view[start : min(start + at.PAGE_BYTES, size)])
+            if page < len(self._hashes):
+                self._hashes[page] = digest.digest()
+            else:
+                self._hashes.append(digest.digest())
+        self.marks[:pages] = 0
+        return root(self._hashes)
+
+    def replace(self, images: memoryview) -> None:
+        """Take images from elsewhere, all of their pages untouched by any digest yet."""
+        size = len(images)
+        self.data = np.zeros(size + size // 8, np.uint8)
+        self.data[:size] = np.frombuffer(images, np.uint8)
+        self.marks = np.zeros(_pages(self.data.size), np.uint8)
+        self.marks[: _pages(size)] = 1
+        self._hashes = []
+
+
+def _pages(size: int) -> int:
+    return -(-size // at.PAGE_BYTES)
+
+
+class Book:
+    """One agreement version in force. `holders[i]` are the parties entitled to role i.
+
+    `plan` and `cursor` are what the compiled loops read and keep; `deadlines` are (role, duration µs)
+    of the roles that have one, `asked[i]` how many transactions were asked for the i-th of them
+    (R-TIME-1); the first `judged` transactions were judged at a cut-off (R-CUT-1).
+    """
+
+    def __init__(
+        self,
+        number: int,
+        agreement: Agreement,
+        holders: tuple[tuple[int, ...], ...],
+        body: bytes,
+    ) -> None:
+        self.number = number
+        self.agreement = agreement
+        self.holders = holders
+        self.body = body
+        self.body_digest = hashlib.sha256(body).digest()
+        self.plan: Numbers = make_plan(number, agreement)
+        self.cursor: Numbers = np.zeros(at.CURSOR_WORDS, np.int64)
+        self.slots = Images(int(self.plan[at.P_SLOT_BYTES]), _FIRST_SLOTS)
+        self.adjustments = Images(int(self.plan[at.P_ADJUSTMENT_BYTES]), _FIRST_ADJUSTMENTS)
+        self.table: Numbers = index.empty_table(_FIRST_SLOTS)
+        self.deadlines = [(r, d) for r, d in enumerate(agreement.deadlines_us) if d is not None]
+        self.asked = [0] * len(self.deadlines)
+        self.judged = 0
+        self.make_adjustment_room()
+
+    @property
+    def count(self) -> int:
+        """How many transactions."""
+        return int(self.cursor[at.C_SLOTS])
+
+    @property
+    def adjustment_count(self) -> int:
+        """How many adjustments."""
+        return int(self.cursor[at.C_ADJUSTMENTS])
+
+    def make_room(self, more: int) -> None:
+        """Make room for `more` transactions, in slots and index."""
+        count = self.count + more
+        self.slots.make_room(count)
+        if index.needs_room(self.table, count):
+            table = index.empty_table(count)
+            index.refill(table, self.table)
+            self.table = table
+
+    def make_adjustment_room(self) -> None:
+        """Make room for what one verdict may propose, with one image of scratch."""
+        roles = len(self.agreement.roles)
+        needed = self.adjustment_count + 2 * roles + 2
+        self.adjustments.make_room(needed)
+
+    def find(self, key: bytes, secret: NDArray[np.uint64]) -> int | None:
+        """The serial of the transaction with a key of KEY_BYTES, None when there is none."""
+        serial = np.full(1, -1, np.int64)
+        padded = np.frombuffer(key.ljust(40, b"\0"), np.uint8)
+        hashes = np.zeros(1, np.int64)
+        index.hash_keys(padded, 40, secret, hashes)
+        slots = self.slots
+        index.locate(self.table, slots.data, slots.image_bytes, hashes, padded, 40, serial)
+        return None if serial[0] < 0 else int(serial[0])
+
+    def opened_us(self, first: int, last: int) -> Numbers:
+        """When transactions first to last − 1 were opened (µs); never falls from one to the next."""
+        return self._column(at.OPENED, np.dtype("<i8"), first, last).copy()
+
+    def column(self, offset: int, kind: str) -> NDArray[np.void]:
+        """One number of every slot; a view, not to be kept across blocks."""
+        return self._column(offset, np.dtype(kind), 0, self.count)
+
+    def _column(
+        self, offset: int, dtype: np.dtype[np.generic], first: int, last: int
+    ) -> NDArray[np.void]:
+        size = self.slots.image_bytes
+        images = self.slots.data[first * size : last * size].reshape(last - first, size)
+        return images[:, offset : offset + dtype.itemsize].view(dtype)[:, 0]
+
+    def role_offset(self, role: int) -> int:
+        """Where the block of a role begins in a slot."""
+        return at.ROLE_BLOCKS + role * int(self.plan[at.P_ROLE_BYTES])
+
+
+def books_of(books: list[Book], name: str) -> Iterator[Book]:
+    """The books of an agreement's versions, oldest first."""
+    return (book for book in books if book.agreement.name == name)

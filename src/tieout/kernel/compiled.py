@@ -1,0 +1,77 @@
+"""How loops are compiled: two decorators, and a stamp that keeps old machine code from being used.
+
+numba keeps machine code on disk and takes it again as long as the file that holds the function is
+unchanged. It does not notice that a function called from there, in another file, has changed. On a
+ledger that would be a node with half of the old rules. So every cached function gets one more
+closure cell, which holds a hash over the source of this room and of the numbers it compiles in;
+closure cells are part of the key under which the machine code is found.
+
+`helper` is for functions that compiled code calls; they are compiled when the first of their callers
+is. `entry` is for the few functions that Python calls: compiled, or loaded, when they are imported.
+Integers only; no fastmath, no parallel; errors are states, not exceptions.
+
+With NUMBA_DISABLE_JIT=1 or NUMBA_BOUNDSCHECK=1 (`CHECKED`) every access is checked; use a separate
+NUMBA_CACHE_DIR for the latter.
+"""
+
+import hashlib
+from collections.abc import Callable
+from importlib.resources import files
+from types import CellType, FunctionType
+from typing import Any, Final, TypeVar
+
+from numba import config, njit
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+INTERPRETED: Final = bool(config.DISABLE_JIT)
+CHECKED: Final = INTERPRETED or bool(config.BOUNDSCHECK)
+_ROOMS: Final = ("tieout.kernel", "tieout.wire")
+
+
+def _source_stamp() -> bytes:
+    digest = hashlib.sha256()
+    for room in _ROOMS:
+        sources = {f.name: f for f in files(room).iterdir() if f.name.endswith(".py")}
+        for name in sorted(sources):
+            source = sources[name].read_bytes()
+            digest.update(b"%s %d\n" % (name.encode(), len(source)))
+            digest.update(source)
+    return digest.digest()
+
+
+STAMP: Final = _source_stamp()
+
+
+def helper(function: Function) -> Function:
+    """Compile a function for other compiled functions."""
+    compiled: Function = njit(nogil=True, error_model="numpy")(function)
+    return compiled
+
+
+def entry(signature: Any) -> Callable[[Function], Function]:
+    """Compile a function for Python, with one signature, and keep its machine code."""
+
+    def decorate(function: Function) -> Function:
+        if INTERPRETED:
+            return function
+        options = {"nogil": True, "error_model": "numpy", "cache": True}
+        compiled: Function = njit(signature, **options)(_stamped(function))
+        return compiled
+
+    return decorate
+
+
+def _stamped(function: Callable[..., Any]) -> FunctionType:
+    code = function.__code__
+    stamped = FunctionType(
+        code.replace(co_freevars=("source_stamp",)),
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        (CellType(STAMP),),
+    )
+    stamped.__qualname__ = function.__qualname__
+    stamped.__module__ = function.__module__
+    stamped.__doc__ = function.__doc__
+    return stamped

@@ -1,0 +1,135 @@
+"""The index of a book: from the key of a transaction to its serial, by open addressing.
+
+An entry is (hash << 32) | (serial + 1), 0 where nothing stands. A place is looked at by the low bits
+of the hash, then the next one, at most as many as the table has. The hash in the entry spares most
+looks at slots, and makes growing cheap; what decides is the whole key in the slot (R-KEY-1). At most
+half of the places are taken.
+
+The hash is keyed with the node's own secret, so nobody can choose ids that crowd together. The table
+is no part of the state: it is in no digest and no snapshot.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from tieout.kernel.compiled import entry, helper
+from tieout.kernel.words import M32, Int64, hash_key, prefetch, same_key
+
+MIN_PLACES: Final = 1024
+MAX_SERIALS: Final = (1 << 32) - 2
+_AHEAD: Final = 12
+
+
+@helper
+def find(
+    table: Any, slots: Any, slot_bytes: Int64, key_hash: Int64, keys: Any, key_at: Int64
+) -> Int64:
+    """The serial of the key at `key_at` in `keys`, −1 when there is none."""
+    last = np.int64(table.size) - 1
+    place = key_hash & last
+    for _ in range(table.size):
+        found = table[place]
+        if found == 0:
+            return -1
+        if ((found >> 32) & M32) == key_hash:
+            serial = (found & M32) - 1
+            if same_key(slots, serial * slot_bytes, keys, key_at):
+                return serial
+        place = (place + 1) & last
+    return -1
+
+
+@helper
+def insert(table: Any, key_hash: Int64, serial: Int64) -> None:
+    """Note a key that is not in the table. A full table is left as it is; callers keep room."""
+    last = np.int64(table.size) - 1
+    place = key_hash & last
+    for _ in range(table.size):
+        if table[place] == 0:
+            table[place] = (key_hash << 32) | (serial + 1)
+            return
+        place = (place + 1) & last
+
+
+@entry(types.void(types.int64[::1], types.int64[::1]))
+def refill(table: Any, old: Any) -> None:
+    """Move the entries of a smaller table."""
+    for i in range(old.size):
+        found = old[i]
+        if found != 0:
+            insert(table, (found >> 32) & M32, (found & M32) - 1)
+
+
+@entry(types.void(types.int64[::1], types.uint8[::1], types.int64, types.int64, types.uint64[::1]))
+def rebuild(table: Any, slots: Any, slot_bytes: Int64, count: Int64, secret: Any) -> None:
+    """Fill an empty table from `count` slots."""
+    last = np.int64(table.size) - 1
+    hashes = np.empty(64, np.int64)
+    for start in range(0, count, 64):
+        n = min(64, count - start)
+        for i in range(n):
+            key_hash = hash_key(slots, (start + i) * slot_bytes, secret)
+            hashes[i] = key_hash
+            # A table of words, seen by the prefetch as words.
+            prefetch(table, key_hash & last)
+        for i in range(n):
+            insert(table, hashes[i], start + i)
+
+
+@entry(
+    types.void(
+        types.Array(types.uint8, 1, "C", readonly=True),
+        types.int64,
+        types.uint64[::1],
+        types.int64[::1],
+    )
+)
+def hash_keys(rows: Any, row_bytes: Int64, secret: Any, hashes: Any) -> None:
+    """Write the hash of each row's key."""
+    for i in range(np.int64(hashes.size)):
+        hashes[i] = hash_key(rows, i * row_bytes, secret)
+
+
+@entry(
+    types.void(
+        types.int64[::1],
+        types.uint8[::1],
+        types.int64,
+        types.int64[::1],
+        types.Array(types.uint8, 1, "C", readonly=True),
+        types.int64,
+        types.int64[::1],
+    )
+)
+def locate(
+    table: Any,
+    slots: Any,
+    slot_bytes: Int64,
+    hashes: Any,
+    rows: Any,
+    row_bytes: Int64,
+    serials: Any,
+) -> None:
+    """Write the serial of each row's transaction into `serials`, −1 where there is none."""
+    last = np.int64(table.size) - 1
+    n = np.int64(serials.size)
+    for i in range(n):
+        if i + _AHEAD < n:
+            prefetch(table, hashes[i + _AHEAD] & last)
+        serials[i] = find(table, slots, slot_bytes, hashes[i], rows, i * row_bytes)
+
+
+def empty_table(count: Int64) -> NDArray[np.int64]:
+    """A table with room for `count` entries."""
+    places = MIN_PLACES
+    while places < 2 * count:
+        places *= 2
+    return np.zeros(places, np.int64)
+
+
+def needs_room(table: NDArray[np.int64], count: Int64) -> bool:
+    """Whether `count` entries would take more than half of the places."""
+    return 2 * count > table.size

@@ -1,0 +1,90 @@
+"""Items: whatever a block brings, read and checked before it may speak (R-ITEM-1, R-OP-1)."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from tieout.kernel.state import SigningKey, State
+from tieout.wire.batch import BATCH_TAG, Batch, parse_batch
+from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
+from tieout.wire.ed25519 import verify
+from tieout.wire.errors import WireError
+from tieout.wire.operations import Operation, parse_operation
+
+PURPOSES: Final = {
+    OperationKind.ENACT: Purpose.GOVERN,
+    OperationKind.CLOSE_CUTOFF: Purpose.PUBLISH,
+    OperationKind.CONFIRM: Purpose.PUBLISH,
+    OperationKind.POSTED: Purpose.PUBLISH,
+    OperationKind.FAILED: Purpose.PUBLISH,
+    OperationKind.ACKNOWLEDGE: Purpose.APPROVE,
+    OperationKind.PROPOSE: Purpose.APPROVE,
+    OperationKind.APPROVE: Purpose.APPROVE,
+    OperationKind.REFUSE: Purpose.APPROVE,
+}
+"""What a key must be for to sign an operation (R-OP-1)."""
+
+
+@dataclass(slots=True)
+class Item:
+    """A signed batch or operation. `signed` are the signed bytes, `digest` their SHA-256 (R-SEQ-3)."""
+
+    content: Batch | Operation
+    needed_purpose: Purpose
+    signed: bytes
+    signature: bytes
+    sequence: int
+    stream: tuple[int, int]
+    valid_until_us: int
+    digest: bytes
+
+
+def parse_item(data: bytes | memoryview) -> Item | None:
+    """Read an item; None when it is malformed."""
+    try:
+        if data[: len(BATCH_TAG)] == BATCH_TAG:
+            batch = parse_batch(data)
+            header, signed, signature = batch.header, batch.header_bytes, batch.signature
+            return Item(
+                batch,
+                Purpose.PUBLISH,
+                signed,
+                signature,
+                header.sequence,
+                (header.party, header.stream),
+                header.valid_until_us,
+                hashlib.sha256(signed).digest(),
+            )
+        operation = parse_operation(data)
+    except WireError:
+        return None
+    signed = operation.signed_bytes()
+    return Item(
+        operation,
+        PURPOSES[operation.kind],
+        signed,
+        operation.signature,
+        operation.sequence,
+        (operation.party, operation.stream),
+        operation.valid_until_us,
+        hashlib.sha256(signed).digest(),
+    )
+
+
+def check_signer(state: State, item: Item) -> SigningKey | ItemOutcome:
+    """The key that signed, or the first check of R-ITEM-1 up to the signature that fails."""
+    said = item.content.header if isinstance(item.content, Batch) else item.content
+    if said.ledger_id != state.ledger_id:
+        return ItemOutcome.WRONG_LEDGER
+    if not 1 <= said.party <= len(state.genesis.parties):
+        return ItemOutcome.UNKNOWN_PARTY
+    key = state.keys.get((said.party, said.key))
+    if key is None:
+        return ItemOutcome.UNKNOWN_KEY
+    if state.height < key.from_height or 0 < key.until_height < state.height:
+        return ItemOutcome.KEY_NOT_VALID
+    if said.purpose != item.needed_purpose or item.needed_purpose not in key.purposes:
+        return ItemOutcome.WRONG_PURPOSE
+    if not verify(key.public, item.signed, item.signature):
+        return ItemOutcome.BAD_SIGNATURE
+    return key

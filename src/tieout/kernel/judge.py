@@ -1,0 +1,158 @@
+"""Judging transactions without a row: cut-offs, deadlines, and after an operation (R-CUT-1, R-TIME-1).
+
+One loop over (serial, role) pairs does all of them, by mode. It stops when the events or the
+adjustments might not have room, as `apply` does.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numba import types
+
+from tieout.kernel import layout as at
+from tieout.kernel.adjust import propose, wanted
+from tieout.kernel.compiled import entry, helper
+from tieout.kernel.settle import MATCHED, settle
+from tieout.kernel.telling import mark_pages
+from tieout.kernel.verdict import evaluate, role_block
+from tieout.kernel.words import Int64, load8, load16, load64, store8, store16, store64
+
+CUT_OFF: Final = 0
+"""Judge at a cut-off."""
+DEADLINE: Final = 1
+"""Ask a role whose deadline has passed."""
+AGAIN: Final = 2
+"""Judge anew, after an operation."""
+PROPOSE: Final = 3
+"""A person proposes an adjustment for the role (R-ADJ-5)."""
+
+
+@helper
+def _cut_off(
+    plan: Any,
+    slots: Any,
+    serial: Int64,
+    adjustments: Any,
+    events: Any,
+    cursor: Any,
+    slot_marks: Any,
+    adjustment_marks: Any,
+) -> None:
+    base = serial * plan[at.P_SLOT_BYTES]
+    store8(slots, base + at.JUDGED, load8(slots, base + at.JUDGED) | 1)
+    if load8(slots, base + at.STATUS) == MATCHED and load64(slots, base + at.CLOSED) == 0:
+        # Every role states, so every role was heard before: the verdict is the same.
+        store64(slots, base + at.CLOSED, cursor[at.C_TIME])
+        mark_pages(slot_marks, base, plan[at.P_SLOT_BYTES])
+        return
+    settle(
+        plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks,
+        False, False, 0, 0,
+    )  # fmt: skip
+
+
+@helper
+def _ask(
+    plan: Any,
+    slots: Any,
+    serial: Int64,
+    role: Int64,
+    adjustments: Any,
+    events: Any,
+    cursor: Any,
+    slot_marks: Any,
+    adjustment_marks: Any,
+) -> None:
+    block = role_block(plan, serial * plan[at.P_SLOT_BYTES], role)
+    flags = load16(slots, block + at.FLAGS)
+    if flags & at.STATES:
+        return
+    store16(slots, block + at.FLAGS, flags | at.OVERDUE)
+    settle(
+        plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks,
+        False, False, 0, 0,
+    )  # fmt: skip
+
+
+@helper
+def _propose(
+    plan: Any,
+    slots: Any,
+    serial: Int64,
+    role: Int64,
+    adjustments: Any,
+    events: Any,
+    cursor: Any,
+    slot_marks: Any,
+    adjustment_marks: Any,
+) -> bool:
+    base = serial * plan[at.P_SLOT_BYTES]
+    evaluate(plan, slots, base, adjustments, cursor)
+    holds, same = wanted(plan, slots, base, role, adjustments, cursor)
+    if not (holds and same):
+        return False
+    propose(
+        plan, slots, base, serial, role, adjustments, events, cursor,
+        slot_marks, adjustment_marks, cursor[at.C_PERSON],
+    )  # fmt: skip
+    return True
+
+
+@entry(
+    types.int64(
+        types.int64,
+        types.int64[::1],
+        types.int64[::1],
+        types.int64[::1],
+        types.int64,
+        types.uint8[::1],
+        types.uint8[::1],
+        types.uint8[::1],
+        types.uint8[::1],
+        types.uint8[::1],
+        types.int64[::1],
+    )
+)
+def judge(
+    mode: Int64,
+    plan: Any,
+    serials: Any,
+    roles: Any,
+    start: Int64,
+    slots: Any,
+    slot_marks: Any,
+    adjustments: Any,
+    adjustment_marks: Any,
+    events: Any,
+    cursor: Any,
+) -> Int64:
+    """Judge the pairs from `start`; the index of the first one that was not reached.
+
+    `roles` has a role for each serial when the mode is about roles. With PROPOSE, −1 tells that the
+    adjustment was refused.
+    """
+    event_room = np.int64(events.size) - plan[at.P_VERDICT_BYTES]
+    adjustment_room = np.int64(adjustments.size) // plan[at.P_ADJUSTMENT_BYTES] - plan[at.P_ROLES]
+    for i in range(start, np.int64(serials.size)):
+        if cursor[at.C_EVENTS] > event_room or cursor[at.C_ADJUSTMENTS] >= adjustment_room:
+            return i
+        serial = serials[i]
+        if mode == CUT_OFF:
+            _cut_off(plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks)
+        elif mode == DEADLINE:
+            _ask(
+                plan, slots, serial, roles[i], adjustments, events, cursor,
+                slot_marks, adjustment_marks,
+            )  # fmt: skip
+        elif mode == PROPOSE:
+            if not _propose(
+                plan, slots, serial, roles[i], adjustments, events, cursor,
+                slot_marks, adjustment_marks,
+            ):  # fmt: skip
+                return np.int64(-1)
+        else:
+            settle(
+                plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks,
+                False, False, 0, 0,
+            )  # fmt: skip
+    return np.int64(serials.size)

@@ -1,0 +1,157 @@
+"""Where things stand: offsets of the images (docs/formats/state.md) and of the two number arrays.
+
+Compiled functions take flat arrays and find everything by offset:
+
+- `slots`, `adjustments`: uint8, the images one after the other;
+- `plan`: int64, the agreement compiled to numbers, never written after it was made (`plan.py`);
+- `cursor`: int64, counters and the context of the call, then the scratch of one verdict;
+- `events`: uint8, the events of the block so far.
+
+Everything here is compiled into the loops as a constant.
+"""
+
+from typing import Final
+
+from tieout.wire.rows import PREFIX_BYTES
+
+# ---------------------------------------------------------------- slot image
+KEY_ID: Final = 0
+KEY_ORIGINATOR: Final = 36
+KEY_STAGE: Final = 38
+STATUS: Final = 39
+OPENED: Final = 40
+CLOSED: Final = 48
+EPISODE: Final = 56
+ALARM: Final = 60
+JUDGED: Final = 61
+AWAITING_BITS: Final = 64
+UNDECIDED_BITS: Final = 72
+ROLE_BLOCKS: Final = 80
+
+# ---------------------------------------------------------------- role block
+PARTY: Final = 0
+INTRUDER: Final = 2
+FLAGS: Final = 4
+ROUNDS: Final = 6
+REVISION: Final = 8
+LATEST: Final = 16
+PRESENCE: Final = 24
+MISMATCH: Final = 32
+BLANK: Final = 40
+PLACE: Final = 48
+VALUES: Final = 56
+
+# Flags of a role. MISSING to CHANGED are breaks: bit number = BreakKind + 2.
+STATES: Final = 1
+WITHDREW: Final = 2
+OVERDUE: Final = 4
+MISSING: Final = 8
+DUPLICATE: Final = 16
+UNEXPECTED: Final = 32
+CHANGED: Final = 64
+WHOLE_RECORD_BREAKS: Final = MISSING | DUPLICATE | UNEXPECTED | CHANGED
+
+# ---------------------------------------------------------------- adjustment image
+ADJ_SERIAL: Final = 0
+ADJ_ROLE: Final = 8
+ADJ_STATUS: Final = 9
+ADJ_AT_ONCE: Final = 10
+ADJ_REVISION: Final = 12
+ADJ_FIELDS: Final = 16
+ADJ_PROPOSER: Final = 24
+ADJ_FIRST: Final = 28
+ADJ_SECOND: Final = 32
+ADJ_VALUES: Final = 40
+
+# ---------------------------------------------------------------- row
+ROW_ORIGINATOR: Final = 36
+ROW_STAGE: Final = 38
+ROW_ACTION: Final = 39
+ROW_REVISION: Final = 40
+ROW_PRESENCE: Final = 44
+ROW_VALUES: Final = PREFIX_BYTES
+
+# ---------------------------------------------------------------- plan
+P_AGREEMENT: Final = 0  # agreement number
+P_ROLES: Final = 1
+P_FIELDS: Final = 2
+P_VALUES_BYTES: Final = 3  # V
+P_ROW_BYTES: Final = 4
+P_ROLE_BYTES: Final = 5
+P_SLOT_BYTES: Final = 6
+P_ADJUSTMENT_BYTES: Final = 7
+P_QUORUM: Final = 8
+P_RETENTION: Final = 9
+P_OPENED_BY: Final = 10  # mask of roles, 0 when anybody may open
+P_ALL_ROLES: Final = 11  # mask
+P_AUTOMATIC: Final = 12  # 1: the mode allows to approve at once (R-ADJ-3)
+P_VERDICT_BYTES: Final = 13  # most bytes of events that one row or judgement gives
+P_COMPARED: Final = 14  # mask of fields with compare = true
+P_TABLES: Final = 16
+
+# One line for each role: what it reports (mask), must report (mask), then for every other role where
+# the list of their common stretches is.
+R_REPORTS: Final = 0
+R_REQUIRED: Final = 1
+R_COMMON: Final = 2
+MAX_ROLES: Final = 16
+ROLE_LINE: Final = R_COMMON + MAX_ROLES
+
+# One line for each field, behind the lines of the roles.
+F_KIND: Final = 0  # ColumnKind
+F_AT: Final = 1  # offset within the values
+F_WIDTH: Final = 2
+F_ROLES: Final = 3  # mask of the roles that report it
+F_COMPARE: Final = 4
+F_CURRENCY: Final = 5  # index of the field with the currency, −1 for none
+F_CURRENCY_AT: Final = 6
+F_CURRENCY_WIDTH: Final = 7
+F_POLICY: Final = 8
+F_AUTHORITY: Final = 9  # role, −1 for none
+F_IS_NUMBER: Final = 10
+F_ABSOLUTE: Final = 11  # −1: not stated
+F_PERCENT: Final = 12  # percent_units, −1: not stated
+F_PERCENT_FACTOR: Final = 13  # 100 · 10^percent_scale
+F_OF: Final = 14  # role, −1: the larger absolute value
+F_WITHIN_ALL: Final = 15
+F_DRIFT: Final = 16
+F_LIMITS: Final = 17  # where the list of limits begins
+F_LIMIT_COUNT: Final = 18
+FIELD_LINE: Final = 19
+
+# A limit: the amount, then the currency, NUL padded, in words of eight bytes.
+LIMIT_LINE: Final = 33
+
+# ---------------------------------------------------------------- cursor
+C_SLOTS: Final = 0  # transactions of the book
+C_ADJUSTMENTS: Final = 1  # adjustments of the book
+C_EVENTS: Final = 2  # bytes of events so far
+C_TIME: Final = 3  # block time
+C_ITEM: Final = 4
+C_ROW: Final = 5
+C_LEAF: Final = 6
+C_PARTY: Final = 7
+C_ROLE: Final = 8
+C_MAY_OPEN: Final = 9  # 1: the version is the newest in force
+C_OUTCOMES: Final = 10  # 7 counters, by RowOutcome
+C_PERSON: Final = 17  # party × 65,536 + person of a proposal
+# Scratch of one verdict.
+V_STATES: Final = 18  # mask of roles
+V_HEARD: Final = 19  # mask of roles
+V_FROZEN: Final = 20  # mask of fields
+V_AWAITING: Final = 21  # mask of fields
+V_UNDECIDED: Final = 22  # mask of fields
+V_ROLES: Final = 23  # for each role: flags, mismatch, blank
+V_ROLE_LINE: Final = 3
+V_FIELDS: Final = V_ROLES + V_ROLE_LINE * MAX_ROLES  # for each field: benchmark state, source
+V_FIELD_LINE: Final = 2
+MAX_FIELDS: Final = 64
+CURSOR_WORDS: Final = V_FIELDS + V_FIELD_LINE * MAX_FIELDS
+
+# The source of a benchmark: the role whose value it is; a frozen one: −2 − index of the adjustment.
+NO_SOURCE: Final = -1
+FROZEN_BASE: Final = -2
+
+PAGE_SHIFT: Final = 16
+PAGE_BYTES: Final = 1 << PAGE_SHIFT
+EVENT_BYTES: Final = 24

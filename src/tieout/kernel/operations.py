@@ -1,0 +1,381 @@
+"""Control operations: what each of them needs, what refuses it, what it does (R-OP-2, R-AGREE-1).
+
+They are rare, so they are plain Python over the images; whatever changes a verdict goes through the
+compiled loop.
+"""
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from tieout.agreement.errors import AgreementError
+from tieout.agreement.model import AdjustmentMode, Agreement
+from tieout.agreement.parse import load_canonical
+from tieout.kernel import layout as at
+from tieout.kernel import timing
+from tieout.kernel.book import Book, books_of
+from tieout.kernel.digest import is_episode
+from tieout.kernel.state import Confirmations, State
+from tieout.wire.codes import (
+    NO_FIELD,
+    NO_ROLE,
+    NO_ROW,
+    NO_SERIAL,
+    AdjustmentStatus,
+    AlarmState,
+    EventKind,
+    ItemOutcome,
+    OperationKind,
+)
+from tieout.wire.ids import adjustment_id
+from tieout.wire.limits import ID_BYTES
+from tieout.wire.operations import (
+    AboutTransaction,
+    Acknowledge,
+    AdjustmentStep,
+    CloseCutoff,
+    Confirm,
+    Enact,
+    Operation,
+)
+
+_EVENT: Final = struct.Struct("<BBBBHHIIQ")
+_KEY: Final = struct.Struct(f"<{ID_BYTES}sHB")
+_MAX_DETAIL: Final = 255
+
+_STEPS: Final = {
+    OperationKind.REFUSE: (
+        (AdjustmentStatus.PROPOSED, AdjustmentStatus.APPROVED),
+        AdjustmentStatus.REFUSED,
+        EventKind.ADJUSTMENT_REFUSED,
+    ),
+    OperationKind.POSTED: (
+        (AdjustmentStatus.APPROVED,),
+        AdjustmentStatus.POSTED,
+        EventKind.ADJUSTMENT_POSTED,
+    ),
+    OperationKind.FAILED: (
+        (AdjustmentStatus.APPROVED, AdjustmentStatus.POSTED),
+        AdjustmentStatus.FAILED,
+        EventKind.ADJUSTMENT_FAILED,
+    ),
+}
+"""From which statuses a step is allowed, where it leads, what is told (R-ADJ-6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who signed an operation, and its index in the block."""
+
+    party: int
+    person: int
+    item: int
+
+    @property
+    def code(self) -> int:
+        """Party × 65,536 + person."""
+        return self.party << 16 | self.person
+
+
+def apply_operation(state: State, operation: Operation, speaker: Speaker) -> ItemOutcome:
+    """Do what an operation asks for, or say which check refuses it."""
+    body = operation.body
+    if isinstance(body, Enact):
+        return _enact(state, body, speaker)
+    if isinstance(body, CloseCutoff):
+        return _close_cutoff(state, body, speaker)
+    found = _find(state, body)
+    if isinstance(found, ItemOutcome):
+        return found
+    if isinstance(body, Confirm):
+        return _confirm(state, found, body, speaker)
+    if isinstance(body, Acknowledge):
+        return _acknowledge(state, found, body, speaker)
+    if body.role >= len(found.book.holders):
+        return ItemOutcome.UNKNOWN_ROLE
+    block = found.book.role_offset(body.role)
+    if found.number(block + at.PARTY, 2) != speaker.party:
+        return ItemOutcome.NOT_ENTITLED
+    if isinstance(body, AdjustmentStep):
+        return _step(state, found, operation.kind, body, speaker)
+    is_proposed = timing.propose(
+        state, found.book, speaker.item, found.serial, body.role, speaker.code
+    )
+    return ItemOutcome.ACCEPTED if is_proposed else ItemOutcome.NOT_APPLICABLE
+
+
+def tell(
+    state: State,
+    kind: EventKind,
+    *,
+    item: int,
+    agreement: int = 0,
+    serial: int = NO_SERIAL,
+    role: int = NO_ROLE,
+    detail: int = 0,
+    extra: int = 0,
+) -> None:
+    """Append an event that is not about a row."""
+    event = _EVENT.pack(kind, role, NO_FIELD, detail, agreement, NO_ROW, item, extra, serial)
+    state.events.add(event)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A transaction in its book, read and written by offsets within its slot."""
+
+    book: Book
+    serial: int
+
+    def number(self, offset: int, size: int) -> int:
+        """An unsigned number of the slot."""
+        start = self.serial * self.book.slots.image_bytes + offset
+        return int.from_bytes(self.book.slots.data[start : start + size].tobytes(), "little")
+
+    def put_byte(self, offset: int, value: int) -> None:
+        """Write one byte of the slot."""
+        start = self.serial * self.book.slots.image_bytes + offset
+        self.book.slots.data[start] = value
+        self.book.slots.marks[start >> at.PAGE_SHIFT] = 1
+
+
+def _find(state: State, body: AboutTransaction) -> Found | ItemOutcome:
+    """The transaction at stage 0, else the check that refuses the operation."""
+    if body.agreement not in state.newest:
+        return ItemOutcome.UNKNOWN_AGREEMENT
+    key = _KEY.pack(body.transaction_id.encode(), body.originator, 0)
+    for book in books_of(state.books, body.agreement):
+        serial = book.find(key, state.index_secret)
+        if serial is not None:
+            return Found(book, serial)
+    return ItemOutcome.UNKNOWN_TRANSACTION
+
+
+# ---------------------------------------------------------------- agreements and cut-offs
+def _enact(state: State, body: Enact, speaker: Speaker) -> ItemOutcome:
+    """R-AGREE-1, R-AGREE-2."""
+    agreement = _enactable(state, body)
+    if agreement is None:
+        return ItemOutcome.MALFORMED_AGREEMENT
+    newest = state.newest.get(agreement.name)
+    if newest is not None and agreement.version != newest.agreement.version + 1:
+        return ItemOutcome.WRONG_VERSION
+    bound = sorted({party for holders in body.holders for party in holders})
+    if speaker.party not in bound:
+        return ItemOutcome.NOT_ENTITLED
+    encoded = msgspec.msgpack.encode(body)
+    key = (agreement.name, agreement.version, hashlib.sha256(encoded).digest())
+    said = state.enactments.get(key, [])
+    if speaker.party in said:
+        return ItemOutcome.NO_EFFECT
+    said = sorted([*said, speaker.party])
+    if said != bound:
+        state.enactments[key] = said
+        return ItemOutcome.ACCEPTED
+    state.enactments.pop(key, None)
+    book = Book(len(state.books) + 1, agreement, body.holders, encoded)
+    state.add_book(book)
+    tell(state, EventKind.AGREEMENT_ENACTED, item=speaker.item, agreement=book.number)
+    return ItemOutcome.ACCEPTED
+
+
+def _enactable(state: State, body: Enact) -> Agreement | None:
+    """The agreement, None when it is malformed or cannot work with these holders (R-AGREE-2)."""
+    try:
+        agreement = load_canonical(body.agreement)
+    except AgreementError:
+        return None
+    if len(body.holders) != len(agreement.roles):
+        return None
+    for holders in body.holders:
+        is_ascending = all(a < b for a, b in zip(holders, holders[1:], strict=False))
+        if not holders or not is_ascending:
+            return None
+        if holders[0] < 1 or holders[-1] > len(state.genesis.parties):
+            return None
+    bound = {party for holders in body.holders for party in holders}
+    return agreement if agreement.quorum <= 1 + len(bound) else None
+
+
+def _close_cutoff(state: State, body: CloseCutoff, speaker: Speaker) -> ItemOutcome:
+    newest = state.newest.get(body.agreement)
+    if newest is None:
+        return ItemOutcome.UNKNOWN_AGREEMENT
+    if not any(speaker.party in holders for holders in newest.holders):
+        return ItemOutcome.NOT_ENTITLED
+    outcome, judged = timing.close_cutoff(state, body.agreement, body.cutoff_us, speaker.item)
+    if outcome is ItemOutcome.ACCEPTED:
+        state.is_digest_due = True
+        tell(
+            state,
+            EventKind.CUTOFF_CLOSED,
+            item=speaker.item,
+            agreement=newest.number,
+            serial=judged,
+        )
+    return outcome
+
+
+# ---------------------------------------------------------------- alarms
+def _confirm(state: State, found: Found, body: Confirm, speaker: Speaker) -> ItemOutcome:
+    """R-ALARM-2."""
+    book, serial = found.book, found.serial
+    if not is_episode(book, serial, body.episode):
+        return ItemOutcome.NOT_APPLICABLE
+    key = (book.number, serial)
+    confirmed = state.confirmations.get(key)
+    if confirmed is None or confirmed.episode != body.episode:
+        confirmed = Confirmations(body.episode, [])
+    if speaker.party in confirmed.parties:
+        return ItemOutcome.NOT_APPLICABLE
+    confirmed.parties = sorted([*confirmed.parties, speaker.party])
+    state.confirmations[key] = confirmed
+    findings = 1 + len(confirmed.parties)
+    tell(
+        state,
+        EventKind.ALARM_CONFIRMED,
+        item=speaker.item,
+        agreement=book.number,
+        serial=serial,
+        detail=min(findings, _MAX_DETAIL),
+        extra=speaker.party,
+    )
+    if found.number(at.ALARM, 1) == AlarmState.FOUND and findings >= book.agreement.quorum:
+        found.put_byte(at.ALARM, AlarmState.RAISED)
+        tell(
+            state,
+            EventKind.ALARM_RAISED,
+            item=speaker.item,
+            agreement=book.number,
+            serial=serial,
+            extra=body.episode,
+        )
+    return ItemOutcome.ACCEPTED
+
+
+def _acknowledge(state: State, found: Found, body: Acknowledge, speaker: Speaker) -> ItemOutcome:
+    """R-ALARM-3."""
+    is_raised = found.number(at.ALARM, 1) == AlarmState.RAISED
+    if not is_raised or found.number(at.EPISODE, 4) != body.episode:
+        return ItemOutcome.NOT_APPLICABLE
+    found.put_byte(at.ALARM, AlarmState.ACKNOWLEDGED)
+    tell(
+        state,
+        EventKind.ALARM_ACKNOWLEDGED,
+        item=speaker.item,
+        agreement=found.book.number,
+        serial=found.serial,
+        extra=speaker.code,
+    )
+    return ItemOutcome.ACCEPTED
+
+
+# ---------------------------------------------------------------- adjusting
+class _Latest:
+    """The latest adjustment of a role: its image, to be read and written."""
+
+    def __init__(self, book: Book, index: int) -> None:
+        self.index = index
+        self._images = book.adjustments
+        self._start = index * book.adjustments.image_bytes
+
+    def number(self, offset: int, size: int) -> int:
+        start = self._start + offset
+        return int.from_bytes(self._images.data[start : start + size].tobytes(), "little")
+
+    def put(self, offset: int, value: int, size: int) -> None:
+        start = self._start + offset
+        encoded = value.to_bytes(size, "little")
+        self._images.data[start : start + size] = np.frombuffer(encoded, np.uint8)
+        self._images.marks[start >> at.PAGE_SHIFT] = 1
+        self._images.marks[(start + size - 1) >> at.PAGE_SHIFT] = 1
+
+    def values(self) -> bytes:
+        end = self._start + self._images.image_bytes
+        return self._images.data[self._start + at.ADJ_VALUES : end].tobytes()
+
+
+def adjustment_id_of(state: State, book: Book, index: int) -> bytes:
+    """The id of a book's adjustment (R-ADJ-2); 32 bytes."""
+    image = _Latest(book, index)
+    found = Found(book, image.number(at.ADJ_SERIAL, 8))
+    fields = image.number(at.ADJ_FIELDS, 8)
+    start = found.serial * book.slots.image_bytes
+    return adjustment_id(
+        state.ledger_id,
+        book.agreement.hash,
+        found.number(at.KEY_ORIGINATOR, 2),
+        book.slots.data[start : start + ID_BYTES].tobytes(),
+        image.number(at.ADJ_ROLE, 1),
+        image.number(at.ADJ_REVISION, 4),
+        fields,
+        image.values(),
+    )
+
+
+def _step(
+    state: State, found: Found, kind: OperationKind, body: AdjustmentStep, speaker: Speaker
+) -> ItemOutcome:
+    """R-ADJ-4, R-ADJ-6."""
+    book = found.book
+    latest = found.number(book.role_offset(body.role) + at.LATEST, 8)
+    if latest == 0 or body.adjustment != adjustment_id_of(state, book, latest - 1):
+        return ItemOutcome.NOT_APPLICABLE
+    image = _Latest(book, latest - 1)
+    if kind is OperationKind.APPROVE:
+        return _approve(state, found, image, body.role, speaker)
+    allowed, status, event = _STEPS[kind]
+    if image.number(at.ADJ_STATUS, 1) not in allowed:
+        return ItemOutcome.NOT_APPLICABLE
+    image.put(at.ADJ_STATUS, status, 1)
+    _tell_adjustment(state, event, found, image, body.role, speaker)
+    if kind is not OperationKind.POSTED:
+        # What was frozen is not any more (R-FREEZE-1).
+        timing.judge_again(state, book, speaker.item, found.serial)
+    return ItemOutcome.ACCEPTED
+
+
+def _approve(
+    state: State, found: Found, image: _Latest, role: int, speaker: Speaker
+) -> ItemOutcome:
+    """R-ADJ-4: two different persons stand behind an adjustment, a proposer among them."""
+    proposer = image.number(at.ADJ_PROPOSER, 4)
+    first = image.number(at.ADJ_FIRST, 4)
+    if (
+        found.book.agreement.mode is AdjustmentMode.NOTIFY
+        or image.number(at.ADJ_STATUS, 1) != AdjustmentStatus.PROPOSED
+        or speaker.code in (proposer, first)
+    ):
+        return ItemOutcome.NOT_APPLICABLE
+    image.put(at.ADJ_FIRST if first == 0 else at.ADJ_SECOND, speaker.code, 4)
+    count = 1 if first == 0 else 2
+    _tell_adjustment(state, EventKind.ADJUSTMENT_APPROVAL, found, image, role, speaker, count)
+    if proposer or first:
+        image.put(at.ADJ_STATUS, AdjustmentStatus.APPROVED, 1)
+        _tell_adjustment(state, EventKind.ADJUSTMENT_APPROVED, found, image, role, speaker)
+    return ItemOutcome.ACCEPTED
+
+
+def _tell_adjustment(
+    state: State,
+    kind: EventKind,
+    found: Found,
+    image: _Latest,
+    role: int,
+    speaker: Speaker,
+    detail: int = 0,
+) -> None:
+    tell(
+        state,
+        kind,
+        item=speaker.item,
+        agreement=found.book.number,
+        serial=found.serial,
+        role=role,
+        detail=detail,
+        extra=image.index,
+    )

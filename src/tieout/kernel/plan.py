@@ -1,0 +1,146 @@
+"""An agreement as numbers: the one array that the compiled loops read rules from.
+
+Layout in `layout.py`: a head, a line for each role, a line for each field, then lists. A *stretch* is
+(offset, width) within the values: what two roles both report and what is compared, with the
+currencies it needs, merged where it is contiguous. When a record equals another one in their common
+stretches, no field of the two can mismatch, whatever the tolerances say (R-TOL-1); that is the fast
+way through `apply`.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tieout.agreement.model import NUMBERS, AdjustmentMode, Agreement, Field
+from tieout.kernel import layout as at
+from tieout.wire.rows import PREFIX_BYTES
+
+_HEAD: Final = at.P_TABLES
+
+
+def make_plan(number: int, agreement: Agreement) -> NDArray[np.int64]:
+    """Return the plan of an agreement under its agreement number."""
+    roles, fields = len(agreement.roles), len(agreement.fields)
+    words = [0] * (_HEAD + roles * at.ROLE_LINE + fields * at.FIELD_LINE)
+    values_bytes = agreement.layout.values_bytes
+    role_bytes = at.VALUES + values_bytes
+    words[at.P_AGREEMENT] = number
+    words[at.P_ROLES] = roles
+    words[at.P_FIELDS] = fields
+    words[at.P_VALUES_BYTES] = values_bytes
+    words[at.P_ROW_BYTES] = agreement.layout.row_bytes
+    words[at.P_ROLE_BYTES] = role_bytes
+    words[at.P_SLOT_BYTES] = at.ROLE_BLOCKS + roles * role_bytes
+    words[at.P_ADJUSTMENT_BYTES] = at.ADJ_VALUES + values_bytes
+    words[at.P_QUORUM] = agreement.quorum
+    words[at.P_RETENTION] = agreement.retention_us
+    words[at.P_OPENED_BY] = _mask(agreement.opened_by)
+    words[at.P_ALL_ROLES] = (1 << roles) - 1
+    words[at.P_AUTOMATIC] = int(agreement.mode is not AdjustmentMode.NOTIFY)
+    words[at.P_VERDICT_BYTES] = at.EVENT_BYTES * (8 + 8 * roles + fields * (2 * roles + 1))
+    words[at.P_COMPARED] = _mask(i for i, f in enumerate(agreement.fields) if f.compare)
+    for role in range(roles):
+        _put_role(words, agreement, role)
+    for index in range(fields):
+        _put_field(words, agreement, index)
+    return np.array([_signed(word) for word in words], dtype=np.int64)
+
+
+def field_line(roles: int, field: int) -> int:
+    """Where the line of a field begins."""
+    return _HEAD + roles * at.ROLE_LINE + field * at.FIELD_LINE
+
+
+def _put_role(words: list[int], agreement: Agreement, role: int) -> None:
+    line = _HEAD + role * at.ROLE_LINE
+    reported = [(i, f) for i, f in enumerate(agreement.fields) if role in f.roles]
+    words[line + at.R_REPORTS] = _mask(i for i, _ in reported)
+    words[line + at.R_REQUIRED] = _mask(i for i, f in reported if not f.optional)
+    for other in range(len(agreement.roles)):
+        stretches = _common_stretches(agreement, role, other)
+        words[line + at.R_COMMON + other] = len(words)
+        words.append(len(stretches))
+        for start, width in stretches:
+            words.extend((start, width))
+
+
+def _common_stretches(agreement: Agreement, role: int, other: int) -> list[tuple[int, int]]:
+    needed = [False] * agreement.layout.values_bytes
+    for index, field in enumerate(agreement.fields):
+        if field.compare and role in field.roles and other in field.roles:
+            for column in (index, field.currency_field):
+                if column is not None:
+                    start, width = _span(agreement, column)
+                    needed[start : start + width] = [True] * width
+    stretches: list[tuple[int, int]] = []
+    for offset, is_needed in enumerate(needed):
+        if not is_needed:
+            continue
+        if stretches and sum(stretches[-1]) == offset:
+            start, width = stretches[-1]
+            stretches[-1] = (start, width + 1)
+        else:
+            stretches.append((offset, 1))
+    return stretches
+
+
+def _put_field(words: list[int], agreement: Agreement, index: int) -> None:
+    field = agreement.fields[index]
+    line = field_line(len(agreement.roles), index)
+    start, width = _span(agreement, index)
+    words[line + at.F_KIND] = agreement.layout.columns[index].kind
+    words[line + at.F_AT] = start
+    words[line + at.F_WIDTH] = width
+    words[line + at.F_ROLES] = _mask(field.roles)
+    words[line + at.F_COMPARE] = int(field.compare)
+    words[line + at.F_CURRENCY] = -1
+    if field.currency_field is not None:
+        words[line + at.F_CURRENCY] = field.currency_field
+        currency_at, currency_width = _span(agreement, field.currency_field)
+        words[line + at.F_CURRENCY_AT] = currency_at
+        words[line + at.F_CURRENCY_WIDTH] = currency_width
+    words[line + at.F_POLICY] = field.policy
+    words[line + at.F_AUTHORITY] = -1 if field.authority is None else field.authority
+    words[line + at.F_IS_NUMBER] = int(field.type in NUMBERS)
+    words[line + at.F_DRIFT] = field.drift_days
+    _put_tolerance(words, line, field)
+    words[line + at.F_LIMITS] = len(words)
+    words[line + at.F_LIMIT_COUNT] = len(field.limits)
+    for currency, limit in field.limits:
+        # A fixed currency needs no comparing: the one limit is its limit.
+        code = b"" if field.currency_field is None else currency.encode()
+        padded = code.ljust(8 * (at.LIMIT_LINE - 1), b"\0")
+        words.append(limit)
+        words.extend(int.from_bytes(padded[i : i + 8], "little") for i in range(0, len(padded), 8))
+
+
+def _put_tolerance(words: list[int], line: int, field: Field) -> None:
+    words[line + at.F_ABSOLUTE] = -1
+    words[line + at.F_PERCENT] = -1
+    words[line + at.F_OF] = -1
+    tolerance = field.tolerance
+    if tolerance is None:
+        return
+    if tolerance.absolute is not None:
+        words[line + at.F_ABSOLUTE] = tolerance.absolute
+    if tolerance.percent_units is not None:
+        words[line + at.F_PERCENT] = tolerance.percent_units
+        words[line + at.F_PERCENT_FACTOR] = 100 * 10**tolerance.percent_scale
+    if tolerance.of is not None:
+        words[line + at.F_OF] = tolerance.of
+    words[line + at.F_WITHIN_ALL] = int(tolerance.within_all)
+
+
+def _span(agreement: Agreement, index: int) -> tuple[int, int]:
+    column = agreement.layout.columns[index]
+    return column.offset - PREFIX_BYTES, column.width
+
+
+def _mask(positions: Iterable[int]) -> int:
+    return sum(1 << position for position in positions)
+
+
+def _signed(word: int) -> int:
+    return word - (1 << 64) if word >= 1 << 63 else word

@@ -1,0 +1,436 @@
+"""Questions about a state: breaks, counts, single transactions, what stands already.
+
+Nothing here changes a state. Arrays are the caller's own unless it says otherwise; nothing may be
+asked while a block is being applied.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tieout.agreement.breakrow import BreakRow
+from tieout.agreement.model import Agreement
+from tieout.kernel import index, listing
+from tieout.kernel import layout as at
+from tieout.kernel.book import Book, Bytes, books_of
+from tieout.kernel.digest import is_episode
+from tieout.kernel.operations import adjustment_id_of
+from tieout.kernel.state import State
+from tieout.kernel.words import KEY_BYTES
+from tieout.wire.codes import (
+    NO_FIELD,
+    AdjustmentStatus,
+    AlarmState,
+    BenchmarkState,
+    BreakKind,
+    Status,
+)
+from tieout.wire.limits import ID_BYTES
+from tieout.wire.rows import Column, ColumnKind
+
+_KEY: Final = struct.Struct(f"<{ID_BYTES}sHB")
+_NUMBER_WIDTH: Final = 8
+_WHOLE_RECORD_SHIFT: Final = 3  # flag bits 3 to 6 of a role
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many transactions of an agreement, by status."""
+
+    transactions: int
+    matched: int
+    broken: int
+    pending: int
+    withdrawn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What one role states. Masks have bit f for field f; `values` are row bytes behind the prefix.
+
+    `whole_record_breaks` are those open for the role; `adjustment` is the index of its latest one in
+    the book. `leaf` and `row` tell where the standing record is in the log; revision 0: none.
+    """
+
+    party: int
+    intruder: int
+    states: bool
+    withdrew: bool
+    overdue: bool
+    whole_record_breaks: tuple[BreakKind, ...]
+    rounds: int
+    revision: int
+    adjustment: int | None
+    presence: int
+    mismatch: int
+    blank: int
+    leaf: int
+    row: int
+    values: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One transaction as it stands. `agreement` is the book's number, times are microseconds UTC."""
+
+    agreement: int
+    serial: int
+    transaction_id: bytes
+    originator: int
+    stage: int
+    status: Status
+    opened_us: int
+    closed_us: int
+    episode: int
+    alarm: AlarmState
+    judged: bool
+    confirmed_by: tuple[int, ...]
+    roles: tuple[Standing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """An adjustment. `benchmarks` are row bytes at their places; people are party × 65,536 + person."""
+
+    agreement: int
+    index: int
+    id: bytes
+    transaction_id: bytes
+    originator: int
+    serial: int
+    role: int
+    status: AdjustmentStatus
+    approved_at_once: bool
+    revision: int
+    fields: int
+    proposer: int
+    approvers: tuple[int, ...]
+    benchmarks: bytes
+
+
+# ---------------------------------------------------------------- breaks
+def break_table(state: State, agreement_name: str) -> NDArray[np.void]:
+    """All breaks that are open now, in all versions, as one structured array in BreakRow's order.
+
+    Columns: id S36, originator, stage, kind (BreakKind), field (255: whole record), role, state
+    (BenchmarkState), basis (the authority's role, BY_MAJORITY, NO_BASIS), has_difference,
+    agreement (book number), serial, difference (int64), reported and benchmark: bytes as in rows,
+    left-aligned, zero behind; they stand for mismatches only, the benchmark when it is decided.
+    """
+    books = list(books_of(state.books, agreement_name))
+    widths = [c.width for book in books for c in book.agreement.layout.columns]
+    width = max([_NUMBER_WIDTH, *widths])
+    chosen = [_broken(book) for book in books]
+    serials = np.concatenate([np.zeros(0, np.int64), *chosen])
+    which = np.repeat(np.arange(len(books)), [len(part) for part in chosen])
+    keys = np.concatenate([np.zeros(0, _KEY_DTYPE), *map(_keys, books, chosen)])
+    order = np.lexsort((keys["stage"], keys["originator"], keys["id"]))
+    sizes = np.concatenate([np.zeros(0, np.int64), *map(_break_counts, books, chosen)])[order]
+    lines = np.cumsum(sizes) - sizes
+    dtype = _table_dtype(width)
+    table = np.zeros(int(sizes.sum()) * dtype.itemsize, np.uint8)
+    for i, book in enumerate(books):
+        mine = which[order] == i
+        listing.list_breaks(
+            book.plan,
+            book.slots.data,
+            book.adjustments.data,
+            book.cursor,
+            serials[order][mine],
+            lines[mine],
+            table,
+            width,
+        )
+    return table.view(dtype)
+
+
+_KEY_DTYPE: Final = np.dtype([("id", f"S{ID_BYTES}"), ("originator", "<u2"), ("stage", "u1")])
+
+
+def _table_dtype(width: int) -> np.dtype[np.void]:
+    return np.dtype(
+        [
+            *_KEY_DTYPE.descr,
+            ("kind", "u1"),
+            ("field", "u1"),
+            ("role", "u1"),
+            ("state", "u1"),
+            ("basis", "u1"),
+            ("has_difference", "u1"),
+            ("unused", "u1"),
+            ("agreement", "<u2"),
+            ("serial", "<u8"),
+            ("difference", "<i8"),
+            ("reported", f"V{width}"),
+            ("benchmark", f"V{width}"),
+        ]
+    )
+
+
+def _broken(book: Book) -> NDArray[np.int64]:
+    """Serials of the transactions that may have open breaks."""
+    status = book.column(at.STATUS, "u1")
+    return np.flatnonzero((status == Status.BROKEN) | (status == Status.WITHDRAWN))
+
+
+def _keys(book: Book, serials: NDArray[np.int64]) -> NDArray[np.void]:
+    slots = book.slots
+    images = slots.data[: book.count * slots.image_bytes].reshape(-1, slots.image_bytes)
+    return images[serials, :KEY_BYTES].copy().view(_KEY_DTYPE)[:, 0]
+
+
+def _break_counts(book: Book, serials: NDArray[np.int64]) -> NDArray[np.int64]:
+    counts = np.zeros(len(serials), np.int64)
+    for role in range(len(book.agreement.roles)):
+        block = book.role_offset(role)
+        for offset, kind in ((at.MISMATCH, "<u8"), (at.BLANK, "<u8")):
+            counts += np.bitwise_count(book.column(block + offset, kind)[serials])
+        flags = book.column(block + at.FLAGS, "<u2")[serials] & at.WHOLE_RECORD_BREAKS
+        counts += np.bitwise_count(flags)
+    return counts
+
+
+def breaks(state: State, agreement_name: str) -> list[BreakRow]:
+    """All breaks that are open now, in the order of BreakRow."""
+    table = break_table(state, agreement_name)
+    return [_break_row(state.books[line["agreement"] - 1].agreement, line) for line in table]
+
+
+def _break_row(agreement: Agreement, line: np.void) -> BreakRow:
+    kind, state = BreakKind(line["kind"]), BenchmarkState(line["state"])
+    is_decided = state is BenchmarkState.DECIDED
+    field = None if line["field"] == NO_FIELD else int(line["field"])
+    column = None if field is None else agreement.layout.columns[field]
+    basis = "majority" if line["basis"] == listing.BY_MAJORITY else None
+    if line["basis"] < listing.BY_MAJORITY:
+        basis = agreement.roles[line["basis"]]
+    is_mismatch = kind is BreakKind.MISMATCH
+    return BreakRow(
+        agreement=int(line["agreement"]),
+        transaction_id=bytes(line["id"]),
+        originator=int(line["originator"]),
+        stage=int(line["stage"]),
+        kind=kind,
+        field=field,
+        role=int(line["role"]),
+        reported=_value(column, line["reported"]) if is_mismatch else None,
+        benchmark=_value(column, line["benchmark"]) if is_decided else None,
+        basis=basis if is_decided else None,
+        difference=int(line["difference"]) if line["has_difference"] else None,
+        state=state,
+    )
+
+
+def _value(column: Column | None, raw: np.void) -> int | bytes | None:
+    if column is None:
+        return None
+    value = raw.tobytes()[: column.width]
+    if column.kind in (ColumnKind.CODE, ColumnKind.TEXT):
+        return value.rstrip(b"\0")
+    return int.from_bytes(value, "little", signed=True)
+
+
+# ---------------------------------------------------------------- counts and ids
+def counts(state: State, agreement_name: str) -> Counts:
+    """How many transactions of an agreement, by status."""
+    by_status = np.zeros(len(Status), np.int64)
+    for book in books_of(state.books, agreement_name):
+        by_status += np.bincount(book.column(at.STATUS, "u1"), minlength=len(Status))
+    pending, matched, broken, withdrawn = by_status.tolist()
+    return Counts(int(by_status.sum()), matched, broken, pending, withdrawn)
+
+
+def unjudged(state: State, agreement_name: str) -> bool:
+    """Whether a transaction of an agreement has not been judged at a cut-off yet."""
+    return any(
+        not book.column(at.JUDGED, "u1").all() for book in books_of(state.books, agreement_name)
+    )
+
+
+def opened_us(state: State, agreement_name: str) -> NDArray[np.int64]:
+    """When each transaction of the newest version was opened (µs UTC), by serial."""
+    return state.newest[agreement_name].column(at.OPENED, "<i8").copy()
+
+
+def stated_ids(state: State, agreement_name: str, role: str) -> NDArray[np.void]:
+    """The transactions for which a role's standing record is a statement.
+
+    Columns: id S36, originator, stage, agreement (book number), serial, revision.
+    """
+    parts = [np.zeros(0, _STATED_DTYPE)]
+    for book in books_of(state.books, agreement_name):
+        if role not in book.agreement.roles:
+            continue
+        block = book.role_offset(book.agreement.roles.index(role))
+        flags = book.column(block + at.FLAGS, "<u2")
+        serials = np.flatnonzero(flags & at.STATES)
+        part = np.zeros(len(serials), _STATED_DTYPE)
+        keys = _keys(book, serials)
+        for name in ("id", "originator", "stage"):
+            part[name] = keys[name]
+        part["agreement"] = book.number
+        part["serial"] = serials
+        part["revision"] = book.column(block + at.REVISION, "<u4")[serials]
+        parts.append(part)
+    return np.concatenate(parts)
+
+
+_STATED_DTYPE: Final = np.dtype(
+    [*_KEY_DTYPE.descr, ("agreement", "<u2"), ("serial", "<u8"), ("revision", "<u4")]
+)
+
+
+def standing(
+    state: State, agreement_name: str, role: str, rows: Bytes
+) -> tuple[Bytes, NDArray[np.uint32]]:
+    """How rows (uint8[n, row width] of the newest version) stand to the role's standing records.
+
+    For each row: NEW, UNCHANGED, CHANGED or OTHER_VERSION (`listing`), and the revision that stands,
+    0 for none. Revision and salt of the rows do not matter.
+    """
+    newest = state.newest[agreement_name]
+    width = newest.agreement.layout.row_bytes
+    flat = np.ascontiguousarray(rows).reshape(-1)
+    count = len(flat) // width
+    hashes, serials = np.empty(count, np.int64), np.empty(count, np.int64)
+    index.hash_keys(flat, width, state.index_secret, hashes)
+    status, revisions = np.full(count, listing.NEW, np.uint8), np.zeros(count, np.uint32)
+    for book in books_of(state.books, agreement_name):
+        slots = book.slots
+        index.locate(book.table, slots.data, slots.image_bytes, hashes, flat, width, serials)
+        if book is newest:
+            number = book.agreement.roles.index(role)
+            listing.compare_standing(
+                book.plan, slots.data, serials, flat, number, status, revisions
+            )
+            continue
+        found = np.flatnonzero(serials >= 0)
+        status[found] = listing.OTHER_VERSION
+        if role in book.agreement.roles:
+            block = book.role_offset(book.agreement.roles.index(role))
+            revisions[found] = book.column(block + at.REVISION, "<u4")[serials[found]]
+    return status, revisions
+
+
+# ---------------------------------------------------------------- single transactions
+def transaction(
+    state: State, agreement_name: str, originator: int, transaction_id: bytes
+) -> Transaction | None:
+    """A transaction at stage 0, by its id (UTF-8, not padded); None when there is none."""
+    if len(transaction_id) > ID_BYTES or b"\0" in transaction_id:
+        return None
+    key = _KEY.pack(transaction_id, originator, 0)
+    for book in books_of(state.books, agreement_name):
+        serial = book.find(key, state.index_secret)
+        if serial is not None:
+            return _view(state, book, serial)
+    return None
+
+
+_SLOT: Final = struct.Struct("<36sHBBqqIBBHQQ")
+_ROLE: Final = struct.Struct("<HHHHIIQQQQQ")
+_ADJUSTMENT: Final = struct.Struct("<QBBBBIQIIII")
+
+
+def _view(state: State, book: Book, serial: int) -> Transaction:
+    size = book.slots.image_bytes
+    image = book.slots.data[serial * size : (serial + 1) * size].tobytes()
+    key_id, originator, stage, status, opened, closed, episode, alarm, judged, *_ = (
+        _SLOT.unpack_from(image)
+    )
+    confirmed = state.confirmations.get((book.number, serial))
+    is_current = confirmed is not None and is_episode(book, serial, confirmed.episode)
+    return Transaction(
+        agreement=book.number,
+        serial=serial,
+        transaction_id=key_id.rstrip(b"\0"),
+        originator=originator,
+        stage=stage,
+        status=Status(status),
+        opened_us=opened,
+        closed_us=closed,
+        episode=episode,
+        alarm=AlarmState(alarm),
+        judged=bool(judged & 1),
+        confirmed_by=tuple(confirmed.parties) if confirmed is not None and is_current else (),
+        roles=tuple(
+            _standing(image[book.role_offset(role) : book.role_offset(role + 1)])
+            for role in range(len(book.agreement.roles))
+        ),
+    )
+
+
+def _standing(block: bytes) -> Standing:
+    party, intruder, flags, rounds, revision, _, latest, presence, mismatch, blank, place = (
+        _ROLE.unpack_from(block)
+    )
+    whole_record = (BreakKind.MISSING, BreakKind.DUPLICATE, BreakKind.UNEXPECTED)
+    kinds = (*whole_record, BreakKind.CHANGED_AFTER_MATCH)
+    return Standing(
+        party=party,
+        intruder=intruder,
+        states=bool(flags & at.STATES),
+        withdrew=bool(flags & at.WITHDREW),
+        overdue=bool(flags & at.OVERDUE),
+        whole_record_breaks=tuple(
+            kind for i, kind in enumerate(kinds) if flags >> (_WHOLE_RECORD_SHIFT + i) & 1
+        ),
+        rounds=rounds,
+        revision=revision,
+        adjustment=None if latest == 0 else latest - 1,
+        presence=presence,
+        mismatch=mismatch,
+        blank=blank,
+        leaf=place >> 16,
+        row=place & 0xFFFF,
+        values=block[at.VALUES :],
+    )
+
+
+# ---------------------------------------------------------------- adjustments and alarms
+def adjustments(state: State, agreement_name: str) -> list[Adjustment]:
+    """All adjustments of an agreement, by book and in the order in which they were proposed."""
+    return [
+        _adjustment(state, book, i)
+        for book in books_of(state.books, agreement_name)
+        for i in range(book.adjustment_count)
+    ]
+
+
+def _adjustment(state: State, book: Book, number: int) -> Adjustment:
+    size = book.adjustments.image_bytes
+    image = book.adjustments.data[number * size : (number + 1) * size].tobytes()
+    serial, role, status, at_once, _, revision, fields, proposer, first, second, _ = (
+        _ADJUSTMENT.unpack_from(image)
+    )
+    start = serial * book.slots.image_bytes
+    key = book.slots.data[start : start + KEY_BYTES].tobytes()
+    transaction_id, originator, _ = _KEY.unpack(key)
+    return Adjustment(
+        agreement=book.number,
+        index=number,
+        id=adjustment_id_of(state, book, number),
+        transaction_id=transaction_id.rstrip(b"\0"),
+        originator=originator,
+        serial=serial,
+        role=role,
+        status=AdjustmentStatus(status),
+        approved_at_once=bool(at_once),
+        revision=revision,
+        fields=fields,
+        proposer=proposer,
+        approvers=tuple(person for person in (first, second) if person),
+        benchmarks=image[at.ADJ_VALUES :],
+    )
+
+
+def alarms(state: State, agreement_name: str) -> list[Transaction]:
+    """The transactions with an alarm (found, raised or acknowledged), by book and serial."""
+    return [
+        _view(state, book, int(serial))
+        for book in books_of(state.books, agreement_name)
+        for serial in np.flatnonzero(book.column(at.ALARM, "u1"))
+    ]

@@ -1,0 +1,209 @@
+"""Whether the rows of a batch are well formed (R-ROW-1), before anything is written.
+
+One pass over the rows that also hashes their keys. Ids, codes and texts are NUL-padded bytes; the
+usual case, plain ASCII, is checked four bytes at a time in the low half of an int64, where no sum
+overflows: `HIGH` is the top bit of each byte, and adding 0x80 − n to a byte below 0x80 sets its top
+bit exactly when the byte is at least n. Anything else goes byte by byte through UTF-8 (RFC 3629).
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numba import types
+
+from tieout.kernel import layout as at
+from tieout.kernel.compiled import entry, helper
+from tieout.kernel.words import (
+    Int64,
+    bit,
+    hash_key,
+    load8,
+    load32,
+    load32_signed,
+    load64,
+)
+from tieout.wire.limits import ID_BYTES, MAX_ABS_NUMBER
+from tieout.wire.rows import ColumnKind
+
+_NUMBER: Final = int(ColumnKind.NUMBER)
+_DATE: Final = int(ColumnKind.DATE)
+_TIME: Final = int(ColumnKind.TIME)
+_CODE: Final = int(ColumnKind.CODE)
+
+FIRST_DAY: Final = -719_162  # 0001-01-01
+LAST_DAY: Final = 2_932_896  # 9999-12-31
+
+HIGH: Final = 0x80808080
+_SPACES: Final = 0x20202020
+_SPACE: Final = 0x20
+
+# How a text may look.
+OUTER_SPACES: Final = 1
+BEYOND_ASCII: Final = 2
+
+
+@helper
+def _zeros(rows: Any, start: Int64, count: Int64) -> bool:
+    i = 0
+    while i + 8 <= count:
+        if load64(rows, start + i) != 0:
+            return False
+        i += 8
+    while i < count:
+        if load8(rows, start + i) != 0:
+            return False
+        i += 1
+    return True
+
+
+@helper
+def _plain(rows: Any, start: Int64, width: Int64) -> bool:
+    """Whether a field holds printable ASCII without outer spaces, NUL padded, not empty.
+
+    False also when bytes are beyond ASCII, or spaces outside: then `_text` decides.
+    """
+    before = np.int64(_SPACE)  # the byte before this word; a space, so that none may begin it
+    i = 0
+    while i < width:
+        if i + 4 <= width:
+            word = load32(rows, start + i)
+        else:
+            word = np.int64(0)
+            for j in range(width - i):
+                word |= load8(rows, start + i + j) << (8 * j)
+        if word & HIGH:
+            return False
+        filled = (word + 0x7F7F7F7F) & HIGH
+        printable = (word + 0x60606060) & ~(word + 0x01010101) & HIGH
+        spaces = ~((word ^ _SPACES) + 0x7F7F7F7F) & HIGH
+        # Where the byte before is NUL or missing: filled bytes follow filled ones only.
+        ends = ((filled << 8) | (0x80 if before != 0 else 0)) & ~filled & HIGH
+        starts = filled & ~((filled << 8) | (0x80 if before != 0 else 0)) & HIGH
+        after_space = ((spaces << 8) | (0x80 if before == _SPACE else 0)) & HIGH
+        if filled != printable or starts != 0 or (ends & after_space) != 0:
+            return False
+        if i == 0 and (word & 0xFF) == _SPACE:
+            return False
+        before = (word >> 24) & 0xFF
+        i += 4
+    # In a last word that is not whole, the bytes beyond the width count as padding, as they should.
+    return width & 3 != 0 or before != _SPACE
+
+
+@helper
+def _sequence_length(lead: Int64) -> Int64:
+    """Bytes of the UTF-8 sequence that a byte beyond ASCII begins, 0 when it begins none."""
+    if 0xC2 <= lead <= 0xDF:
+        return 2
+    if 0xE0 <= lead <= 0xEF:
+        return 3
+    if 0xF0 <= lead <= 0xF4:
+        return 4
+    return 0
+
+
+@helper
+def _second_byte_fits(lead: Int64, second: Int64) -> bool:
+    """Whether the second byte keeps out overlong forms, surrogates, values above U+10FFFF and C1."""
+    low, high = 0x80, 0xBF
+    if lead in (0xC2, 0xE0):
+        low = 0xA0
+    elif lead == 0xF0:
+        low = 0x90
+    elif lead == 0xED:
+        high = 0x9F
+    elif lead == 0xF4:
+        high = 0x8F
+    return low <= second <= high
+
+
+@helper
+def _text(rows: Any, start: Int64, width: Int64, allowed: Int64) -> bool:
+    """Whether a field holds UTF-8 without control characters, NUL padded, not empty."""
+    i = 0
+    while i < width:
+        lead = load8(rows, start + i)
+        if lead == 0:
+            break
+        if lead < 0x80:
+            if lead < _SPACE or lead == 0x7F:
+                return False
+            i += 1
+            continue
+        length = _sequence_length(lead)
+        if allowed & BEYOND_ASCII == 0 or length == 0 or i + length > width:
+            return False
+        if not _second_byte_fits(lead, load8(rows, start + i + 1)):
+            return False
+        for j in range(2, length):
+            if load8(rows, start + i + j) & 0xC0 != 0x80:
+                return False
+        i += length
+    if i == 0 or not _zeros(rows, start + i, width - i):
+        return False
+    if allowed & OUTER_SPACES:
+        return True
+    return load8(rows, start) != _SPACE and load8(rows, start + i - 1) != _SPACE
+
+
+@helper
+def _value(plan: Any, line: Int64, rows: Any, start: Int64) -> bool:
+    """Whether the value that stands at `start` is one of its kind."""
+    kind = plan[line + at.F_KIND]
+    if kind in (_NUMBER, _TIME):
+        number = load64(rows, start)
+        return -MAX_ABS_NUMBER <= number <= MAX_ABS_NUMBER
+    if kind == _DATE:
+        day = load32_signed(rows, start)
+        return FIRST_DAY <= day <= LAST_DAY
+    width = plan[line + at.F_WIDTH]
+    if _plain(rows, start, width):
+        return True
+    return kind != _CODE and _text(rows, start, width, OUTER_SPACES | BEYOND_ASCII)
+
+
+@helper
+def _well_formed(plan: Any, rows: Any, start: Int64, reports: Int64) -> bool:
+    if not _plain(rows, start, ID_BYTES) and not _text(rows, start, ID_BYTES, BEYOND_ASCII):
+        return False
+    action = load8(rows, start + at.ROW_ACTION)
+    presence = load64(rows, start + at.ROW_PRESENCE)
+    values = start + at.ROW_VALUES
+    if load8(rows, start + at.ROW_STAGE) != 0 or load32(rows, start + at.ROW_REVISION) == 0:
+        return False
+    if action != 0:
+        return action == 1 and presence == 0 and _zeros(rows, values, plan[at.P_VALUES_BYTES])
+    if presence & ~reports != 0:
+        return False
+    line = at.P_TABLES + plan[at.P_ROLES] * at.ROLE_LINE
+    for field in range(plan[at.P_FIELDS]):
+        value = values + plan[line + at.F_AT]
+        if presence & bit(field):
+            if not _value(plan, line, rows, value):
+                return False
+        elif not _zeros(rows, value, plan[line + at.F_WIDTH]):
+            return False
+        line += at.FIELD_LINE
+    return True
+
+
+@entry(
+    types.int64(
+        types.int64[::1],
+        types.Array(types.uint8, 1, "C", readonly=True),
+        types.int64,
+        types.int64,
+        types.uint64[::1],
+        types.int64[::1],
+    )
+)
+def check_rows(plan: Any, rows: Any, count: Int64, role: Int64, secret: Any, hashes: Any) -> Int64:
+    """The index of the first malformed row, −1 for none; writes the hash of each row's key."""
+    row_bytes = plan[at.P_ROW_BYTES]
+    reports = plan[at.P_TABLES + role * at.ROLE_LINE + at.R_REPORTS]
+    for i in range(count):
+        start = i * row_bytes
+        if not _well_formed(plan, rows, start, reports):
+            return i
+        hashes[i] = hash_key(rows, start, secret)
+    return -1

@@ -1,0 +1,153 @@
+"""The state of a ledger, as the kernel keeps it: books of images, and a little control beside them.
+
+What of it is committed to, and in which bytes, stands in docs/formats/state.md (`digest.py`).
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tieout.kernel import layout as at
+from tieout.kernel.book import Book, Bytes
+from tieout.kernel.sequences import Stream
+from tieout.kernel.words import HASH_WORDS
+from tieout.merkle.log import Frontier
+from tieout.wire.codes import Purpose
+from tieout.wire.genesis import Genesis, check_genesis
+from tieout.wire.ids import NO_EVENTS, agreements_hash, members_hash
+
+NO_AGREEMENTS: Final = agreements_hash(())
+_EVENT_ROOM: Final = 1 << 18
+DEFAULT_INDEX_KEY: Final = b"tieout: not a secret"
+
+
+class PoisonedError(RuntimeError):
+    """An exception came in the middle of writing this state.
+
+    Nothing it holds may be trusted or kept: stop the process and start again from the journal.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """What the genesis says of a key. `purposes` are Purpose numbers, heights as in the genesis."""
+
+    person: int
+    public: bytes
+    purposes: tuple[int, ...]
+    from_height: int
+    until_height: int
+
+
+@dataclass(slots=True)
+class Confirmations:
+    """The parties that confirmed an episode of a transaction, ascending (R-ALARM-2)."""
+
+    episode: int
+    parties: list[int]
+
+
+class EventBuffer:
+    """The events of the block so far; `size` in bytes."""
+
+    def __init__(self) -> None:
+        self.data: Bytes = np.zeros(_EVENT_ROOM, np.uint8)
+        self.size = 0
+
+    def make_room(self, more: int) -> None:
+        """Make room for `more` bytes."""
+        if self.size + more > self.data.size:
+            grown = np.zeros(max(2 * self.data.size, self.size + more), np.uint8)
+            grown[: self.size] = self.data[: self.size]
+            self.data = grown
+
+    def add(self, event: bytes) -> None:
+        """Append one event."""
+        self.make_room(at.EVENT_BYTES)
+        self.data[self.size : self.size + at.EVENT_BYTES] = np.frombuffer(event, np.uint8)
+        self.size += at.EVENT_BYTES
+
+    def take(self) -> bytes:
+        """Return what was told, and begin anew."""
+        told = self.data[: self.size].tobytes()
+        self.size = 0
+        return told
+
+
+@dataclass(slots=True)
+class State:
+    """A whole ledger after a block. Made by `initial_state` or `load`, changed by `apply_block` only.
+
+    `books[n − 1]` is the book of agreement number n. `state_digest` is the one last taken at a
+    cut-off. One thread at a time.
+    """
+
+    genesis: Genesis
+    ledger_id: bytes
+    members_hash: bytes
+    keys: dict[tuple[int, int], SigningKey]
+    index_secret: NDArray[np.uint64]
+    height: int = 0
+    time_us: int = 0
+    log: Frontier = field(default_factory=Frontier)
+    events_chain: bytes = NO_EVENTS
+    agreements_hash: bytes = NO_AGREEMENTS
+    state_digest: bytes = bytes(32)
+    streams: dict[tuple[int, int], Stream] = field(default_factory=dict)
+    gaps: dict[tuple[int, int], Stream] = field(default_factory=dict)
+    books: list[Book] = field(default_factory=list)
+    newest: dict[str, Book] = field(default_factory=dict)
+    by_version: dict[tuple[str, int], Book] = field(default_factory=dict)
+    enactments: dict[tuple[str, int, bytes], list[int]] = field(default_factory=dict)
+    cutoffs_us: dict[str, int] = field(default_factory=dict)
+    confirmations: dict[tuple[int, int], Confirmations] = field(default_factory=dict)
+    events: EventBuffer = field(default_factory=EventBuffer)
+    is_digest_due: bool = False
+    is_poisoned: bool = False
+
+    def add_book(self, book: Book) -> None:
+        """Put a version into force."""
+        self.books.append(book)
+        self.newest[book.agreement.name] = book
+        self.by_version[book.agreement.name, book.agreement.version] = book
+        self.agreements_hash = agreements_hash(book.body_digest for book in self.books)
+
+
+def initial_state(genesis: Genesis, index_key: bytes = DEFAULT_INDEX_KEY) -> State:
+    """The state before the first block.
+
+    `index_key`: the node's own secret, at least 16 random bytes outside tests, so that nobody can
+    choose ids that crowd the index; it changes no outcome. Raises WireError for a genesis that does
+    not hold together.
+    """
+    check_genesis(genesis)
+    return State(
+        genesis=genesis,
+        ledger_id=genesis.ledger_id(),
+        members_hash=members_hash(genesis),
+        keys=_signing_keys(genesis),
+        index_secret=_index_secret(index_key),
+    )
+
+
+def _signing_keys(genesis: Genesis) -> dict[tuple[int, int], SigningKey]:
+    return {
+        (party.number, key.number): SigningKey(
+            person.number,
+            bytes.fromhex(key.public),
+            tuple(Purpose[purpose.upper()] for purpose in key.purposes),
+            key.from_height,
+            key.until_height,
+        )
+        for party in genesis.parties
+        for person in party.persons
+        for key in person.keys
+    }
+
+
+def _index_secret(index_key: bytes) -> NDArray[np.uint64]:
+    words = hashlib.shake_256(b"tieout/index/1\0" + index_key).digest(8 * HASH_WORDS)
+    return np.frombuffer(words, "<u8").astype(np.uint64)
