@@ -1,0 +1,1 @@
+"""What is kept for ever: blocks with what they did, receipts, snapshots."""

@@ -1,0 +1,119 @@
+"""Opening: from the files of a folder to a chain with a known end, or to a named damage."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tieout.journal.chain import Chain
+from tieout.journal.errors import JournalDamaged
+from tieout.journal.recovery import find_tail, is_torn_header, used_bytes
+from tieout.journal.segment import (
+    ORIGIN,
+    SEGMENT_HEADER_BYTES,
+    SEGMENT_SUFFIX,
+    Located,
+    Segment,
+)
+from tieout.journal.snapshot import sync_folder
+
+TORN_SUFFIX = ".torn"
+_COPY_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A chain, the byte behind the last good frame of its last segment, and what was torn."""
+
+    chain: Chain
+    end: int
+    torn: str | None
+    """What a power cut left unfinished and, if it was moved, where; None without any."""
+
+
+def open_chain(
+    folder: Path,
+    ledger_id: bytes,
+    known_place: Callable[[Segment], Located | None],
+    *,
+    may_move: bool,
+) -> Opened:
+    """Open all segments and find the end of the last one.
+
+    What is torn is moved to `*.torn` if `may_move`, else passed over. Raises JournalDamaged.
+    """
+    paths = segment_files(folder)
+    torn = None
+    if paths and _is_torn_segment(paths[-1], ledger_id):
+        torn = f"{paths[-1].name} was never wholly written"
+        if may_move:
+            torn += f"; moved to {_moved(paths[-1]).name}"
+        paths.pop()
+    segments = linked_segments(paths, ledger_id)
+    if not segments:
+        return Opened(Chain([], [], ORIGIN), SEGMENT_HEADER_BYTES, torn)
+    last = segments[-1]
+    tail = find_tail(last, known_place(last))
+    if tail.fault is not None:
+        fault = tail.fault
+        if not fault.torn:
+            raise JournalDamaged(fault.height, fault.offset, last.path, fault.reason)
+        torn = f"block {fault.height} was never wholly written: {fault.reason}"
+        if may_move:
+            torn += f"; moved to {_copied(last, tail.end).name}"
+    return Opened(Chain(segments, tail.frames, tail.point), tail.end, torn)
+
+
+def segment_files(folder: Path) -> list[Path]:
+    """The segments of a folder in order."""
+    return sorted(folder.glob("*" + SEGMENT_SUFFIX))
+
+
+def linked_segments(paths: list[Path], ledger_id: bytes) -> list[Segment]:
+    """Open segments that each go on where the one before ends. Raises JournalDamaged."""
+    segments: list[Segment] = []
+    for path in paths:
+        segment = Segment.open(path, ledger_id)
+        if segment is None:
+            raise JournalDamaged(
+                height_in(path), 0, path, "it has no segment header of this ledger"
+            )
+        before = segments[-1].last_hash() if segments else ORIGIN.frame_hash
+        if before != segment.start.frame_hash or (segment.first_height == 1) == bool(segments):
+            reason = "its segment does not go on where the one before ends"
+            raise JournalDamaged(segment.first_height, 0, path, reason)
+        segments.append(segment)
+    return segments
+
+
+def height_in(path: Path) -> int:
+    """The height that a file is named after; 0 for another name."""
+    return int(path.stem) if path.stem.isdecimal() else 0
+
+
+def _is_torn_segment(path: Path, ledger_id: bytes) -> bool:
+    segment = Segment.open(path, ledger_id)
+    if segment is not None:
+        segment.close()
+        return False
+    with path.open("rb") as file:
+        return is_torn_header(file.read(SEGMENT_HEADER_BYTES))
+
+
+def _moved(path: Path) -> Path:
+    torn = path.with_name(path.name + TORN_SUFFIX)
+    path.replace(torn)
+    sync_folder(path.parent)
+    return torn
+
+
+def _copied(segment: Segment, start: int) -> Path:
+    """Copy what stands behind `start` aside; the writer cuts it off only after that."""
+    torn = segment.path.with_name(f"{segment.path.name}.{start}{TORN_SUFFIX}")
+    end = used_bytes(segment)
+    with torn.open("wb") as file:
+        while start < end:
+            piece = segment.pread(min(_COPY_BYTES, end - start), start)
+            file.write(piece)
+            start += len(piece)
+    sync_folder(torn.parent)
+    return torn
