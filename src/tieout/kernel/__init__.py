@@ -52,5 +52,6 @@ __all__ = [
     "state_digest",
     "stated_ids",
     "transaction",
+    "unjudged",
     "warm",
 ]

@@ -1,4 +1,4 @@
-"""Adjustments in compiled code: proposed, approved at once, superseded, verified (R-ADJ-1 to R-ADJ-8).
+"""Adjustments in compiled code: proposed, superseded, verified (R-ADJ-1 to R-ADJ-3, 7, 8).
 
 The image behind the last adjustment is free and serves as scratch: the benchmarks that a role would
 be asked for are written there, compared with what its latest adjustment asks, and become a new
@@ -163,7 +163,7 @@ def put_benchmarks(
     """
     to = cursor[at.C_ADJUSTMENTS] * plan[at.P_ADJUSTMENT_BYTES] + at.ADJ_VALUES
     clear_bytes(adjustments, to, plan[at.P_VALUES_BYTES])
-    asked = np.int64(0)
+    asked: Int64 = np.int64(0)
     for field in range(plan[at.P_FIELDS]):
         if fields & bit(field) == 0:
             continue

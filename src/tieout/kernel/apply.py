@@ -7,8 +7,8 @@ row, so this is what makes the loop fast; it never decides anything.
 There are two ways through for an accepted row. The fast one (`_quick`) takes the first record of a
 role in a transaction where nothing is broken, judged or adjusted, when it equals what stands in
 everything that is compared: then nothing can mismatch (R-TOL-1), and the status follows from who
-states. Everything else goes through `settle`. Both give the same, bit for bit; a property holds them
-together, through `force_slow`.
+states. Everything else goes through `settle`. Both give the same, bit for bit; a property holds
+them together, through `force_slow`.
 
 The loop stops before a row for which the events or the adjustments might not have room; the caller
 makes room and comes back.
@@ -229,7 +229,7 @@ def _accept(
 
 
 @helper
-def _intrude(plan: Any, slots: Any, block: Int64, rows: Any, row: Int64, cursor: Any) -> bool:
+def _intrude(slots: Any, block: Int64, rows: Any, row: Int64, cursor: Any) -> bool:
     """R-BIND-1 for a row of a party that is not bound to the role; True when a verdict follows."""
     party = cursor[at.C_PARTY]
     intruder = load16(slots, block + at.INTRUDER)
@@ -295,7 +295,7 @@ def _refuse_row(
     follows = outcome == _DUPLICATE
     if outcome == _UNEXPECTED:
         block = role_block(plan, serial * plan[at.P_SLOT_BYTES], role)
-        follows = _intrude(plan, slots, block, rows, row, cursor)
+        follows = _intrude(slots, block, rows, row, cursor)
     if follows:
         settle(
             plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks,
@@ -339,7 +339,7 @@ def apply_rows(
     cursor: Any,
     force_slow: bool,
 ) -> Int64:
-    """Apply the rows from `start`; the index of the first row that was not reached for lack of room.
+    """Apply the rows from `start`; the index of the first one not reached for lack of room.
 
     `hashes`: of the rows' keys. `elsewhere[i]`: 1 when another version's book has the transaction.
     The caller keeps room in table and slots for as many transactions as there are rows, and has set

@@ -8,7 +8,7 @@ What lies behind the last image is always zero for slots, and scratch for adjust
 
 import hashlib
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ class Images:
         """The root over the pages of the first `count` images (docs/formats/state.md)."""
         size = count * self.image_bytes
         pages = _pages(size)
-        view = memoryview(self.data)
+        view = self.data.data
         for page in np.flatnonzero(self.marks[:pages]).tolist():
             digest = hashlib.sha256(b"\x00")
             start = page * at.PAGE_BYTES
@@ -88,8 +88,8 @@ def _pages(size: int) -> int:
 class Book:
     """One agreement version in force. `holders[i]` are the parties entitled to role i.
 
-    `plan` and `cursor` are what the compiled loops read and keep; `deadlines` are (role, duration µs)
-    of the roles that have one, `asked[i]` how many transactions were asked for the i-th of them
+    `plan` and `cursor` are what the compiled loops read and keep; `deadlines` are (role, duration
+    µs) of the roles that have one, `asked[i]` how many transactions were asked for the i-th of them
     (R-TIME-1); the first `judged` transactions were judged at a cut-off (R-CUT-1).
     """
 
@@ -151,16 +151,16 @@ class Book:
         return None if serial[0] < 0 else int(serial[0])
 
     def opened_us(self, first: int, last: int) -> Numbers:
-        """When transactions first to last − 1 were opened (µs); never falls from one to the next."""
+        """When transactions first to last − 1 were opened (µs), in rising order; a copy."""
         return self._column(at.OPENED, np.dtype("<i8"), first, last).copy()
 
-    def column(self, offset: int, kind: str) -> NDArray[np.void]:
+    def column(self, offset: int, kind: str) -> NDArray[Any]:
         """One number of every slot; a view, not to be kept across blocks."""
         return self._column(offset, np.dtype(kind), 0, self.count)
 
     def _column(
         self, offset: int, dtype: np.dtype[np.generic], first: int, last: int
-    ) -> NDArray[np.void]:
+    ) -> NDArray[Any]:
         size = self.slots.image_bytes
         images = self.slots.data[first * size : last * size].reshape(last - first, size)
         return images[:, offset : offset + dtype.itemsize].view(dtype)[:, 0]

@@ -6,9 +6,9 @@ ledger that would be a node with half of the old rules. So every cached function
 closure cell, which holds a hash over the source of this room and of the numbers it compiles in;
 closure cells are part of the key under which the machine code is found.
 
-`helper` is for functions that compiled code calls; they are compiled when the first of their callers
-is. `entry` is for the few functions that Python calls: compiled, or loaded, when they are imported.
-Integers only; no fastmath, no parallel; errors are states, not exceptions.
+`helper` is for functions that compiled code calls; they are compiled when the first of their
+callers is. `entry` is for the few functions that Python calls: compiled, or loaded, when they are
+imported. Integers only; no fastmath, no parallel; errors are states, not exceptions.
 
 With NUMBA_DISABLE_JIT=1 or NUMBA_BOUNDSCHECK=1 (`CHECKED`) every access is checked; use a separate
 NUMBA_CACHE_DIR for the latter.
@@ -20,21 +20,32 @@ from importlib.resources import files
 from types import CellType, FunctionType
 from typing import Any, Final, TypeVar
 
-from numba import config, njit
+import numba
+from numba import njit
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-INTERPRETED: Final = bool(config.DISABLE_JIT)
-CHECKED: Final = INTERPRETED or bool(config.BOUNDSCHECK)
-_ROOMS: Final = ("tieout.kernel", "tieout.wire")
+_CONFIG: Any = numba.config
+INTERPRETED: Final = bool(_CONFIG.DISABLE_JIT)
+CHECKED: Final = INTERPRETED or bool(_CONFIG.BOUNDSCHECK)
+
+COMPILED_IN: Final = {
+    "tieout.kernel": (
+        *("adjust.py", "apply.py", "compare.py", "compiled.py", "index.py", "judge.py"),
+        *("layout.py", "listing.py", "rowcheck.py", "settle.py", "telling.py", "verdict.py"),
+        "words.py",
+    ),
+    "tieout.agreement": ("model.py",),
+    "tieout.wire": ("codes.py", "limits.py", "rows.py"),
+}
+"""The files whose functions or numbers become machine code, by package."""
 
 
 def _source_stamp() -> bytes:
     digest = hashlib.sha256()
-    for room in _ROOMS:
-        sources = {f.name: f for f in files(room).iterdir() if f.name.endswith(".py")}
-        for name in sorted(sources):
-            source = sources[name].read_bytes()
+    for package, names in COMPILED_IN.items():
+        for name in names:
+            source = files(package).joinpath(name).read_bytes()
             digest.update(b"%s %d\n" % (name.encode(), len(source)))
             digest.update(source)
     return digest.digest()
@@ -45,8 +56,8 @@ STAMP: Final = _source_stamp()
 
 def helper(function: Function) -> Function:
     """Compile a function for other compiled functions."""
-    compiled: Function = njit(nogil=True, error_model="numpy")(function)
-    return compiled
+    compile_it: Any = njit(nogil=True, error_model="numpy")
+    return compile_it(function)
 
 
 def entry(signature: Any) -> Callable[[Function], Function]:
@@ -55,9 +66,8 @@ def entry(signature: Any) -> Callable[[Function], Function]:
     def decorate(function: Function) -> Function:
         if INTERPRETED:
             return function
-        options = {"nogil": True, "error_model": "numpy", "cache": True}
-        compiled: Function = njit(signature, **options)(_stamped(function))
-        return compiled
+        compile_it: Any = njit(signature, nogil=True, error_model="numpy", cache=True)
+        return compile_it(_stamped(function))
 
     return decorate
 

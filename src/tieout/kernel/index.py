@@ -1,12 +1,12 @@
 """The index of a book: from the key of a transaction to its serial, by open addressing.
 
-An entry is (hash << 32) | (serial + 1), 0 where nothing stands. A place is looked at by the low bits
-of the hash, then the next one, at most as many as the table has. The hash in the entry spares most
-looks at slots, and makes growing cheap; what decides is the whole key in the slot (R-KEY-1). At most
-half of the places are taken.
+An entry is (hash << 32) | (serial + 1), 0 where nothing stands. A place is looked at by the low
+bits of the hash, then the next one, at most as many as the table has. The hash in the entry spares
+most looks at slots, and makes growing cheap; what decides is the whole key in the slot (R-KEY-1).
+At most half of the places are taken.
 
-The hash is keyed with the node's own secret, so nobody can choose ids that crowd together. The table
-is no part of the state: it is in no digest and no snapshot.
+The hash is keyed with the node's own secret, so nobody can choose ids that crowd together. The
+table is no part of the state: it is in no digest and no snapshot.
 """
 
 from typing import Any, Final

@@ -27,7 +27,7 @@ PURPOSES: Final = {
 
 @dataclass(slots=True)
 class Item:
-    """A signed batch or operation. `signed` are the signed bytes, `digest` their SHA-256 (R-SEQ-3)."""
+    """A signed batch or operation. `digest` is SHA-256 of the signed bytes (R-SEQ-3)."""
 
     content: Batch | Operation
     needed_purpose: Purpose

@@ -1,4 +1,4 @@
-"""Judging transactions without a row: cut-offs, deadlines, and after an operation (R-CUT-1, R-TIME-1).
+"""Judging without a row: at cut-offs, deadlines, after operations (R-CUT-1, R-TIME-1).
 
 One loop over (serial, role) pairs does all of them, by mode. It stops when the events or the
 adjustments might not have room, as `apply` does.

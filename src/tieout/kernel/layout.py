@@ -89,8 +89,8 @@ P_VERDICT_BYTES: Final = 13  # most bytes of events that one row or judgement gi
 P_COMPARED: Final = 14  # mask of fields with compare = true
 P_TABLES: Final = 16
 
-# One line for each role: what it reports (mask), must report (mask), then for every other role where
-# the list of their common stretches is.
+# One line for each role: what it reports (mask), must report (mask), then for every other role
+# where the list of their common stretches is.
 R_REPORTS: Final = 0
 R_REQUIRED: Final = 1
 R_COMMON: Final = 2

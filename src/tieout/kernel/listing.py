@@ -1,4 +1,4 @@
-"""The compiled loops behind the questions of `queries.py`: breaks as rows, records as they stand."""
+"""The compiled loops behind `queries.py`: breaks as lines, rows against what stands."""
 
 from typing import Any, Final
 

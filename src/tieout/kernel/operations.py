@@ -7,6 +7,7 @@ compiled loop.
 import hashlib
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -155,7 +156,6 @@ def _find(state: State, body: AboutTransaction) -> Found | ItemOutcome:
     return ItemOutcome.UNKNOWN_TRANSACTION
 
 
-# ---------------------------------------------------------------- agreements and cut-offs
 def _enact(state: State, body: Enact, speaker: Speaker) -> ItemOutcome:
     """R-AGREE-1, R-AGREE-2."""
     agreement = _enactable(state, body)
@@ -192,7 +192,7 @@ def _enactable(state: State, body: Enact) -> Agreement | None:
     if len(body.holders) != len(agreement.roles):
         return None
     for holders in body.holders:
-        is_ascending = all(a < b for a, b in zip(holders, holders[1:], strict=False))
+        is_ascending = all(a < b for a, b in pairwise(holders))
         if not holders or not is_ascending:
             return None
         if holders[0] < 1 or holders[-1] > len(state.genesis.parties):
@@ -220,7 +220,6 @@ def _close_cutoff(state: State, body: CloseCutoff, speaker: Speaker) -> ItemOutc
     return outcome
 
 
-# ---------------------------------------------------------------- alarms
 def _confirm(state: State, found: Found, body: Confirm, speaker: Speaker) -> ItemOutcome:
     """R-ALARM-2."""
     book, serial = found.book, found.serial
@@ -274,7 +273,6 @@ def _acknowledge(state: State, found: Found, body: Acknowledge, speaker: Speaker
     return ItemOutcome.ACCEPTED
 
 
-# ---------------------------------------------------------------- adjusting
 class _Latest:
     """The latest adjustment of a role: its image, to be read and written."""
 

@@ -1,7 +1,7 @@
 """An agreement as numbers: the one array that the compiled loops read rules from.
 
-Layout in `layout.py`: a head, a line for each role, a line for each field, then lists. A *stretch* is
-(offset, width) within the values: what two roles both report and what is compared, with the
+Layout in `layout.py`: a head, a line for each role, a line for each field, then lists. A *stretch*
+is (offset, width) within the values: what two roles both report and what is compared, with the
 currencies it needs, merged where it is contiguous. When a record equals another one in their common
 stretches, no field of the two can mismatch, whatever the tolerances say (R-TOL-1); that is the fast
 way through `apply`.

@@ -51,8 +51,8 @@ class Counts:
 class Standing:
     """What one role states. Masks have bit f for field f; `values` are row bytes behind the prefix.
 
-    `whole_record_breaks` are those open for the role; `adjustment` is the index of its latest one in
-    the book. `leaf` and `row` tell where the standing record is in the log; revision 0: none.
+    `whole_record_breaks` are those open for the role; `adjustment` is the index of its latest one
+    in the book. `leaf` and `row` tell where the standing record is in the log; revision 0: none.
     """
 
     party: int
@@ -74,7 +74,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One transaction as it stands. `agreement` is the book's number, times are microseconds UTC."""
+    """One transaction as it stands. `agreement` is the book's number, times are µs UTC."""
 
     agreement: int
     serial: int
@@ -93,7 +93,10 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """An adjustment. `benchmarks` are row bytes at their places; people are party × 65,536 + person."""
+    """An adjustment.
+
+    `benchmarks` are row bytes at their places; people are party × 65,536 + person.
+    """
 
     agreement: int
     index: int
@@ -111,7 +114,6 @@ class Adjustment:
     benchmarks: bytes
 
 
-# ---------------------------------------------------------------- breaks
 def break_table(state: State, agreement_name: str) -> NDArray[np.void]:
     """All breaks that are open now, in all versions, as one structured array in BreakRow's order.
 
@@ -233,7 +235,6 @@ def _value(column: Column | None, raw: np.void) -> int | bytes | None:
     return int.from_bytes(value, "little", signed=True)
 
 
-# ---------------------------------------------------------------- counts and ids
 def counts(state: State, agreement_name: str) -> Counts:
     """How many transactions of an agreement, by status."""
     by_status = np.zeros(len(Status), np.int64)
@@ -245,9 +246,7 @@ def counts(state: State, agreement_name: str) -> Counts:
 
 def unjudged(state: State, agreement_name: str) -> bool:
     """Whether a transaction of an agreement has not been judged at a cut-off yet."""
-    return any(
-        not book.column(at.JUDGED, "u1").all() for book in books_of(state.books, agreement_name)
-    )
+    return any(book.judged < book.count for book in books_of(state.books, agreement_name))
 
 
 def opened_us(state: State, agreement_name: str) -> NDArray[np.int64]:
@@ -288,8 +287,8 @@ def standing(
 ) -> tuple[Bytes, NDArray[np.uint32]]:
     """How rows (uint8[n, row width] of the newest version) stand to the role's standing records.
 
-    For each row: NEW, UNCHANGED, CHANGED or OTHER_VERSION (`listing`), and the revision that stands,
-    0 for none. Revision and salt of the rows do not matter.
+    For each row: NEW, UNCHANGED, CHANGED or OTHER_VERSION (`listing`), and the revision that
+    stands, 0 for none. Revision and salt of the rows do not matter.
     """
     newest = state.newest[agreement_name]
     width = newest.agreement.layout.row_bytes
@@ -315,7 +314,6 @@ def standing(
     return status, revisions
 
 
-# ---------------------------------------------------------------- single transactions
 def transaction(
     state: State, agreement_name: str, originator: int, transaction_id: bytes
 ) -> Transaction | None:
@@ -390,7 +388,6 @@ def _standing(block: bytes) -> Standing:
     )
 
 
-# ---------------------------------------------------------------- adjustments and alarms
 def adjustments(state: State, agreement_name: str) -> list[Adjustment]:
     """All adjustments of an agreement, by book and in the order in which they were proposed."""
     return [

@@ -104,7 +104,7 @@ def _sequence_length(lead: Int64) -> Int64:
 
 @helper
 def _second_byte_fits(lead: Int64, second: Int64) -> bool:
-    """Whether the second byte keeps out overlong forms, surrogates, values above U+10FFFF and C1."""
+    """Whether the second byte keeps out overlong forms, surrogates, C1, and above U+10FFFF."""
     low, high = 0x80, 0xBF
     if lead in (0xC2, 0xE0):
         low = 0xA0

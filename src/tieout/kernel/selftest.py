@@ -1,8 +1,8 @@
 """The known answer: a small day whose app hash is known, applied before anything else is.
 
 Compiled code depends on the machine that compiled it. Before a process answers for a ledger it
-applies this history, which goes through every compiled loop, and compares the app hash and the state
-digest with those that stand here; they follow from the rules alone and are the same for every
+applies this history, which goes through every compiled loop, and compares the app hash and the
+state digest with those that stand here; they follow from the rules alone and are the same for every
 implementation. `warm` also makes all compiled loops ready, so that the first block is not slow.
 """
 

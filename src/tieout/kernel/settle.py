@@ -53,7 +53,7 @@ _LAST_WHOLE_RECORD_KIND: Final = int(BreakKind.CHANGED_AFTER_MATCH)
 
 @helper
 def _all_breaks(plan: Any, cursor: Any) -> Int64:
-    """The whole-record breaks of all roles as one mask, with DUPLICATE set for any field's break."""
+    """The whole-record breaks of all roles as a mask; any field's break counts as DUPLICATE."""
     found = np.int64(0)
     for role in range(plan[at.P_ROLES]):
         line = at.V_ROLES + role * at.V_ROLE_LINE

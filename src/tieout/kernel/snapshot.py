@@ -1,8 +1,8 @@
 """A state as buffers, and back (`dump`, `load`).
 
 A snapshot is a shortcut for replaying blocks, not a second truth: it holds the images as they are,
-and beside them what control remembers, in MessagePack. The index is left out and built anew from the
-slots, under the new process's own secret; hashes of pages are taken anew at the next cut-off.
+and beside them what control remembers, in MessagePack. The index is left out and built anew from
+the slots, under the new process's own secret; hashes of pages are taken anew at the next cut-off.
 Whether the bytes are those that were written is checked by whoever keeps them.
 """
 
@@ -74,9 +74,9 @@ def dump(state: State) -> Iterator[tuple[str, Buffer]]:
     for book in state.books:
         slots, adjustments = book.slots, book.adjustments
         used = book.adjustment_count * adjustments.image_bytes
-        yield f"adjustments-{book.number}", memoryview(adjustments.data)[:used]
+        yield f"adjustments-{book.number}", adjustments.data.data[:used]
         used = book.count * slots.image_bytes
-        yield f"slots-{book.number}", memoryview(slots.data)[:used]
+        yield f"slots-{book.number}", slots.data.data[:used]
 
 
 def _control(state: State) -> _Control:

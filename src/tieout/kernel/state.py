@@ -79,7 +79,9 @@ class EventBuffer:
 
 @dataclass(slots=True)
 class State:
-    """A whole ledger after a block. Made by `initial_state` or `load`, changed by `apply_block` only.
+    """A whole ledger after a block.
+
+    Made by `initial_state` or `load`, changed by `apply_block` only.
 
     `books[n − 1]` is the book of agreement number n. `state_digest` is the one last taken at a
     cut-off. One thread at a time.

@@ -1,4 +1,4 @@
-"""Events: one at a time into the buffer (docs/formats/events.md), and what marks pages as touched."""
+"""Events, one at a time into the buffer (docs/formats/events.md); and pages as touched."""
 
 from typing import Any
 

@@ -1,8 +1,8 @@
 """Time: cut-offs and deadlines, and judging single transactions anew (R-CUT-1, R-TIME-1).
 
-Transactions stand in the order in which they were opened, and blocks do not go back in time. So what
-a cut-off judges, and whose deadline has passed, is always the next stretch of a book; how far each
-has come is one number. Only deadlines of several roles and books have to be merged.
+Transactions stand in the order in which they were opened, and blocks do not go back in time. So
+what a cut-off judges, and whose deadline has passed, is always the next stretch of a book; how far
+each has come is one number. Only deadlines of several roles and books have to be merged.
 """
 
 from typing import Final

@@ -2,8 +2,8 @@
 
 `evaluate` reads the slot and the adjustments that freeze benchmarks, and writes what holds into the
 scratch of the cursor: for each role its flags and the masks of fields in which it mismatches or is
-blank, for each mismatching field whether a benchmark stands and whose value it is. Nothing else goes
-in: rows, deadlines, cut-offs and operations all end here, so any order of them ends the same
+blank, for each mismatching field whether a benchmark stands and whose value it is. Nothing else
+goes in: rows, deadlines, cut-offs and operations all end here, so any order of them ends the same
 (R-ORDER-1). Comparing with what held before, and telling it, is `settle.py`.
 """
 
