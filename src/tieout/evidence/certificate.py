@@ -79,17 +79,36 @@ RowsRoot = Callable[[NDArray[np.uint8]], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Cutoff:
-    """Which cut-off of which agreement.
-
-    `versions` are (version, hash) of all versions in force, ascending; times are microseconds UTC,
-    `previous_us` is that of the cut-off before, None for the first.
-    """
+class CutoffRange:
+    """Which cut-off: its time, and that of the one before; None when there was none."""
 
     agreement: str
-    versions: tuple[tuple[int, bytes], ...]
     cutoff_us: int
     previous_us: int | None
+
+    def covers(self, opened_us: int) -> bool:
+        """Whether a transaction that was opened then belongs to this cut-off."""
+        return not self.is_after(opened_us) and opened_us <= self.cutoff_us
+
+    def is_after(self, opened_us: int) -> bool:
+        """Whether a transaction that was opened then belongs to an older cut-off."""
+        return self.previous_us is not None and opened_us <= self.previous_us
+
+
+@dataclass(frozen=True, slots=True)
+class CutoffContent:
+    """What a certificate says about a cut-off.
+
+    `versions` are (version, hash) of all versions in force, ascending. `standings` (STANDING_DTYPE)
+    are the transactions that the cut-off covers, in any order; `breaks` their open breaks,
+    `carried_forward` those of older cut-offs, both in the order of the breaks file.
+    """
+
+    cutoff: CutoffRange
+    versions: tuple[tuple[int, bytes], ...]
+    standings: NDArray[np.void]
+    breaks: Sequence[BreakLine]
+    carried_forward: Sequence[BreakLine]
 
 
 class Certificate:
@@ -138,26 +157,22 @@ def hashed_rows_root(rows: NDArray[np.uint8]) -> bytes:
 def build_certificate(
     genesis: Genesis,
     checkpoint: SignedCheckpoint,
-    cutoff: Cutoff,
-    standings: NDArray[np.void],
-    breaks: Sequence[BreakLine],
-    carried_forward: Sequence[BreakLine],
+    content: CutoffContent,
     signers: Sequence[tuple[int, int, SigningKey]],
     rows_root: RowsRoot = hashed_rows_root,
 ) -> Certificate:
     """The certificate of a cut-off, as of the height of `checkpoint`.
 
-    `standings` (STANDING_DTYPE) are the transactions opened in the cut-off, in any order; `breaks`
-    their open breaks, `carried_forward` those of transactions of older cut-offs, both in the order
-    of the breaks file. `signers` are (party, key number, key); `rows_root` may be a faster one.
+    `signers` are (party, key number, key); `rows_root` may be a faster one.
     """
+    cutoff, standings = content.cutoff, content.standings
     leaves = standings[np.lexsort((standings["originator"], standings["transaction_id"]))]
     head = CertificateHead(
         format="tieout/certificate/1",
         ledger=genesis.ledger_id().hex(),
         agreement=cutoff.agreement,
         versions=tuple(
-            AgreementVersion(version, digest.hex()) for version, digest in cutoff.versions
+            AgreementVersion(version, digest.hex()) for version, digest in content.versions
         ),
         previous_cutoff="" if cutoff.previous_us is None else format_time(cutoff.previous_us),
         cutoff=format_time(cutoff.cutoff_us),
@@ -165,8 +180,8 @@ def build_certificate(
         checkpoint=checkpoint.to_text(),
         counts=_counts(leaves),
         transactions_root=rows_root(_matrix(leaves)).hex(),
-        breaks=_digest(breaks),
-        carried_forward=_digest(carried_forward),
+        breaks=_digest(content.breaks),
+        carried_forward=_digest(content.carried_forward),
         words="",
     )
     head = msgspec.structs.replace(head, words=in_words(head))
@@ -176,7 +191,7 @@ def build_certificate(
         for party, number, key in sorted(signers, key=lambda signer: signer[0])
     )
     document = CertificateDocument(
-        SignedHead(head, signatures), tuple(breaks), tuple(carried_forward)
+        SignedHead(head, signatures), tuple(content.breaks), tuple(content.carried_forward)
     )
     return Certificate(document, leaves, rows_root)
 

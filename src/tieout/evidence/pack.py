@@ -318,12 +318,14 @@ def verify_pack(data: bytes, trusted: Genesis | None) -> PackReport:
 
 
 def _genesis(pack: Pack, trusted: Genesis | None) -> Genesis:
+    if trusted is not None:
+        if pack.genesis != trusted:
+            raise TrustError("genesis", "it is not the genesis that you trust: another ledger")
+        return trusted
     try:
         check_genesis(pack.genesis)
     except WireError as error:
         raise FormError("genesis", str(error)) from error
-    if trusted is not None and pack.genesis.ledger_id() != trusted.ledger_id():
-        raise TrustError("genesis", "it is not the genesis that you trust: another ledger")
     return pack.genesis
 
 
