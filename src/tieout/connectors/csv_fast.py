@@ -1,0 +1,595 @@
+"""CSV pages straight into rows, at the speed of the machine (numba).
+
+The problem: a million rows of nine columns must not take longer to read than to sign and to sync.
+A library that splits the file into columns of text takes most of that time before the first value
+has been converted.
+
+The model: one pass over the bytes, eight at a time, finds the ends of values; each is converted at
+once into its place in the row. Only what is plain is taken here: one line, quotes at most around a
+whole value, digits, fixed dates, ASCII or text of which it is known that NFC leaves it alone. At
+the first row that is anything else the pass stops before it, and the readable way (`csv_records`,
+`csv_rows`) says what it is; so this module has no errors and no messages, and cannot disagree with
+the definition other than by taking too much. Every function here is a narrowing of its readable
+twin: `number` of `values.plain_number` and `units.parse_scaled`, `moment` of `units.parse_time`.
+
+Indices are unsigned, so that eight byte loads become one. Nothing is allocated here, and numba's
+counting of references to arrays is turned off (`_nrt`): it took as long as all the rest. Words at
+the end of a buffer reach into its slack, never further. Integers only, nogil, no parallel; machine
+code is kept beside this file.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+U64: Final = np.uint64
+LOOP: Final[dict[str, Any]] = {"nogil": True, "cache": True, "_nrt": False}
+"""How a function that Python calls is compiled."""
+
+# What a column is to the pass. A date or time without fixed places is OTHER: never plain.
+KINDS: Final = 8
+SKIP, ID, NUMBER, DATE, TIME, CODE, TEXT, OTHER = range(KINDS)
+
+# Rows of the array that has a column for each column of the file.
+COLUMN_FACTS: Final = 5
+KIND, SCALE, PLACE, WIDTH, BIT = range(COLUMN_FACTS)
+
+# Places in the array of numbers that describe the form of a file.
+FORM_NUMBERS: Final = 10
+SEPARATOR, QUOTE, DECIMAL, THOUSANDS, PARENTHESES = range(5)
+TRAILING_MINUS, SPACES, ZONE_KNOWN, ZONE_US, TIME_TAIL = range(5, FORM_NUMBERS)
+
+# Places in the array of words that describe the dates of a file and, PLACES further on, its times.
+# At GAP a T or a space may stand; EXPECTED, RANGE and MASK begin FORMAT_WORDS words each.
+LENGTH, YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, GAP = range(8)
+EXPECTED, RANGE, MASK, PLACES = 8, 11, 14, 17
+FORMAT_WORDS: Final = 3
+NOWHERE: Final = 255
+
+# In the array of facts that do not change from row to row.
+FACTS: Final = 4
+ROW_BYTES, PRESENCE_AT, HASH_SEED, LONGEST_LINE = range(FACTS)
+
+
+# One byte in all bytes of a word. NINE is 0x7F - 9: added to a byte, it shows in the high bit
+# whether the byte is above nine.
+_WORDS = (U64(byte * 0x0101010101010101) for byte in (0x01, 0x80, 0x7F, 0x30, 0x20, 0x76))
+ONES, HIGHS, LOWS, ZEROS, SPACES8, NINE = _WORDS
+EVERY: Final = U64(0xFFFFFFFFFFFFFFFF)
+U0, U1, U2, U3, U4, U6, U7, U8, U10, U56 = (U64(n) for n in (0, 1, 2, 3, 4, 6, 7, 8, 10, 56))
+POWERS: Final = np.array([10**n for n in range(19)], np.int64)
+MIX: Final = U64(0xFF51AFD7ED558CCD)  # an odd constant of MurmurHash3's finaliser
+NO_DAY: Final = -(1 << 40)
+MAX_DIGITS: Final = 18
+PREFETCHED: Final = 16
+
+Bytes = NDArray[np.uint8]
+Words = NDArray[np.uint64]
+Numbers = NDArray[np.int64]
+
+
+@njit(forceinline=True)
+def word(data: Bytes, at: Any) -> Any:
+    """Return eight bytes as a little-endian number."""
+    value = U0
+    for i in range(8):
+        value |= U64(data[at + U64(i)]) << U64(8 * i)
+    return value
+
+
+@njit(forceinline=True)
+def put(data: Bytes, at: Any, value: Any, size: Any) -> None:
+    """Write the lowest 4 or 8 bytes of a number."""
+    for i in range(size):
+        data[at + U64(i)] = np.uint8(value >> U64(8 * i))
+
+
+@njit(forceinline=True)
+def first_flagged(flags: Any) -> Any:
+    """Return the lowest byte whose high bit is set; 8 when none is."""
+    return ((((flags & (~flags + U1)) >> U7) - U1) & ONES) * ONES >> U56
+
+
+@njit(forceinline=True)
+def below(count: Any) -> Any:
+    """Return a mask of the lowest `count` bytes, 0 to 8."""
+    if count == U8:
+        return EVERY
+    return (U1 << (count << U3)) - U1
+
+
+@njit(forceinline=True)
+def extent(data: Bytes, at: Any, stop: Any) -> Any:
+    """Return where the next `stop` (in all bytes of a word) or control character stands.
+
+    And whether a byte before it is not printable ASCII.
+    """
+    odd = U0
+    while True:
+        w = word(data, at)
+        x = w ^ stop
+        # A borrow can flag a byte falsely only above one that is truly flagged; the lowest is true.
+        flags = (((w - SPACES8) & ~w) | ((x - ONES) & ~x)) & HIGHS
+        count = first_flagged(flags)
+        odd |= (w | (w + ONES)) & HIGHS & below(count)
+        at += count
+        if count < U8:
+            return at, odd != U0
+
+
+@njit(forceinline=True)
+def digits_ahead(w: Any) -> Any:
+    """Return how many of a word's bytes are digits before the first that is none."""
+    t = w ^ ZEROS
+    return first_flagged((((t & LOWS) + NINE) | t) & HIGHS)
+
+
+@njit(forceinline=True)
+def number_of(w: Any, count: Any) -> Any:
+    """Return the number that the first `count` bytes, 1 to 8 digits, of a word write."""
+    t = (w ^ ZEROS) << (U64(64) - (count << U3))
+    t = t * U10 + (t >> U8)
+    low = (t & U64(0x000000FF000000FF)) * U64(0x000F424000000064)
+    high = ((t >> U64(16)) & U64(0x000000FF000000FF)) * U64(0x0000271000000001)
+    return np.int64((low + high) >> U64(32))
+
+
+@njit(forceinline=True)
+def digits(data: Bytes, at: Any, value: Any) -> Any:
+    """Read on a number: (where it ends, value, digits read); the value is void above 18 digits."""
+    total = np.int64(0)
+    while True:
+        w = word(data, at)
+        count = digits_ahead(w)
+        if count > U0:
+            value = value * POWERS[np.int64(count)] + number_of(w, count)
+            total += np.int64(count)
+            at += count
+        if count < U8 or total > MAX_DIGITS:
+            return at, value, total
+
+
+@njit(forceinline=True)
+def groups(data: Bytes, at: Any, end: Any, value: Any, mark: Any) -> Any:
+    """Read on groups of a mark and three digits: (where they end or 0, value, digits read)."""
+    total = 0
+    while at < end and data[at] == mark:
+        w = word(data, at + U1)
+        if digits_ahead(w) != U3 or total > MAX_DIGITS:
+            return U0, value, total
+        value = value * 1000 + number_of(w, U3)
+        total += 3
+        at += U4
+    return at, value, total
+
+
+@njit(forceinline=True)
+def number(data: Bytes, at: Any, end: Any, scale: Any, form: Numbers) -> Any:
+    """Return whether the value is a plain number of the scale, and the number."""
+    minus = False
+    if data[at] == 45:
+        minus = True
+        at += U1
+    elif data[at] == 43:
+        at += U1
+    elif form[PARENTHESES] and data[at] == 40 and data[end - U1] == 41:
+        minus = True
+        at += U1
+        end -= U1
+    elif form[TRAILING_MINUS] and data[end - U1] == 45:
+        minus = True
+        end -= U1
+    at, value, total = digits(data, at, np.int64(0))
+    if form[THOUSANDS] and 0 < total < 4 and at < end and data[at] == form[THOUSANDS]:
+        at, value, more = groups(data, at, end, value, form[THOUSANDS])
+        total += more
+        if at == U0:
+            return False, value
+    if at < end and data[at] == form[DECIMAL]:
+        at, value, decimals = digits(data, at + U1, value)
+        total += decimals
+        scale -= decimals
+    if at != end or total == 0 or scale < 0 or total + scale > MAX_DIGITS:
+        return False, value
+    value *= POWERS[scale]
+    return True, -value if minus else value
+
+
+@njit(forceinline=True)
+def two(data: Bytes, at: Any) -> Any:
+    """Return the number that two digits write."""
+    return (np.int64(data[at]) - 48) * 10 + np.int64(data[at + U1]) - 48
+
+
+@njit(forceinline=True)
+def fits(data: Bytes, at: Any, formats: Words, of: Any) -> Any:
+    """Whether every byte is a digit or the literal that the format has there."""
+    wrong = U0
+    for i in range(FORMAT_WORDS):
+        t = (word(data, at + U64(8 * i)) ^ formats[of + EXPECTED + i]) & formats[of + MASK + i]
+        wrong |= ((t & LOWS) + formats[of + RANGE + i]) | t
+    if formats[of + GAP] != U64(NOWHERE):
+        gap = data[at + formats[of + GAP]]
+        wrong |= U0 if gap == 84 or gap == 32 else HIGHS  # noqa: PLR1714 - compiled as it stands
+    return wrong & HIGHS == U0
+
+
+@njit(forceinline=True)
+def day(data: Bytes, at: Any, formats: Words, of: Any) -> Any:
+    """Return the days from 1970-01-01 to the date at the format's places, or NO_DAY."""
+    y = two(data, at + formats[of + YEAR]) * 100 + two(data, at + formats[of + YEAR] + U2)
+    m = two(data, at + formats[of + MONTH])
+    d = two(data, at + formats[of + DAY])
+    if y < 1 or m < 1 or m > 12 or d < 1:
+        return np.int64(NO_DAY)
+    if d > 28:
+        leap = y % 4 == 0 and (y % 100 != 0 or y % 400 == 0)
+        last = 30 + ((m + (m >> 3)) & 1)
+        if m == 2:
+            last = 29 if leap else 28
+        if d > last:
+            return np.int64(NO_DAY)
+    march_year = U64(y - 1 if m < 3 else y)  # unsigned division is a multiplication
+    leaps = march_year // U4 - march_year // U64(100) + march_year // U64(400)
+    of_year = (153 * ((m + 9) % 12) + 2) // 5 + d - 1
+    return np.int64(march_year * U64(365) + leaps) + of_year - 719468
+
+
+@njit(forceinline=True)
+def moment(data: Bytes, at: Any, end: Any, form: Numbers, formats: Words) -> Any:
+    """Return whether the value is a plain time, and its microseconds from 1970-01-01T00:00:00Z."""
+    days = day(data, at, formats, PLACES)
+    hour = two(data, at + formats[PLACES + HOUR])
+    minute = two(data, at + formats[PLACES + MINUTE])
+    second = np.int64(0)
+    if formats[PLACES + SECOND] != U64(NOWHERE):
+        second = two(data, at + formats[PLACES + SECOND])
+    # An offset could lead out of the years 0001 to 9999; such days are not plain.
+    if days < -719_000 or days > 2_932_000 or hour > 23 or minute > 59 or second > 59:
+        return False, days
+    time_us = ((days * 24 + hour) * 60 + minute) * 60_000_000 + second * 1_000_000
+    at += formats[PLACES + LENGTH]
+    if form[TIME_TAIL] and at < end and data[at] == 46:
+        w = word(data, at + U1)
+        count = digits_ahead(w)
+        if count == U0 or count > U6:
+            return False, days
+        time_us += number_of(w, count) * POWERS[6 - np.int64(count)]
+        at += U1 + count
+    if at == end:
+        return form[ZONE_KNOWN] != 0, time_us - form[ZONE_US]
+    if not form[TIME_TAIL]:
+        return False, days
+    if data[at] == 90:
+        return at + U1 == end, time_us
+    return offset(data, at, end, time_us)
+
+
+@njit(forceinline=True)
+def offset(data: Bytes, at: Any, end: Any, time_us: Any) -> Any:
+    """Return whether ±hh:mm follows, and the time in UTC."""
+    if end - at != U6 or (data[at] != 43 and data[at] != 45) or data[at + U3] != 58:
+        return False, time_us
+    if digits_ahead(word(data, at + U1)) != U2 or digits_ahead(word(data, at + U4)) != U2:
+        return False, time_us
+    hours = two(data, at + U1)
+    minutes = two(data, at + U4)
+    if hours > 23 or minutes > 59:
+        return False, time_us
+    shift_us = (hours * 60 + minutes) * 60_000_000
+    return True, time_us + shift_us if data[at] == 45 else time_us - shift_us
+
+
+@njit
+def settled_text(data: Bytes, at: Any, end: Any) -> Any:
+    """Whether the bytes are UTF-8 (RFC 3629) of characters that NFC leaves alone, and no others.
+
+    They are U+0020 to U+007E, U+00A1 to U+02FF, U+3400 to U+9FFF, U+AC00 to U+D7A3, U+FF01 to
+    U+FF5E; none of them is a control character, or white space other than U+0020.
+    """
+    while at < end:
+        lead = np.int64(data[at])
+        if lead < 0x7F:
+            at += U1
+        elif 0xC2 <= lead <= 0xCB and at + U2 <= end:
+            point = (lead & 0x1F) << 6 | np.int64(data[at + U1]) & 0x3F
+            if data[at + U1] & 0xC0 != 0x80 or point < 0xA1:
+                return False
+            at += U2
+        elif 0xE3 <= lead <= 0xEF and at + U3 <= end:
+            second = np.int64(data[at + U1])
+            third = np.int64(data[at + U2])
+            point = (lead & 0x0F) << 12 | (second & 0x3F) << 6 | third & 0x3F
+            if second & 0xC0 != 0x80 or third & 0xC0 != 0x80:
+                return False
+            if not (
+                0x3400 <= point <= 0x9FFF or 0xAC00 <= point <= 0xD7A3 or 0xFF01 <= point <= 0xFF5E
+            ):
+                return False
+            at += U3
+        else:
+            return False
+    return True
+
+
+@njit(forceinline=True)
+def letters(data: Bytes, at: Any, end: Any, rows: Bytes, to: Any) -> None:
+    """Copy a text into zeroed bytes of a row."""
+    while end - at >= U8:
+        put(rows, to, word(data, at), 8)
+        at += U8
+        to += U8
+    # The bytes behind may be another field's: they are kept.
+    put(rows, to, word(rows, to) | (word(data, at) & below(end - at)), 8)
+
+
+@njit(forceinline=True)
+def is_marker(data: Bytes, at: Any, end: Any, markers: Bytes) -> Any:
+    """Whether the value is one of the texts that mean blank: rows of a size and so many bytes."""
+    for i in range(markers.shape[0]):
+        if end - at == U64(markers[i, 0]):
+            same = True
+            for j in range(markers[i, 0]):
+                same = same and data[at + U64(j)] == markers[i, 1 + j]
+            if same:
+                return True
+    return False
+
+
+@njit(forceinline=True)
+def has_two_spaces(data: Bytes, at: Any, end: Any) -> Any:
+    """Whether two spaces follow each other."""
+    while at + U1 < end:
+        if data[at] == 32 and data[at + U1] == 32:
+            return True
+        at += U1
+    return False
+
+
+@njit(forceinline=True)
+def value(
+    data: Bytes,
+    at: Any,
+    end: Any,
+    odd: Any,
+    c: Any,
+    columns: Numbers,
+    form: Numbers,
+    formats: Words,
+    rows: Bytes,
+    to: Any,
+) -> Any:
+    """Convert the value of column `c` into its place; False when it is not plain."""
+    kind = columns[KIND, c]
+    if kind == NUMBER:
+        plain, scaled = number(data, at, end, columns[SCALE, c], form)
+        put(rows, to, U64(scaled), 8)
+        return plain
+    if kind == DATE:
+        if end - at != formats[LENGTH] or not fits(data, at, formats, 0):
+            return False
+        days = day(data, at, formats, 0)
+        put(rows, to, U64(days), 4)
+        return days != NO_DAY
+    if kind == TIME:
+        if end - at < formats[PLACES + LENGTH] or not fits(data, at, formats, PLACES):
+            return False
+        plain, time_us = moment(data, at, end, form, formats)
+        put(rows, to, U64(time_us), 8)
+        return plain
+    if kind == OTHER or end - at > U64(columns[WIDTH, c]) or (odd and kind == CODE):
+        return False
+    if kind != TEXT and (data[at] == 32 or data[end - U1] == 32):
+        return False
+    if odd and not settled_text(data, at, end):
+        return False
+    letters(data, at, end, rows, to)
+    return True
+
+
+@njit(forceinline=True)
+def cell(data: Bytes, at: Any, is_last: Any, form: Numbers) -> Any:
+    """Find a value: (where it begins, where it ends, where the next one begins or 0, odd)."""
+    if data[at] == form[QUOTE]:
+        at += U1
+        end, odd = extent(data, at, U64(form[QUOTE]) * ONES)
+        if data[end] != form[QUOTE]:
+            return at, end, U0, odd
+        pos = end + U1
+    else:
+        end, odd = extent(data, at, U64(form[SEPARATOR]) * ONES)
+        pos = end
+    if is_last and data[pos] == 13:
+        pos += U1
+    if data[pos] != (10 if is_last else form[SEPARATOR]):
+        return at, end, U0, odd
+    return at, end, pos + U1, odd
+
+
+@njit(forceinline=True)
+def record(
+    data: Bytes,
+    pos: Any,
+    columns: Numbers,
+    form: Numbers,
+    formats: Words,
+    markers: Bytes,
+    rows: Bytes,
+    base: Any,
+) -> Any:
+    """Convert one line into a row: (where the next line begins, presence); 0: it is not plain."""
+    last = columns.shape[1] - 1
+    presence = U0
+    for c in range(last + 1):
+        at, end, pos, odd = cell(data, pos, c == last, form)
+        if pos == U0:
+            return U0, presence
+        kind = columns[KIND, c]
+        if kind == SKIP:
+            continue
+        if form[SPACES]:
+            while at < end and data[at] == 32:
+                at += U1
+            while at < end and data[end - U1] == 32:
+                end -= U1
+            if form[SPACES] == 2 and has_two_spaces(data, at, end):
+                return U0, presence
+        if at == end or is_marker(data, at, end, markers):
+            if kind == ID:
+                return U0, presence
+            continue
+        to = base + U64(columns[PLACE, c])
+        if not value(data, at, end, odd, c, columns, form, formats, rows, to):
+            return U0, presence
+        if kind != ID:
+            presence |= U1 << U64(columns[BIT, c])
+    return pos, presence
+
+
+@njit(**LOOP)
+def scan_page(
+    data: Bytes,
+    pos: Any,
+    end: Any,
+    columns: Numbers,
+    form: Numbers,
+    formats: Words,
+    markers: Bytes,
+    template: Bytes,
+    facts: Words,
+    rows: Bytes,
+    row: Any,
+    row_end: Any,
+    line: Any,
+    lines: Numbers,
+    starts: Numbers,
+) -> Any:
+    """Convert lines until the page ends, `row_end` is reached, or one is not plain.
+
+    The five arrays are described by `csv_plan.plan_of`. Returns where the next line begins, the
+    rows so far, and the last line taken. `starts` counts from the row that is the first to be
+    written; `lines` and `rows` count from the beginning.
+    """
+    first = row
+    while pos < end and row < row_end:
+        if data[pos] == 10 or (data[pos] == 13 and data[pos + U1] == 10):
+            pos += U1 if data[pos] == 10 else U2
+            line += 1
+            continue
+        base = U64(row) * facts[ROW_BYTES]
+        for i in range(0, template.shape[0], 8):
+            put(rows, base + U64(i), word(template, U64(i)), 8)
+        after, presence = record(data, pos, columns, form, formats, markers, rows, base)
+        if after == U0 or after - pos > facts[LONGEST_LINE]:
+            break
+        at = base + facts[PRESENCE_AT]
+        put(rows, at, word(rows, at) | presence, 8)
+        line += 1
+        lines[row] = line
+        starts[row - first] = np.int64(pos)
+        row += 1
+        pos = after
+    return pos, row, line
+
+
+@njit(forceinline=True)
+def hash_of(rows: Bytes, base: Any, seed: Any) -> Any:
+    """Return a hash of the 36 bytes of an id."""
+    h = seed
+    for i in range(4):
+        h = (h ^ word(rows, base + U64(8 * i))) * MIX
+        h ^= h >> U64(32)
+    h = (h ^ (word(rows, base + U64(32)) & U64(0xFFFFFFFF))) * MIX
+    return h ^ (h >> U64(29))
+
+
+@njit(forceinline=True)
+def same_bytes(rows: Bytes, one: Any, other: Any, start: Any, stop: Any) -> Any:
+    """Whether two rows have the same bytes from `start` to `stop`."""
+    for i in range(start, stop):  # noqa: SIM110 - compiled code has no generators
+        if rows[one + i] != rows[other + i]:
+            return False
+    return True
+
+
+@njit(forceinline=True)
+def look_up(rows: Bytes, row: Any, h: Any, table: Words, facts: Words) -> Any:
+    """Return the row that has the same id, or -1 after noting this one in the table.
+
+    A slot holds the upper half of the hash and the row's number, counted from 1.
+    """
+    mask = U64(table.shape[0] - 1)
+    slot = h & mask
+    base = U64(row) * facts[ROW_BYTES]
+    while table[slot] != U0:
+        if table[slot] >> U64(32) == h >> U64(32):
+            other = (table[slot] & U64(0xFFFFFFFF)) - U1
+            if same_bytes(rows, base, other * facts[ROW_BYTES], U0, U64(36)):
+                return np.int64(other)
+        slot = (slot + U1) & mask
+    table[slot] = (h >> U64(32)) << U64(32) | U64(row + 1)
+    return np.int64(-1)
+
+
+@njit(**LOOP)
+def fill_table(rows: Bytes, count: Any, table: Words, facts: Words) -> None:
+    """Note rows, all of different ids, in an empty table."""
+    for row in range(count):
+        look_up(
+            rows, row, hash_of(rows, U64(row) * facts[ROW_BYTES], facts[HASH_SEED]), table, facts
+        )
+
+
+@njit(**LOOP)
+def settle_rows(
+    rows: Bytes,
+    known: Any,
+    count: Any,
+    lines: Numbers,
+    starts: Numbers,
+    table: Words,
+    facts: Words,
+    hashes: Words,
+    found: Numbers,
+) -> Any:
+    """Take `count` rows behind the `known` ones: (known now, repeats, conflicts, _).
+
+    The place, line and first row of each conflict are noted in `found`. The table's slots of
+    sixteen rows are touched before the first is needed, so that the misses of the cache overlap.
+    """
+    mask = U64(table.shape[0] - 1)
+    repeats = 0
+    conflicts = 0
+    kept = known
+    touched = U0
+    for i in range(count):
+        hashes[i] = hash_of(rows, U64(known + i) * facts[ROW_BYTES], facts[HASH_SEED])
+    for i in range(count):
+        if i % PREFETCHED == 0:
+            for j in range(i, min(i + PREFETCHED, count)):
+                touched |= table[hashes[j] & mask]
+        base = U64(kept) * facts[ROW_BYTES]
+        if kept != known + i:
+            source = U64(known + i) * facts[ROW_BYTES]
+            for b in range(U0, facts[ROW_BYTES]):
+                rows[base + b] = rows[source + b]
+            lines[kept] = lines[known + i]
+        other = look_up(rows, kept, hashes[i], table, facts)
+        if other < 0:
+            kept += 1
+            continue
+        first = U64(other) * facts[ROW_BYTES]
+        stated = facts[PRESENCE_AT]
+        if same_bytes(rows, base, first, stated, stated + U8) and same_bytes(
+            rows, base, first, stated + U64(24), facts[ROW_BYTES]
+        ):
+            repeats += 1
+        else:
+            found[conflicts, 0] = starts[i]
+            found[conflicts, 1] = lines[kept]
+            found[conflicts, 2] = other
+            conflicts += 1
+    # What was touched is handed out, so that the compiler does not leave the touching out.
+    return kept, repeats, conflicts, touched
