@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from tieout.agreement.errors import AgreementError
 from tieout.agreement.model import Agreement
-from tieout.agreement.parse import AgreementError, parse_agreement
+from tieout.agreement.parse import parse_agreement
 from tieout.cli.outcome import Failure
 
 

@@ -49,6 +49,8 @@ def main() -> NoReturn:
         sys.stderr.close()
         sys.exit(Outcome.INCOMPLETE)
     except KeyboardInterrupt:
-        print("interrupted; what was receipted is kept, run the same command again", file=sys.stderr)
+        print(
+            "interrupted; what was receipted is kept, run the same command again", file=sys.stderr
+        )
         sys.exit(Outcome.INCOMPLETE)
     sys.exit(result if isinstance(result, int) else Outcome.COMPLETE)

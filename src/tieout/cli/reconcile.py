@@ -76,7 +76,7 @@ def reconcile(
             breaks=breaks,
             refused=refused,
             receipts=receipts,
-            cutoff_us=_cutoff(cutoff),
+            cutoff_us=cutoff_us_of(cutoff),
             withdraw=withdraw,
             as_json=json,
         )
@@ -84,7 +84,8 @@ def reconcile(
     return Outcome.COMPLETE if summary.tied_out else Outcome.INCOMPLETE
 
 
-def _cutoff(text: str | None) -> int | None:
+def cutoff_us_of(text: str | None) -> int | None:
+    """The time of a `--cutoff` in microseconds UTC; None without one. Raises Failure."""
     if text is None:
         return None
     try:

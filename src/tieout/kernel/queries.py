@@ -29,7 +29,7 @@ from tieout.wire.codes import (
     Status,
 )
 from tieout.wire.limits import ID_BYTES
-from tieout.wire.rows import Column, ColumnKind
+from tieout.wire.rows import Column
 
 _KEY: Final = struct.Struct(f"<{ID_BYTES}sHB")
 _NUMBER_WIDTH: Final = 8
@@ -229,10 +229,7 @@ def _break_row(agreement: Agreement, line: np.void) -> BreakRow:
 def _value(column: Column | None, raw: np.void) -> int | bytes | None:
     if column is None:
         return None
-    value = raw.tobytes()[: column.width]
-    if column.kind in (ColumnKind.CODE, ColumnKind.TEXT):
-        return value.rstrip(b"\0")
-    return int.from_bytes(value, "little", signed=True)
+    return column.value_of(raw.tobytes()[: column.width])
 
 
 def counts(state: State, agreement_name: str) -> Counts:
@@ -252,6 +249,34 @@ def unjudged(state: State, agreement_name: str) -> bool:
 def opened_us(state: State, agreement_name: str) -> NDArray[np.int64]:
     """When each transaction of the newest version was opened (µs UTC), by serial."""
     return state.newest[agreement_name].column(at.OPENED, "<i8").copy()
+
+
+def standings(book: Book) -> NDArray[np.void]:
+    """How each transaction of a book stands, by serial.
+
+    Columns: transaction_id S36, originator, status, opened_us, and last_leaf: the highest leaf that
+    holds a standing record, 0 when there is none.
+    """
+    table = np.zeros(book.count, _STANDINGS_DTYPE)
+    keys = _keys(book, np.arange(book.count, dtype=np.int64))
+    table["transaction_id"], table["originator"] = keys["id"], keys["originator"]
+    table["status"] = book.column(at.STATUS, "u1")
+    table["opened_us"] = book.column(at.OPENED, "<i8")
+    for role in range(len(book.agreement.roles)):
+        places = book.column(book.role_offset(role) + at.PLACE, "<u8") >> np.uint64(16)
+        np.maximum(table["last_leaf"], places, out=table["last_leaf"])
+    return table
+
+
+_STANDINGS_DTYPE: Final = np.dtype(
+    [
+        ("transaction_id", f"S{ID_BYTES}"),
+        ("originator", "<u2"),
+        ("status", "u1"),
+        ("opened_us", "<i8"),
+        ("last_leaf", "<u8"),
+    ]
+)
 
 
 def stated_ids(state: State, agreement_name: str, role: str) -> NDArray[np.void]:

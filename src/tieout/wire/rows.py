@@ -58,6 +58,12 @@ class Column:
     offset: int
     width: int
 
+    def value_of(self, raw: bytes) -> int | bytes:
+        """What the bytes of this field say: a number, or a code or text without its padding."""
+        if self.kind in (ColumnKind.CODE, ColumnKind.TEXT):
+            return raw.rstrip(b"\0")
+        return int.from_bytes(raw, "little", signed=True)
+
 
 @dataclass(frozen=True, slots=True)
 class RowLayout:

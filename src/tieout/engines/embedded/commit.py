@@ -53,9 +53,7 @@ class GroupCommit:
         return ticket.receipt
 
     def _commit_waiting(self) -> None:
-        tickets = [
-            self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BLOCK_ITEMS))
-        ]
+        tickets = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BLOCK_ITEMS))]
         time_us = max(self._clock(), self._ledger.time_us)
         result = self._ledger.apply([ticket.item for ticket in tickets], time_us)
         self._ledger.sync()

@@ -1,0 +1,34 @@
+"""The audit of a ledger directory: what its journal keeps, replayed by the reference rules."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tieout.cli.progress import Progress
+from tieout.engines.embedded.ledger import JOURNAL, read_genesis
+from tieout.evidence.audit import AuditReport, Held, audit
+from tieout.journal.check import check_journal
+from tieout.journal.journal import Journal
+from tieout.merkle import lanes
+from tieout.wire.block import Block, BlockResult
+
+
+def audit_ledger(directory: Path, certificates: list[bytes], *, quiet: bool) -> AuditReport:
+    """Audit the ledger in a directory. Raises NoLedger, and JournalDamaged when nothing can be read."""
+    genesis = read_genesis(directory)
+    checked = check_journal(directory / JOURNAL, genesis.ledger_id())
+    if checked.damages:
+        raise checked.damages[0]
+    with Journal.open(directory / JOURNAL, genesis.ledger_id(), read_only=True) as journal:
+        with Progress("auditing", journal.durable.height, quiet=quiet) as progress:
+            return audit(
+                _kept(journal),
+                genesis,
+                Held(certificates=certificates),
+                progress.reach,
+                lanes.rows_root,
+            )
+
+
+def _kept(journal: Journal) -> Iterator[tuple[Block, BlockResult]]:
+    for entry in journal.entries():
+        yield entry.block, entry.result

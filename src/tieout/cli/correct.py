@@ -1,0 +1,215 @@
+"""`tieout adjust`: correcting entries, and the people who stand behind them."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from tieout import kernel
+from tieout.cli.opening import DEFAULT_LEDGER, chosen_agreements, guarded, open_ledger
+from tieout.cli.outcome import Failure, Outcome
+from tieout.cli.output import print_json, say
+from tieout.engines.embedded.ledger import EmbeddedLedger
+from tieout.evidence.breaklist import value_text
+from tieout.units.ids import unpad
+from tieout.wire.codes import AdjustmentStatus, OperationKind, Purpose
+from tieout.wire.operations import AdjustmentStep
+
+if TYPE_CHECKING:
+    from tieout.agreement.model import Agreement
+
+Flag = Annotated[bool, Parameter(negative="")]
+Person = Annotated[str, Parameter(name=["--as"])]
+
+
+def list_adjustments(
+    *,
+    ledger: Path = DEFAULT_LEDGER,
+    agreement: str | None = None,
+    all: Flag = False,  # noqa: A002 - the name of the switch
+    json: Flag = False,
+) -> int:
+    """List the correcting entries that are open: who adjusts what to which agreed value.
+
+    Parameters
+    ----------
+    ledger
+        The ledger's directory.
+    agreement
+        Only those under this agreement.
+    all
+        Also those that are verified, refused, superseded or failed.
+    json
+        Print them as JSON.
+    """
+    with open_ledger(ledger) as opened:
+        names = chosen_agreements(opened, agreement)
+        entries = [
+            _facts(opened, entry)
+            for name in names
+            for entry in kernel.adjustments(opened.state, name)
+            if all or entry.status <= AdjustmentStatus.POSTED
+        ]
+    if json:
+        print_json(entries)
+    elif not entries:
+        say("no correcting entry is open")
+    else:
+        _print_entries(entries)
+    return Outcome.COMPLETE
+
+
+def _facts(ledger: EmbeddedLedger, entry: kernel.Adjustment) -> dict[str, object]:
+    agreement = ledger.state.books[entry.agreement - 1].agreement
+    return {
+        "id": entry.id.hex(),
+        "agreement": agreement.name,
+        "transaction_id": unpad(entry.transaction_id),
+        "role": agreement.roles[entry.role],
+        "to": _values(agreement, entry),
+        "status": entry.status.name.lower(),
+        "approved_at_once": entry.approved_at_once,
+        "approvers": [_person(ledger, code) for code in entry.approvers],
+        "mode": agreement.mode.value,
+    }
+
+
+def _values(agreement: "Agreement", entry: kernel.Adjustment) -> dict[str, str]:
+    values = {}
+    for number, field in enumerate(agreement.fields):
+        if entry.fields >> number & 1:
+            column = agreement.layout.columns[number]
+            start = column.offset - agreement.layout.columns[0].offset
+            raw = entry.benchmarks[start : start + column.width]
+            values[field.name] = value_text(field, column.value_of(raw))
+    return values
+
+
+def _person(ledger: EmbeddedLedger, code: int) -> str:
+    party = ledger.genesis.parties[(code >> 16) - 1]
+    return f"{party.name}/{party.persons[(code & 0xFFFF) - 1].name}"
+
+
+def _print_entries(entries: list[dict[str, object]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("transaction", "role", "to the agreed value", "status", "approved by", "id"):
+        table.add_column(name, no_wrap=True)
+    for entry in entries:
+        to = entry["to"]
+        approvers = entry["approvers"]
+        table.add_row(
+            str(entry["transaction_id"]),
+            str(entry["role"]),
+            ", ".join(f"{name} {value}" for name, value in to.items())
+            if isinstance(to, dict)
+            else "",
+            str(entry["status"]),
+            "at once"
+            if entry["approved_at_once"]
+            else ", ".join(map(str, approvers))
+            if isinstance(approvers, list)
+            else "",
+            str(entry["id"])[:16],
+        )
+    console = Console()
+    width = console.width if console.is_terminal else max(console.width, 160)
+    Console(width=width).print(table)
+
+
+def approve(
+    adjustment: str, *, person: Person, ledger: Path = DEFAULT_LEDGER, json: Flag = False
+) -> int:
+    """Approve a correcting entry, signed with a personal key. Two different persons are needed.
+
+    Parameters
+    ----------
+    adjustment
+        Its id, or the first digits of it.
+    person
+        Who approves: a person of the party whose books are adjusted.
+    ledger
+        The ledger's directory.
+    json
+        Print the entry afterwards as JSON.
+    """
+    return _step(ledger, adjustment, person, OperationKind.APPROVE, "", as_json=json)
+
+
+def refuse(
+    adjustment: str,
+    *,
+    person: Person,
+    reason: str,
+    ledger: Path = DEFAULT_LEDGER,
+    json: Flag = False,
+) -> int:
+    """Refuse a correcting entry, signed with a personal key.
+
+    Parameters
+    ----------
+    adjustment
+        Its id, or the first digits of it.
+    person
+        Who refuses: a person of the party whose books would be adjusted.
+    reason
+        Why; it is kept on the ledger.
+    ledger
+        The ledger's directory.
+    json
+        Print the entry afterwards as JSON.
+    """
+    return _step(ledger, adjustment, person, OperationKind.REFUSE, reason, as_json=json)
+
+
+def _step(
+    ledger: Path, digits: str, person: str, kind: OperationKind, reason: str, *, as_json: bool
+) -> int:
+    with open_ledger(ledger, read_only=False) as opened:
+        entry = _find(opened, digits)
+        agreement = opened.state.books[entry.agreement - 1].agreement
+        found = kernel.transaction(
+            opened.state, agreement.name, entry.originator, entry.transaction_id.rstrip(b"\0")
+        )
+        if found is None:
+            raise Failure("the transaction of that entry is gone", "run `tieout audit`")
+        body = AdjustmentStep(
+            agreement.name,
+            entry.originator,
+            unpad(entry.transaction_id),
+            entry.role,
+            entry.id,
+            reason,
+        )
+        now_us = max(time.time_ns() // 1_000, opened.time_us)
+        party = found.roles[entry.role].party
+        guarded(lambda: opened.operate(party, kind, Purpose.APPROVE, body, now_us, person=person))
+        facts = _facts(opened, _find(opened, entry.id.hex()))
+    if as_json:
+        print_json(facts)
+    else:
+        approvers = facts["approvers"]
+        count = len(approvers) if isinstance(approvers, list) else 0
+        more = "; one more person has to approve it" if facts["status"] == "proposed" else ""
+        say(
+            f"{facts['transaction_id']} {facts['role']}: {facts['status']} ({count} approved){more}"
+        )
+    return Outcome.COMPLETE
+
+
+def _find(ledger: EmbeddedLedger, digits: str) -> kernel.Adjustment:
+    found = [
+        entry
+        for name in ledger.agreement_names()
+        for entry in kernel.adjustments(ledger.state, name)
+        if entry.id.hex().startswith(digits.lower())
+    ]
+    ids = {entry.id for entry in found}
+    if len(ids) != 1:
+        what = "no correcting entry has" if not ids else "several correcting entries have"
+        raise Failure(f"{what} an id that begins with {digits}", "see `tieout adjust list --all`")
+    return found[-1]

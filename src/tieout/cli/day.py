@@ -1,0 +1,318 @@
+"""One run of `tieout reconcile`, from the files to the breaks.
+
+The order is the promise: every header is read before anything is written; the mark of the run comes before its first block; a receipt comes
+after its block is on disk; the cut-off is closed last, once. So the same command after a crash goes on where the ledger stands, and run again on the same files it
+changes nothing.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Final
+
+import msgspec
+
+from tieout import kernel
+from tieout.agreement.model import Agreement
+from tieout.cli.filing import FiledRole, RoleFiles, check_headers, write_refusals
+from tieout.cli.intake import Rows, cut, side_by_side
+from tieout.cli.opening import guarded
+from tieout.cli.outcome import Failure
+from tieout.cli.output import print_json, say
+from tieout.cli.progress import Progress
+from tieout.cli.revising import Reviser
+from tieout.cli.runmark import RunMark, clear_mark, read_mark, write_mark
+from tieout.cli.tables import write_breaks
+from tieout.engines.embedded.commit import Pipeline
+from tieout.engines.embedded.ledger import GENESIS_FILE, EmbeddedLedger, found_ledger
+from tieout.engines.receipt import Receipt
+from tieout.units.dates import format_time
+from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
+from tieout.wire.operations import CloseCutoff
+
+US: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for on the command line, checked. Roles are indices; times microseconds UTC."""
+
+    agreement: Agreement
+    files: dict[int, list[Path]]
+    mappings: dict[int, Path]
+    ledger: Path
+    breaks: Path | None
+    refused: Path | None
+    receipts: Path | None
+    cutoff_us: int | None
+    withdraw: bool
+    as_json: bool
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """The result, as `--json` prints it."""
+
+    transactions: int
+    records: int
+    matched: int
+    broken: int
+    breaks: int
+    by_kind: dict[str, int]
+    refused: int
+    repeated: int
+    seconds: float
+    records_per_second: int
+
+    @property
+    def tied_out(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.breaks == 0 and self.refused == 0
+
+
+@dataclass(slots=True)
+class _Run:
+    """What is known while a run is under way."""
+
+    request: Request
+    ledger: EmbeddedLedger
+    cutoff_us: int
+    roles: list[FiledRole]
+    is_first: bool
+    """Whether the ledger had no records of this agreement before this run."""
+    vanished: list[tuple[str, str]] = field(default_factory=list)
+    withdrawn: int = 0
+
+
+def reconcile_day(request: Request) -> Summary:
+    """Publish, close, report. Raises Failure where nothing can be done."""
+    started = time.time_ns() // 1_000
+    began = time.perf_counter()
+    inputs = guarded(lambda: check_headers(request.agreement, request.files, request.mappings))
+    run = guarded(lambda: _reconcile(request, inputs, started))
+    with run.ledger:
+        lines = write_breaks(run.ledger.state, request.agreement.name, request.breaks)
+        summary = _summary(run, lines, time.perf_counter() - began)
+    refusals = write_refusals(request.refused, run.roles)
+    clear_mark(request.ledger)
+    if request.as_json:
+        print_json(summary)
+    else:
+        _tell(run, summary, refusals)
+    return summary
+
+
+def _reconcile(request: Request, inputs: list[RoleFiles], started: int) -> _Run:
+    """Everything that changes the ledger. The ledger is returned open, with all of it durable."""
+    if not (request.ledger / GENESIS_FILE).exists():
+        found_ledger(request.ledger, request.agreement.roles, started)
+    ledger = EmbeddedLedger.open(request.ledger)
+    try:
+        roles = [FiledRole(each) for each in inputs]
+        cutoff_us = _begin(request, ledger, started)
+        ledger.enact(request.agreement, cutoff_us)
+        had = kernel.counts(ledger.state, request.agreement.name).transactions
+        run = _Run(request, ledger, cutoff_us, roles, is_first=had == 0)
+        with _receipts(request.receipts) as write_receipts:
+            published = _publish(run, write_receipts)
+        _close(run, published=published)
+    except BaseException:
+        ledger.journal.close()
+        raise
+    return run
+
+
+def _begin(request: Request, ledger: EmbeddedLedger, started: int) -> int:
+    """The time of all blocks of this run: that of an unfinished one, or what was asked for, or now."""
+    name, version = request.agreement.name, request.agreement.version
+    mark = read_mark(request.ledger)
+    if request.cutoff_us is not None:
+        cutoff_us = request.cutoff_us
+    elif mark is not None and (mark.agreement, mark.version) == (name, version):
+        cutoff_us = mark.cutoff_us
+    else:
+        cutoff_us = started
+    if cutoff_us < ledger.time_us:
+        raise Failure(
+            f"this run would carry the time {format_time(cutoff_us)}, but the ledger stands at"
+            f" {format_time(ledger.time_us)} already",
+            "give a --cutoff that is not earlier",
+        )
+    write_mark(request.ledger, RunMark(name, version, cutoff_us))
+    return cutoff_us
+
+
+# ---------------------------------------------------------------- publishing
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A signed batch, and how far its role's files have been read."""
+
+    role: FiledRole
+    item: bytes
+
+
+def _publish(run: _Run, on_durable: Callable[[tuple[Receipt, ...]], None]) -> bool:
+    """Publish what the ledger does not have yet; whether there was anything."""
+    pipeline = Pipeline(run.ledger, on_durable)
+    published = False
+    total = sum(role.files.size_bytes for role in run.roles)
+    try:
+        with Progress("publishing", total, quiet=run.request.as_json) as progress:
+            for turn in _prepared(run):
+                pipeline.apply([prepared.item for prepared in turn], run.cutoff_us)
+                published = True
+                progress.reach(sum(role.bytes_read for role in run.roles))
+            for item in _withdrawals(run):
+                pipeline.apply([item], run.cutoff_us)
+                published = True
+    finally:
+        pipeline.close()
+    return published
+
+
+def _prepared(run: _Run) -> Iterator[list[_Prepared]]:
+    """Batches of all roles in turn. On a ledger without this agreement's records they are signed by the readers' threads."""
+    if run.is_first:
+        yield from side_by_side([lambda role=role: _signed(run, role) for role in run.roles])
+        return
+    for role in run.roles:
+        publisher = run.ledger.publisher(run.ledger.party(role.name))
+        reviser = Reviser(run.ledger, run.request.agreement, role)
+        for rows in cut(reviser.revised()):
+            item = publisher.batch(run.request.agreement, role.index, rows)
+            yield [_Prepared(role, item)]
+
+
+def _signed(run: _Run, role: FiledRole) -> Iterator[_Prepared]:
+    publisher = run.ledger.publisher(run.ledger.party(role.name))
+    for rows in cut(chunk.rows for chunk in role.chunks()):
+        yield _Prepared(role, publisher.batch(run.request.agreement, role.index, rows))
+
+
+def _withdrawals(run: _Run) -> Iterator[bytes]:
+    """List what is on the ledger and no longer in the files; withdraw it where that was asked for."""
+    for role in [] if run.is_first else run.roles:
+        reviser = Reviser(run.ledger, run.request.agreement, role)
+        gone = reviser.vanished()
+        run.vanished += [(role.name, one) for one in gone.ids()]
+        if run.request.withdraw and len(gone):
+            publisher = run.ledger.publisher(run.ledger.party(role.name))
+            run.withdrawn += len(gone)
+            for rows in cut([gone.withdrawals()]):
+                yield publisher.batch(run.request.agreement, role.index, rows)
+
+
+def _close(run: _Run, *, published: bool) -> None:
+    """Close the cut-off, unless it is closed and nothing has come since."""
+    name = run.request.agreement.name
+    last_us = run.ledger.state.cutoffs_us.get(name)
+    if last_us is not None and not published and not kernel.unjudged(run.ledger.state, name):
+        return
+    party = run.ledger.party(run.request.agreement.roles[0])
+    body = CloseCutoff(name, run.cutoff_us)
+    run.ledger.operate(party, OperationKind.CLOSE_CUTOFF, Purpose.PUBLISH, body, run.cutoff_us)
+
+
+# ---------------------------------------------------------------- receipts
+
+
+class _receipts:  # noqa: N801 - used like a function
+    """Appends one line of JSON for each durable batch to a file, at once; nothing without a file."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Callable[[tuple[Receipt, ...]], None]:
+        if self._path is not None:
+            self._file = self._path.open("ab", buffering=0)
+        return self._write
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def _write(self, receipts: tuple[Receipt, ...]) -> None:
+        for receipt in receipts:
+            if receipt.result.outcome is not ItemOutcome.ACCEPTED:
+                raise Failure(
+                    f"the ledger refused a batch: {receipt.result.outcome.name.lower()}",
+                    "run `tieout audit`",
+                )
+        if self._file is not None:
+            lines = [
+                msgspec.json.encode(
+                    {
+                        "height": receipt.height,
+                        "item": receipt.item,
+                        "leaf": receipt.result.leaf,
+                        "records": sum(receipt.result.rows),
+                        "app_hash": receipt.app_hash.hex(),
+                    }
+                )
+                for receipt in receipts
+            ]
+            self._file.write(b"".join(line + b"\n" for line in lines))
+
+
+# ---------------------------------------------------------------- the result
+
+
+def _summary(run: _Run, kinds: Counter[str], seconds: float) -> Summary:
+    counts = kernel.counts(run.ledger.state, run.request.agreement.name)
+    records = sum(role.records for role in run.roles)
+    return Summary(
+        transactions=counts.transactions - counts.withdrawn,
+        records=records,
+        matched=counts.matched,
+        broken=counts.broken,
+        breaks=sum(kinds.values()),
+        by_kind=dict(sorted(kinds.items())),
+        refused=sum(role.refused_count for role in run.roles),
+        repeated=sum(role.repeats for role in run.roles),
+        seconds=round(seconds, 3),
+        records_per_second=int(records / seconds) if seconds else 0,
+    )
+
+
+def _tell(run: _Run, summary: Summary, refusals: list[Path]) -> None:
+    """The result for people."""
+    request = run.request
+    say(f"cut-off {format_time(run.cutoff_us)} of {request.agreement.name} closed")
+    say(
+        f"  {summary.transactions:,} transactions: {summary.matched:,} matched,"
+        f" {summary.broken:,} broken"
+    )
+    for kind, count in summary.by_kind.items():
+        say(f"    {count:,} {kind.replace('_', ' ')}")
+    say(f"  {summary.records:,} records in {summary.seconds:.2f} s")
+    if summary.repeated:
+        say(f"  {summary.repeated:,} rows stood twice with the same values and were taken once")
+    for path in refusals:
+        say(f"  refused rows are in {path}: mend them there and reconcile that file again")
+    if summary.refused and request.refused is None:
+        say(f"  {summary.refused:,} rows were refused; --refused FILE lists them with the reason")
+    _tell_vanished(run)
+    if request.breaks is not None:
+        say(f"  breaks are in {request.breaks}")
+    elif summary.breaks:
+        say("  see them with `tieout breaks`")
+
+
+def _tell_vanished(run: _Run) -> None:
+    if not run.vanished:
+        return
+    did = (
+        "were withdrawn"
+        if run.request.withdraw
+        else "stand on the ledger; --withdraw takes them back"
+    )
+    say(f"  {len(run.vanished):,} records are no longer in the files and {did}:")
+    shown = 10
+    for role, transaction_id in run.vanished[:shown]:
+        say(f"    {role} {transaction_id}")
+    if len(run.vanished) > shown:
+        say(f"    … and {len(run.vanished) - shown:,} more")

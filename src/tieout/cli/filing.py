@@ -1,0 +1,125 @@
+"""The files of each role: headers checked before anything is done, rows and what was not taken."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tieout.agreement.model import Agreement
+from tieout.cli.files import read_text
+from tieout.connectors.csv_known import KnownRows
+from tieout.connectors.csv_read import PLAIN, Chunk, read_rows
+from tieout.connectors.csv_refused import write_refused
+from tieout.connectors.csv_rows import Refused
+from tieout.connectors.mapping import Mapping
+from tieout.connectors.mapping_file import parse_mapping
+
+
+@dataclass(frozen=True, slots=True)
+class RoleFiles:
+    """The files of one role (an index of the agreement's roles), and how they are to be read."""
+
+    agreement: Agreement
+    role: int
+    paths: tuple[Path, ...]
+    mapping: Mapping
+    columns: tuple[tuple[str, ...], ...]
+    """The header of each file."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of all files."""
+        return sum(path.stat().st_size for path in self.paths)
+
+
+def check_headers(
+    agreement: Agreement, files: dict[int, list[Path]], mappings: dict[int, Path]
+) -> list[RoleFiles]:
+    """Read every mapping and every header, in the agreement's order of roles.
+
+    Raises a ConnectorError for the first that does not fit; nothing has been written by then.
+    """
+    checked = []
+    for role in sorted(files):
+        mapping = PLAIN
+        if role in mappings:
+            path = mappings[role]
+            mapping = parse_mapping(read_text(path, "the mapping"), agreement, role, str(path))
+        columns = []
+        for path in files[role]:
+            reader = read_rows(path, agreement, role, mapping)
+            columns.append(reader.columns)
+            reader.close()
+        checked.append(RoleFiles(agreement, role, tuple(files[role]), mapping, tuple(columns)))
+    return checked
+
+
+class FiledRole:
+    """One role while its files are read: what was taken, and what was not. One thread reads it."""
+
+    def __init__(self, files: RoleFiles) -> None:
+        self.files = files
+        self.index = files.role
+        self.name = files.agreement.roles[files.role]
+        self.known = KnownRows(files.agreement.layout.row_bytes)
+        self.repeats = 0
+        self.bytes_read = 0
+        self.refused: list[list[Refused]] = [[] for _ in files.paths]
+
+    @property
+    def records(self) -> int:
+        """Rows taken so far."""
+        return self.known.count
+
+    @property
+    def refused_count(self) -> int:
+        """Rows refused so far."""
+        return sum(map(len, self.refused))
+
+    def refuse(self, file: int, row: Refused) -> None:
+        """Note a row of a file that is not taken."""
+        self.refused[file].append(row)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The rows of all files, one after the other. Raises SourceError."""
+        for _, chunk in self.numbered_chunks():
+            yield chunk
+
+    def numbered_chunks(self) -> Iterator[tuple[int, Chunk]]:
+        """The same, with the number of the file (from 0) that each chunk is of."""
+        before = 0
+        for number, path in enumerate(self.files.paths):
+            reader = read_rows(
+                path, self.files.agreement, self.index, self.files.mapping, self.known
+            )
+            for chunk in reader:
+                self.repeats += chunk.repeats
+                self.refused[number] += chunk.refused
+                self.bytes_read = before + chunk.bytes_read
+                if len(chunk.rows):
+                    yield number, chunk
+            before += path.stat().st_size
+
+
+def write_refusals(path: Path | None, roles: list[FiledRole]) -> list[Path]:
+    """Write the refused rows so that each file can be mended and reconciled again; the files written.
+
+    Rows of one role and one header go to `path`. Where several have refused rows, each gets a file of its own beside it, with the
+    role in its name.
+    """
+    if path is None:
+        return []
+    groups: dict[tuple[FiledRole, tuple[str, ...]], list[Refused]] = {}
+    for role in roles:
+        for columns, refused in zip(role.files.columns, role.refused, strict=True):
+            if refused:
+                groups.setdefault((role, columns), []).extend(refused)
+    if not groups:
+        write_refused(path, roles[0].files.columns[0], (), roles[0].files.mapping)
+        return []
+    written = []
+    for number, ((role, columns), refused) in enumerate(groups.items(), start=1):
+        single = len(groups) == 1
+        name = path if single else path.with_stem(f"{path.stem}-{number}-{role.name}")
+        write_refused(name, columns, refused, role.files.mapping)
+        written.append(name)
+    return written

@@ -1,0 +1,218 @@
+"""`tieout breaks` and `tieout show`: what does not tie out, and the story of one transaction."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from tieout import kernel
+from tieout.cli.opening import (
+    DEFAULT_LEDGER,
+    chosen_agreements,
+    find_transaction,
+    guarded,
+    open_ledger,
+)
+from tieout.cli.outcome import Outcome
+from tieout.cli.output import print_json, say
+from tieout.cli.tables import break_lines
+from tieout.units.dates import format_time
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tieout.evidence.breaklist import BreakLine
+    from tieout.evidence.pack import PackReport
+    from tieout.evidence.packform import FieldValue, Statement
+
+Flag = Annotated[bool, Parameter(negative="")]
+
+STATUS_WORDS = {"benchmark": "agreed value"}
+"""Words that people see where the code says something else."""
+
+
+def breaks(
+    *, ledger: Path = DEFAULT_LEDGER, agreement: str | None = None, json: Flag = False
+) -> int:
+    """List what does not tie out now. Exit code 1 while there is something.
+
+    Parameters
+    ----------
+    ledger
+        The ledger's directory.
+    agreement
+        Only breaks under this agreement.
+    json
+        Print them as JSON.
+    """
+    with open_ledger(ledger) as opened:
+        names = chosen_agreements(opened, agreement)
+        lines = [line for name in names for line in break_lines(opened.state, name)]
+        height = opened.height
+    if json:
+        print_json([line._asdict() for line in lines])
+    elif not lines:
+        say(f"everything ties out (as of block {height})")
+    else:
+        _print_breaks(lines)
+        say(f"{len(lines):,} rows, as of block {height}. `tieout show ID` tells the story of one")
+    return Outcome.INCOMPLETE if lines else Outcome.COMPLETE
+
+
+def _print_breaks(lines: "list[BreakLine]") -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    right = {"reported", "benchmark", "difference"}
+    for name in lines[0]._fields:
+        words = STATUS_WORDS.get(name, name.replace("_", " "))
+        table.add_column(words, justify="right" if name in right else "left", no_wrap=True)
+    for line in lines:
+        cells = list(line)
+        cells[1] = cells[1].replace("_", " ")
+        table.add_row(*cells)
+    console = Console()
+    width = console.width if console.is_terminal else max(console.width, 160)
+    Console(width=width).print(table)
+
+
+def show(
+    transaction: str,
+    *,
+    ledger: Path = DEFAULT_LEDGER,
+    agreement: str | None = None,
+    originator: int = 0,
+    json: Flag = False,
+) -> int:
+    """Tell the story of one transaction: who said what when, the verdict with its rules, alarm, correcting entries.
+
+    Parameters
+    ----------
+    transaction
+        Its id.
+    ledger
+        The ledger's directory.
+    agreement
+        The agreement under which it was published; found by itself where the id stands under one only.
+    originator
+        The party in whose numbering the id counts; 0 when ids are shared by all.
+    json
+        Print it as JSON.
+    """
+    report = guarded(lambda: _report(ledger, agreement, originator, transaction))
+    if json:
+        print_json(
+            {
+                "agreement": report.agreement,
+                "originator": report.originator,
+                "transaction_id": report.transaction_id,
+                "statement": report.statement,
+                "timeline": [
+                    {
+                        "height": step.height,
+                        "time": format_time(step.time_us),
+                        "leaf": step.leaf,
+                        "by": _who(report, step.party, step.person),
+                        "what": step.what,
+                    }
+                    for step in report.steps
+                ],
+            }
+        )
+    else:
+        _print_story(report)
+    return Outcome.INCOMPLETE if report.statement.breaks else Outcome.COMPLETE
+
+
+def _report(ledger: Path, agreement: str | None, originator: int, transaction: str) -> "PackReport":
+    """The transaction, judged again by the reference rules from what the journal has of it."""
+    from tieout.engines.embedded.proving import LedgerProofs
+    from tieout.evidence.pack import verify_pack
+
+    with open_ledger(ledger) as opened:
+        name = find_transaction(opened, agreement, originator, transaction)
+        pack = LedgerProofs(opened).pack(name, originator, transaction)
+        return verify_pack(pack, opened.genesis)
+
+
+def _who(report: "PackReport", party: int, person: int) -> str:
+    """`seller`, or `seller/approver-1`; empty for what nobody signed."""
+    if not party:
+        return ""
+    institution = report.genesis.parties[party - 1]
+    if not person:
+        return institution.name
+    return f"{institution.name}/{institution.persons[person - 1].name}"
+
+
+def _print_story(report: "PackReport") -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    statement = report.statement
+    console.print(
+        f"[bold]{report.transaction_id}[/bold] under {report.agreement} version"
+        f" {statement.version}: [bold]{statement.status}[/bold]"
+    )
+    console.print(f"opened {statement.opened}" + _judged(statement))
+    console.print("\n[bold]Who said what when[/bold]")
+    for step in report.steps:
+        who = _who(report, step.party, step.person)
+        console.print(f"  {format_time(step.time_us)}  block {step.height}  {who:<22} {step.what}")
+    _print_roles(console, statement)
+    _print_breaks_of(console, statement)
+    _print_adjustments(console, statement)
+
+
+def _judged(statement: "Statement") -> str:
+    words = ", judged at a cut-off" if statement.judged else ", not judged at a cut-off yet"
+    return words + (f", closed {statement.closed}" if statement.closed else "")
+
+
+def _print_roles(console: "Console", statement: "Statement") -> None:
+    console.print("\n[bold]What stands[/bold]")
+    for role in statement.roles:
+        if role.standing != "states":
+            late = ", its deadline has passed" if role.overdue else ""
+            console.print(f"  {role.role:<12} {role.standing}{late}")
+            continue
+        values = ", ".join(_value(value) for value in role.values)
+        console.print(f"  {role.role:<12} revision {role.revision}: {values}", markup=False)
+
+
+def _value(value: "FieldValue") -> str:
+    currency = f" {value.currency}" if value.currency else ""
+    return f"{value.field} {value.value}{currency}"
+
+
+def _print_breaks_of(console: "Console", statement: "Statement") -> None:
+    console.print("\n[bold]Verdict[/bold]")
+    if not statement.breaks:
+        console.print(f"  {statement.status}: no break is open")
+    for each in statement.breaks:
+        what = f"  {each.role}: {each.kind.replace('_', ' ')}" + (
+            f" in {each.field}" if each.field else ""
+        )
+        if each.benchmark:
+            what += f": reported {each.reported}, agreed value {each.benchmark} by {each.basis}"
+            what += f", difference {each.difference}" if each.difference else ""
+        elif each.reported:
+            what += f": reported {each.reported}, no agreed value yet ({each.status})"
+        console.print(f"{what}   [{', '.join(each.rules)}]", markup=False)
+    if statement.alarm != "none":
+        console.print(f"  alarm {statement.alarm}, episode {statement.episode}")
+
+
+def _print_adjustments(console: "Console", statement: "Statement") -> None:
+    if not statement.adjustments:
+        return
+    console.print("\n[bold]Correcting entries[/bold]")
+    for each in statement.adjustments:
+        to = ", ".join(_value(value) for value in each.benchmarks)
+        at_once = " at once" if each.approved_at_once else ""
+        people = f", approved by {', '.join(each.approvers)}" if each.approvers else ""
+        console.print(
+            f"  {each.role}: to {to}: {each.status}{at_once}{people}   {each.id}", markup=False
+        )

@@ -1,0 +1,80 @@
+"""Opening ledgers for a command, and turning what goes wrong into words and an exit code."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from tieout import kernel
+from tieout.cli.outcome import Failure, Outcome
+from tieout.connectors.errors import ConnectorError
+from tieout.engines.embedded.ledger import EmbeddedLedger
+from tieout.engines.errors import EngineError
+from tieout.journal.errors import JournalDamaged, JournalError
+from tieout.wire.errors import BlockError
+
+DEFAULT_LEDGER = Path("tieout-ledger")
+
+Result = TypeVar("Result")
+
+
+def guarded(action: Callable[[], Result]) -> Result:
+    """The result of an action; errors of the rooms below become a Failure with their advice."""
+    try:
+        return action()
+    except ConnectorError as error:
+        raise Failure(str(error)) from error
+    except JournalDamaged as error:
+        what = f"the ledger is damaged: {error}"
+        raise Failure(what, error.advice, Outcome.INCOMPLETE) from error
+    except (EngineError, JournalError) as error:
+        raise Failure(str(error), error.advice) from error
+    except BlockError as error:
+        raise Failure(str(error), "give a later --cutoff") from error
+
+
+def open_ledger(directory: Path, *, read_only: bool = True) -> EmbeddedLedger:
+    """The ledger in a directory. Raises Failure when there is none, or it cannot be opened."""
+    return guarded(lambda: EmbeddedLedger.open(directory, read_only=read_only))
+
+
+def chosen_agreements(ledger: EmbeddedLedger, name: str | None) -> list[str]:
+    """The agreement of that name, or all that are in force. Raises Failure for an unknown name."""
+    names = ledger.agreement_names()
+    if name is None:
+        return names
+    if name not in names:
+        known = ", ".join(names) or "none"
+        raise Failure(f"'{name}' is not in force on this ledger", f"in force are: {known}")
+    return [name]
+
+
+def find_transaction(
+    ledger: EmbeddedLedger, agreement: str | None, originator: int, transaction_id: str
+) -> str:
+    """The name of the agreement under which a transaction stands.
+
+    Raises Failure when there is none, or when it stands under several and none was named.
+    """
+    found = [
+        name
+        for name in chosen_agreements(ledger, agreement)
+        if kernel.transaction(ledger.state, name, originator, transaction_id.encode())
+    ]
+    if not found:
+        raise Failure(
+            f"there is no transaction {transaction_id!r} on this ledger",
+            "ids are compared exactly; `tieout breaks` lists those that do not tie out",
+        )
+    if len(found) > 1:
+        names = ", ".join(found)
+        raise Failure(f"{transaction_id!r} stands under {names}", "name one with --agreement")
+    return found[0]
+
+
+def one_agreement(ledger: EmbeddedLedger, name: str | None) -> str:
+    """The agreement of that name, or the only one. Raises Failure when it has to be named."""
+    names = chosen_agreements(ledger, name)
+    if len(names) != 1:
+        what = f"in force are: {', '.join(names)}" if names else "no agreement is in force"
+        raise Failure("which agreement?", f"{what}; name one with --agreement")
+    return names[0]

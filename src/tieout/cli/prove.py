@@ -1,0 +1,257 @@
+"""`tieout evidence`, `verify`, `audit`, `certificate`: what convinces a stranger.
+
+`verify` loads neither the compiled rules nor the journal; it needs the file, and the genesis that is trusted.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from tieout.cli.outcome import Failure, Outcome
+from tieout.cli.output import print_json, say
+from tieout.units.dates import format_time
+
+if TYPE_CHECKING:
+    from tieout.evidence.audit import AuditReport
+    from tieout.wire.genesis import Genesis
+
+Flag = Annotated[bool, Parameter(negative="")]
+DEFAULT_LEDGER = Path("tieout-ledger")
+
+
+def evidence(
+    transaction: str,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    ledger: Path = DEFAULT_LEDGER,
+    agreement: str | None = None,
+    originator: int = 0,
+) -> int:
+    """Write the evidence pack of one transaction, to be verified by anybody without the ledger.
+
+    Parameters
+    ----------
+    transaction
+        Its id.
+    output
+        Where to write the pack.
+    ledger
+        The ledger's directory.
+    agreement
+        The agreement under which it was published; found by itself where the id stands under one only.
+    originator
+        The party in whose numbering the id counts; 0 when ids are shared by all.
+    """
+    from tieout.cli.opening import find_transaction, guarded, open_ledger
+    from tieout.engines.embedded.proving import LedgerProofs
+
+    def built() -> bytes:
+        with open_ledger(ledger) as opened:
+            name = find_transaction(opened, agreement, originator, transaction)
+            return LedgerProofs(opened).pack(name, originator, transaction)
+
+    pack = guarded(built)
+    _write(output, pack)
+    say(f"{output}: {len(pack):,} bytes. Check it with `tieout verify {output} --trust GENESIS`")
+    return Outcome.COMPLETE
+
+
+def verify(file: Path, *, trust: Path | None = None, json: Flag = False) -> int:
+    """Verify an evidence pack or a certificate, offline, with the reference rules.
+
+    Parameters
+    ----------
+    file
+        The evidence pack or certificate.
+    trust
+        The genesis that you trust; every party has one. Without it the file is only checked against itself, and the exit code is 1.
+    json
+        Print the result as JSON.
+    """
+    from tieout.evidence.errors import EvidenceError
+
+    data = _read(file)
+    genesis = None if trust is None else _genesis(trust)
+    try:
+        if data.startswith(b'{"format":"tieout/evidence/'):
+            return _verify_pack(data, genesis, as_json=json)
+        return _verify_certificate(data, genesis, as_json=json)
+    except EvidenceError as error:
+        if json:
+            print_json({"verdict": "refused", "reason": str(error)})
+        raise Failure(f"{file} is refused: {error}", outcome=Outcome.INCOMPLETE) from error
+
+
+def _verify_pack(data: bytes, genesis: "Genesis | None", *, as_json: bool) -> int:
+    from tieout.evidence.pack import verify_pack
+
+    report = verify_pack(data, genesis)
+    checkpoint = report.checkpoint
+    as_of = f"as of checkpoint {checkpoint.log_size} ({format_time(checkpoint.time_us)})"
+    if as_json:
+        print_json(
+            {
+                "verdict": report.verdict,
+                "as_of": as_of,
+                "agreement": report.agreement,
+                "transaction_id": report.transaction_id,
+                "operator": report.operator,
+                "statement": report.statement,
+                "proven": report.proven,
+                "not_proven": report.not_proven,
+            }
+        )
+    else:
+        say(f"{report.verdict}: {report.transaction_id} is {report.statement.status}, {as_of}")
+        for words in report.proven:
+            say(f"  proven: {words}")
+        for words in report.not_proven:
+            say(f"  not proven: {words}")
+    return Outcome.COMPLETE if report.is_anchored else Outcome.INCOMPLETE
+
+
+def _verify_certificate(data: bytes, genesis: "Genesis | None", *, as_json: bool) -> int:
+    from tieout.evidence.certificate import verify_certificate
+
+    if genesis is None:
+        raise Failure(
+            "a certificate is checked against a genesis that you trust",
+            "name it with --trust; every party has one",
+            Outcome.INCOMPLETE,
+        )
+    report = verify_certificate(data, genesis)
+    if as_json:
+        print_json({"verdict": "verified", "head": report.head, "signers": report.signers})
+    else:
+        say(f"verified: {report.head.words}")
+        say(f"  signed by {', '.join(report.signers)}")
+    return Outcome.COMPLETE
+
+
+def certificate(
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    ledger: Path = DEFAULT_LEDGER,
+    agreement: str | None = None,
+    cutoff: str | None = None,
+    json: Flag = False,
+) -> int:
+    """Write the tie-out certificate of a cut-off. Exit code 1 when something in it does not tie out.
+
+    Parameters
+    ----------
+    output
+        Where to write it.
+    ledger
+        The ledger's directory.
+    agreement
+        The agreement; needed where the ledger has several.
+    cutoff
+        The time of the cut-off (ISO 8601); the last one otherwise.
+    json
+        Print the certificate itself.
+    """
+    from tieout.cli.opening import guarded, one_agreement, open_ledger
+    from tieout.cli.reconcile import cutoff_us_of
+    from tieout.engines.embedded.proving import LedgerProofs
+
+    cutoff_us = cutoff_us_of(cutoff)
+
+    def built() -> "tuple[bytes, str, bool]":
+        with open_ledger(ledger) as opened:
+            made = LedgerProofs(opened).certificate(one_agreement(opened, agreement), cutoff_us)
+            document = made.document
+            clean = not document.breaks and not document.carried_forward
+            return made.to_bytes(), document.signed.head.words, clean
+
+    data, words, clean = guarded(built)
+    if output is not None:
+        _write(output, data)
+    if json:
+        import msgspec
+
+        print_json(msgspec.Raw(data))
+    else:
+        say(words)
+        if output is not None:
+            say(
+                f"{output}: {len(data):,} bytes. Check it with `tieout verify {output} --trust GENESIS`"
+            )
+    return Outcome.COMPLETE if clean else Outcome.INCOMPLETE
+
+
+def audit(
+    *,
+    ledger: Path = DEFAULT_LEDGER,
+    hold: tuple[Path, ...] = (),
+    json: Flag = False,
+) -> int:
+    """Replay the whole ledger with the reference rules, and compare every verdict and every hash.
+
+    Parameters
+    ----------
+    ledger
+        The ledger's directory.
+    hold
+        A certificate of this ledger that somebody kept elsewhere; may be repeated.
+    json
+        Print the result as JSON.
+    """
+    from tieout.cli.auditing import audit_ledger
+    from tieout.cli.opening import guarded
+
+    held = [_read(path) for path in hold]
+    report = guarded(lambda: audit_ledger(ledger, held, quiet=json))
+    if json:
+        print_json(_audit_facts(report))
+    elif report.difference is None:
+        say(
+            f"sound: {report.blocks:,} blocks, {report.items:,} signed items,"
+            f" {report.records:,} records, {report.transactions:,} transactions"
+            f" ({report.broken:,} broken)"
+        )
+        say(f"  every verdict and every hash is as the rules say; app hash {report.app_hash.hex()}")
+    else:
+        say(f"NOT SOUND at block {report.difference.height}: {report.difference.what}")
+    return Outcome.COMPLETE if report.is_sound else Outcome.INCOMPLETE
+
+
+def _audit_facts(report: "AuditReport") -> dict[str, object]:
+    difference = report.difference
+    return {
+        "sound": report.is_sound,
+        "blocks": report.blocks,
+        "items": report.items,
+        "records": report.records,
+        "transactions": report.transactions,
+        "broken": report.broken,
+        "app_hash": report.app_hash.hex(),
+        "difference": None
+        if difference is None
+        else {"height": difference.height, "what": difference.what},
+    }
+
+
+def _genesis(path: Path) -> "Genesis":
+    from tieout.wire.errors import WireError
+    from tieout.wire.genesis import parse_genesis
+
+    try:
+        return parse_genesis(_read(path))
+    except WireError as error:
+        raise Failure(f"{path}: {error}") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Failure(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise Failure(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,103 @@
+"""Files against a ledger that has records already: what is new, what changed, what is gone.
+
+Unchanged rows are skipped. A changed row becomes the next revision of its record. Which records are *gone* cannot be read off a file alone: yesterday's
+records are not in today's file, and nobody wants to withdraw them. So a file is taken to speak for a cut-off when it has at least half of the role's
+records that were opened with it; what it does not have of those is gone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tieout import kernel
+from tieout.agreement.model import Agreement
+from tieout.cli.filing import FiledRole
+from tieout.cli.intake import Rows
+from tieout.connectors.csv_rows import Refused
+from tieout.engines.embedded.ledger import EmbeddedLedger
+from tieout.kernel import listing
+from tieout.units.ids import unpad
+from tieout.wire.codes import Action
+from tieout.wire.rows import PREFIX_DTYPE
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Records on the ledger that the files no longer have."""
+
+    agreement: Agreement
+    stated: NDArray[np.void]
+
+    def __len__(self) -> int:
+        return len(self.stated)
+
+    def ids(self) -> list[str]:
+        """Their transaction ids, by code point."""
+        return sorted(unpad(one) for one in self.stated["id"].tolist())
+
+    def withdrawals(self) -> Rows:
+        """One row for each that takes it back: the next revision, without values."""
+        row_bytes = self.agreement.layout.row_bytes
+        rows = np.zeros((len(self.stated), row_bytes), np.uint8)
+        prefix = _prefix(rows)
+        prefix["id"] = self.stated["id"]
+        prefix["originator"] = self.stated["originator"]
+        prefix["stage"] = self.stated["stage"]
+        prefix["action"] = Action.WITHDRAW
+        prefix["revision"] = self.stated["revision"] + 1
+        return rows
+
+
+class Reviser:
+    """Compares one role's files with what the ledger has of that role."""
+
+    def __init__(self, ledger: EmbeddedLedger, agreement: Agreement, role: FiledRole) -> None:
+        self._ledger = ledger
+        self._agreement = agreement
+        self._role = role
+
+    def revised(self) -> Iterator[Rows]:
+        """The rows that are new or changed, with the revision they get."""
+        state, name = self._ledger.state, self._agreement.name
+        for number, chunk in self._role.numbered_chunks():
+            status, revisions = kernel.standing(state, name, self._role.name, chunk.rows)
+            for position in np.flatnonzero(status == listing.OTHER_VERSION).tolist():
+                self._role.refuse(number, self._pinned(chunk.lines[position], chunk.rows[position]))
+            chosen = np.flatnonzero((status == listing.NEW) | (status == listing.CHANGED))
+            if len(chosen):
+                rows = np.ascontiguousarray(chunk.rows[chosen])
+                _prefix(rows)["revision"] = revisions[chosen] + 1
+                yield rows
+
+    def vanished(self) -> Gone:
+        """Records that the files should have, and have not. Ask once all files have been read."""
+        state, name = self._ledger.state, self._agreement.name
+        number = state.newest[name].number
+        stated = kernel.stated_ids(state, name, self._role.name)
+        stated = stated[stated["agreement"] == number]
+        if not len(stated):
+            return Gone(self._agreement, stated)
+        opened_us = kernel.opened_us(state, name)[stated["serial"].astype(np.int64)]
+        is_there = np.isin(stated["id"], _prefix(self._role.known.rows)["id"])
+        _, day = np.unique(opened_us, return_inverse=True)
+        spoken_for = 2 * np.bincount(day, weights=is_there) >= np.bincount(day)
+        return Gone(self._agreement, stated[spoken_for[day] & ~is_there])
+
+    def _pinned(self, line: int, row: NDArray[np.uint8]) -> Refused:
+        transaction_id = unpad(row[: PREFIX_DTYPE["id"].itemsize].tobytes())
+        return Refused(
+            int(line),
+            "transaction_id",
+            f"{transaction_id} was opened under another version of the agreement, and stays with it;"
+            " reconcile it with that version",
+            transaction_id,
+        )
+
+
+def _prefix(rows: Rows) -> NDArray[np.void]:
+    """The prefixes of rows (uint8[n, row_bytes]) as a structured view."""
+    width = rows.shape[1]
+    dtype = np.dtype([*PREFIX_DTYPE.descr, ("values", f"V{width - PREFIX_DTYPE.itemsize}")])
+    return rows.view(dtype)[:, 0]

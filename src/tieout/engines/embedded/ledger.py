@@ -1,0 +1,296 @@
+"""A ledger of one process: genesis and keys, state, journal, in one directory.
+
+```
+DIR/genesis.json    who takes part; the ledger's id is its hash. Written last: it makes DIR a ledger
+DIR/keys.json       private keys (0600)
+DIR/journal/        segments, index, snapshots
+```
+
+The commit point: a block is applied, framed into the journal, and synced; a receipt, or a read by
+anybody else, comes after that. What was applied but not synced when the process dies did not happen;
+opening replays what the journal has through the same `apply_block`.
+
+One writer at a time. `apply` and `sync` may be called from two threads, each from one of them
+(`commit.Pipeline`).
+"""
+
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from tieout import kernel
+from tieout.agreement.model import Agreement
+from tieout.engines.embedded.keyring import (
+    KEYS_FILE,
+    KeyRing,
+    found_parties,
+    read_keys,
+    write_keys,
+)
+from tieout.engines.embedded.publisher import Publisher
+from tieout.engines.errors import EngineError, NoLedger, Refused
+from tieout.journal.journal import Journal
+from tieout.wire.block import Block, BlockResult
+from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
+from tieout.wire.errors import WireError
+from tieout.wire.genesis import Genesis, parse_genesis
+from tieout.wire.operations import Body, Enact
+
+GENESIS_FILE: Final = "genesis.json"
+JOURNAL: Final = "journal"
+SNAPSHOT_AFTER_BYTES: Final = 64 * 1024 * 1024
+"""Replaying more than this at start takes longer than half a second: then a snapshot is worth it."""
+
+Item = bytes | memoryview
+
+
+def found_ledger(directory: Path, parties: Sequence[str], created_us: int) -> Genesis:
+    """Begin a ledger with a party for each name, and an operator, all with fresh test keys.
+
+    The genesis is written last, so a ledger that was half founded is founded again. Raises
+    EngineError when there is a ledger already, or the directory cannot be written.
+    """
+    path = directory / GENESIS_FILE
+    if path.exists():
+        raise EngineError(f"{directory} holds a ledger already")
+    genesis, stored = found_parties(parties, created_us, directory.name or "ledger")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / KEYS_FILE).unlink(missing_ok=True)
+        write_keys(directory, stored)
+        _write_durably(path, genesis.to_bytes() + b"\n")
+    except OSError as error:
+        raise EngineError(f"no ledger can be begun at {directory}: {error.strerror}") from error
+    return genesis
+
+
+def read_genesis(directory: Path) -> Genesis:
+    """The genesis of the ledger in a directory. Raises NoLedger, EngineError."""
+    path = directory / GENESIS_FILE
+    try:
+        return parse_genesis(path.read_bytes())
+    except FileNotFoundError as error:
+        raise NoLedger(directory) from error
+    except (OSError, WireError) as error:
+        raise EngineError(
+            f"{path}: {error}", "restore the genesis from a copy; every party has one"
+        ) from error
+
+
+class EmbeddedLedger:
+    """An open ledger. Use `open`; close it, or use it as a context manager.
+
+    `state` is the kernel's, as of the last applied block; nothing may be asked of it while `apply`
+    runs.
+    """
+
+    def __init__(
+        self, directory: Path, genesis: Genesis, journal: Journal, state: kernel.State
+    ) -> None:
+        self.directory = directory
+        self.genesis = genesis
+        self.journal = journal
+        self.state = state
+        self.read_only = False
+        self.replayed_bytes = 0
+        """How much of the journal was replayed when this ledger was opened."""
+        self._ring: KeyRing | None = None
+
+    @classmethod
+    def open(cls, directory: Path, *, read_only: bool = False) -> Self:
+        """Open the ledger in a directory, replaying what its newest snapshot does not have.
+
+        Raises NoLedger, EngineError, and the journal's errors (damaged, locked).
+        """
+        genesis = read_genesis(directory)
+        journal = Journal.open(directory / JOURNAL, genesis.ledger_id(), read_only=read_only)
+        try:
+            ledger = cls(directory, genesis, journal, _restored(genesis, journal))
+            ledger.read_only = read_only
+            ledger._replay()
+        except BaseException:
+            journal.close()
+            raise
+        return ledger
+
+    def _replay(self) -> None:
+        for entry in self.journal.entries(self.state.height + 1):
+            self.state, result = kernel.apply_block(self.state, entry.block)
+            self.replayed_bytes += entry.header.frame_bytes
+            if result.app_hash != entry.header.app_hash:
+                raise EngineError(
+                    f"block {entry.block.height} gives another app hash than the journal has",
+                    "run `tieout audit`; restore the ledger from a copy",
+                )
+
+    # ------------------------------------------------------------------ where it stands
+
+    @property
+    def height(self) -> int:
+        """Height of the last applied block; 0 before the first."""
+        return self.state.height
+
+    @property
+    def time_us(self) -> int:
+        """Time of the last applied block (µs UTC); 0 before the first."""
+        return self.state.time_us
+
+    @property
+    def ring(self) -> KeyRing:
+        """The private keys beside the ledger. Raises EngineError when they are not there."""
+        if self._ring is None:
+            self._ring = read_keys(self.directory, self.genesis)
+        return self._ring
+
+    def agreement(self, name: str) -> Agreement | None:
+        """The newest version in force of an agreement; None when there is none."""
+        book = self.state.newest.get(name)
+        return None if book is None else book.agreement
+
+    def agreement_names(self) -> list[str]:
+        """Names of all agreements in force, in the order in which they came into force."""
+        return list(self.state.newest)
+
+    def party(self, name: str) -> int:
+        """The number of a party. Raises EngineError when genesis does not name it."""
+        for party in self.genesis.parties:
+            if party.name == name:
+                return party.number
+        known = ", ".join(party.name for party in self.genesis.parties)
+        raise EngineError(
+            f"'{name}' is not a party of this ledger",
+            f"its parties are: {known}. Begin another ledger with --ledger DIR",
+        )
+
+    def publisher(self, party: int, stream: int = 0) -> Publisher:
+        """A publisher that goes on with the first number that the ledger has not seen."""
+        known = self.state.streams.get((party, stream))
+        return Publisher(self.ring, party, stream, 1 if known is None else known.highest_used + 1)
+
+    # ------------------------------------------------------------------ writing
+
+    def apply(self, items: Sequence[Item], time_us: int) -> BlockResult:
+        """Apply a block of items and write it. It is not durable before `sync` has returned.
+
+        Raises BlockError for a time before that of the last block; JournalFailed and anything else
+        leaves this ledger unusable: open it again.
+        """
+        block = Block(self.state.height + 1, time_us, tuple(items))
+        self.state, result = kernel.apply_block(self.state, block)
+        self.journal.append(block, result)
+        return result
+
+    def sync(self) -> None:
+        """Make everything that was applied durable. Raises JournalFailed."""
+        self.journal.sync()
+
+    def operate(
+        self,
+        party: int,
+        kind: OperationKind,
+        purpose: Purpose,
+        body: Body,
+        time_us: int,
+        person: str | None = None,
+    ) -> BlockResult:
+        """Sign one operation, apply it in a block of its own, and make it durable.
+
+        Raises Refused when the rules refuse it.
+        """
+        signed = self.publisher(party).operation(kind, purpose, body, person)
+        result = self.apply([signed], time_us)
+        self.sync()
+        outcome = result.items[0].outcome
+        if outcome is not ItemOutcome.ACCEPTED:
+            raise Refused(kind.name.lower().replace("_", " "), outcome.name.lower())
+        return result
+
+    def enact(self, agreement: Agreement, time_us: int) -> None:
+        """Put an agreement into force; each role is held by the party of that name.
+
+        Nothing happens when this very version is in force. Raises EngineError when another text has
+        its number, or a role has no party.
+        """
+        newest = self.agreement(agreement.name)
+        if newest is not None and newest.hash == agreement.hash:
+            return
+        if newest is not None and agreement.version != newest.version + 1:
+            raise EngineError(
+                f"version {newest.version} of {agreement.name} is in force on this ledger and says"
+                f" something else than this version {agreement.version}",
+                f"give the changed agreement version = {newest.version + 1},"
+                " or begin another ledger with --ledger DIR",
+            )
+        holders = [self.party(role) for role in agreement.roles]
+        body = Enact(agreement.canonical, tuple((party,) for party in holders))
+        items = [
+            self.publisher(party).operation(OperationKind.ENACT, Purpose.GOVERN, body)
+            for party in sorted(set(holders))
+        ]
+        result = self.apply(items, time_us)
+        self.sync()
+        in_order = (ItemOutcome.ACCEPTED, ItemOutcome.NO_EFFECT)
+        for item in result.items:
+            if item.outcome not in in_order:
+                raise Refused(f"agreement {agreement.name}", item.outcome.name.lower())
+
+    # ------------------------------------------------------------------ closing
+
+    def snapshot(self) -> Path:
+        """Write the state after the last durable block, so that the next start is quick."""
+        self.sync()
+        return self.journal.snapshot_writer(kernel.dump(self.state)).finish()
+
+    def close(self) -> None:
+        """Sync, and write a snapshot when this start had to replay much."""
+        try:
+            if not self.read_only and self.replayed_bytes > SNAPSHOT_AFTER_BYTES:
+                self.snapshot()
+        finally:
+            self.journal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self.journal.close()
+
+
+def _restored(genesis: Genesis, journal: Journal) -> kernel.State:
+    """The state of the newest snapshot that is sound, or the state before the first block."""
+    index_key = secrets.token_bytes(32)
+    loaded = journal.load_snapshot()
+    if loaded is None:
+        return kernel.initial_state(genesis, index_key)
+    state = kernel.load(genesis, loaded.parts, index_key)
+    if kernel.app_hash(state) != loaded.app_hash:
+        raise EngineError(
+            f"the snapshot of block {loaded.height} is of another state than the journal's",
+            "delete the snapshots; the ledger is then replayed from its first block",
+        )
+    return state
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    handle = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,129 @@
+"""Proofs of an embedded ledger: checkpoints, evidence packs and certificates, signed by its operator."""
+
+from functools import cached_property
+
+import numpy as np
+
+from tieout import kernel
+from tieout.engines.embedded.ledger import EmbeddedLedger
+from tieout.engines.errors import EngineError
+from tieout.evidence.breaklist import BreakLine, lines_of
+from tieout.evidence.certificate import (
+    STANDING_DTYPE,
+    Certificate,
+    CutoffContent,
+    CutoffRange,
+    build_certificate,
+)
+from tieout.evidence.checkpoint import SignedCheckpoint, make_checkpoint
+from tieout.evidence.pack import build_pack
+from tieout.evidence.reader import JournalReader
+from tieout.merkle import lanes
+from tieout.wire.codes import EventKind, Purpose
+from tieout.wire.ed25519 import SigningKey
+from tieout.wire.operations import CloseCutoff, parse_operation
+
+
+class LedgerProofs:
+    """What can be proven of a ledger as of its last durable block.
+
+    The ledger must not be written while this is used. Raises the journal's errors, and EngineError
+    when the operator's key is not there.
+    """
+
+    def __init__(self, ledger: EmbeddedLedger) -> None:
+        self._ledger = ledger
+        self._reader = JournalReader(ledger.journal, ledger.genesis)
+
+    @cached_property
+    def checkpoint(self) -> SignedCheckpoint:
+        """A checkpoint of the ledger as it stands."""
+        _, key = self._operator_key()
+        return make_checkpoint(self._reader.checkpoint(), [(self._ledger.genesis.operator, key)])
+
+    @cached_property
+    def _cutoffs_us(self) -> dict[str, list[int]]:
+        """Times of the cut-offs that were closed, by agreement, each once."""
+        cutoffs_us: dict[str, list[int]] = {}
+        for entry in self._ledger.journal.entries():
+            events = entry.result.events
+            for index in events["item"][events["kind"] == EventKind.CUTOFF_CLOSED].tolist():
+                body = parse_operation(entry.block.items[index]).body
+                if isinstance(body, CloseCutoff):
+                    times_us = cutoffs_us.setdefault(body.agreement, [])
+                    if not times_us or times_us[-1] != body.cutoff_us:
+                        times_us.append(body.cutoff_us)
+        return cutoffs_us
+
+    def pack(self, agreement: str, originator: int, transaction_id: str) -> bytes:
+        """The evidence pack of a transaction, with its place in the last certificate, if any.
+
+        Raises MissingError when the ledger has no such transaction.
+        """
+        certificate = self.certificate(agreement) if agreement in self._cutoffs_us else None
+        return build_pack(
+            self._reader, self.checkpoint, agreement, originator, transaction_id, certificate
+        )
+
+    def certificate(self, agreement: str, cutoff_us: int | None = None) -> Certificate:
+        """The certificate of a cut-off (the last one without `cutoff_us`), as of now.
+
+        Raises EngineError when no such cut-off was closed.
+        """
+        times_us = self._cutoffs_us.get(agreement, [])
+        if not times_us or (cutoff_us is not None and cutoff_us not in times_us):
+            raise EngineError(
+                f"no such cut-off of {agreement} was closed on this ledger",
+                "close one with `tieout reconcile`",
+            )
+        place = len(times_us) - 1 if cutoff_us is None else times_us.index(cutoff_us)
+        previous_us = times_us[place - 1] if place else None
+        content = self._content(CutoffRange(agreement, times_us[place], previous_us))
+        number, key = self._operator_key()
+        operator = self._ledger.genesis.operator
+        return build_certificate(
+            self._ledger.genesis,
+            self.checkpoint,
+            content,
+            [(operator, number, key)],
+            lanes.rows_root,
+        )
+
+    def _operator_key(self) -> tuple[int, SigningKey]:
+        return self._ledger.ring.signer(self._ledger.genesis.operator, Purpose.CHECKPOINT)
+
+    def _content(self, cutoff: CutoffRange) -> CutoffContent:
+        state = self._ledger.state
+        books = [book for book in state.books if book.agreement.name == cutoff.agreement]
+        parts = [np.zeros(0, STANDING_DTYPE)]
+        for book in books:
+            standings = kernel.standings(book)
+            part = np.zeros(len(standings), STANDING_DTYPE)
+            for name in ("transaction_id", "originator", "status", "last_leaf"):
+                part[name] = standings[name]
+            opened_us = standings["opened_us"]
+            covered = opened_us <= cutoff.cutoff_us
+            if cutoff.previous_us is not None:
+                covered &= opened_us > cutoff.previous_us
+            parts.append(part[covered])
+        own, older = self._break_lines(cutoff)
+        return CutoffContent(
+            cutoff=cutoff,
+            versions=tuple((book.agreement.version, book.agreement.hash) for book in books),
+            standings=np.concatenate(parts),
+            breaks=own,
+            carried_forward=older,
+        )
+
+    def _break_lines(self, cutoff: CutoffRange) -> tuple[list[BreakLine], list[BreakLine]]:
+        """Open breaks of the transactions that the cut-off covers, and of older ones."""
+        state = self._ledger.state
+        agreements = {book.number: book.agreement for book in state.books}
+        own, older = [], []
+        for row in kernel.breaks(state, cutoff.agreement):
+            found = kernel.transaction(state, cutoff.agreement, row.originator, row.transaction_id)
+            if found is not None and cutoff.is_after(found.opened_us):
+                older.append(row)
+            elif found is not None and cutoff.covers(found.opened_us):
+                own.append(row)
+        return lines_of(agreements, own), lines_of(agreements, older)
