@@ -6,8 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tieout.cli.files import read_agreement
-from tieout.cli.output import print_json
 from tieout.cli.outcome import Outcome
+from tieout.cli.output import print_json
 
 
 def check(file: Path, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
@@ -19,6 +19,7 @@ def check(file: Path, *, json: Annotated[bool, Parameter(negative="")] = False) 
         The agreement (TOML).
     json
         Print name, version, hash and the explanation as JSON.
+
     """
     from tieout.agreement.explain import explain
 

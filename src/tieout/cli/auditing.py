@@ -13,20 +13,17 @@ from tieout.wire.block import Block, BlockResult
 
 
 def audit_ledger(directory: Path, certificates: list[bytes], *, quiet: bool) -> AuditReport:
-    """Audit the ledger in a directory. Raises NoLedger, and JournalDamaged when nothing can be read."""
+    """Audit the ledger in a directory. Raises NoLedger, and JournalDamaged naming the block."""
     genesis = read_genesis(directory)
     checked = check_journal(directory / JOURNAL, genesis.ledger_id())
     if checked.damages:
         raise checked.damages[0]
-    with Journal.open(directory / JOURNAL, genesis.ledger_id(), read_only=True) as journal:
-        with Progress("auditing", journal.durable.height, quiet=quiet) as progress:
-            return audit(
-                _kept(journal),
-                genesis,
-                Held(certificates=certificates),
-                progress.reach,
-                lanes.rows_root,
-            )
+    with (
+        Journal.open(directory / JOURNAL, genesis.ledger_id(), read_only=True) as journal,
+        Progress("auditing", journal.durable.height, quiet=quiet) as progress,
+    ):
+        held = Held(certificates=certificates)
+        return audit(_kept(journal), genesis, held, progress.reach, lanes.rows_root)
 
 
 def _kept(journal: Journal) -> Iterator[tuple[Block, BlockResult]]:

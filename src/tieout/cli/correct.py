@@ -42,6 +42,7 @@ def list_adjustments(
         Also those that are verified, refused, superseded or failed.
     json
         Print them as JSON.
+
     """
     with open_ledger(ledger) as opened:
         names = chosen_agreements(opened, agreement)
@@ -136,6 +137,7 @@ def approve(
         The ledger's directory.
     json
         Print the entry afterwards as JSON.
+
     """
     return _step(ledger, adjustment, person, OperationKind.APPROVE, "", as_json=json)
 
@@ -162,6 +164,7 @@ def refuse(
         The ledger's directory.
     json
         Print the entry afterwards as JSON.
+
     """
     return _step(ledger, adjustment, person, OperationKind.REFUSE, reason, as_json=json)
 

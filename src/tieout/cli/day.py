@@ -1,14 +1,16 @@
 """One run of `tieout reconcile`, from the files to the breaks.
 
-The order is the promise: every header is read before anything is written; the mark of the run comes before its first block; a receipt comes
-after its block is on disk; the cut-off is closed last, once. So the same command after a crash goes on where the ledger stands, and run again on the same files it
-changes nothing.
+The order is the promise: every header is read before anything is written; the mark of the run
+comes before its first block; a receipt comes after its block is on disk; the cut-off is closed
+last, once. So the same command after a crash goes on where the ledger stands, and run again on
+the same files it changes nothing.
 """
 
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -17,7 +19,7 @@ import msgspec
 from tieout import kernel
 from tieout.agreement.model import Agreement
 from tieout.cli.filing import FiledRole, RoleFiles, check_headers, write_refusals
-from tieout.cli.intake import Rows, cut, side_by_side
+from tieout.cli.intake import cut, side_by_side
 from tieout.cli.opening import guarded
 from tieout.cli.outcome import Failure
 from tieout.cli.output import print_json, say
@@ -37,7 +39,7 @@ US: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for on the command line, checked. Roles are indices; times microseconds UTC."""
+    """What was asked for on the command line, checked. Roles are indices, times µs UTC."""
 
     agreement: Agreement
     files: dict[int, list[Path]]
@@ -124,7 +126,7 @@ def _reconcile(request: Request, inputs: list[RoleFiles], started: int) -> _Run:
 
 
 def _begin(request: Request, ledger: EmbeddedLedger, started: int) -> int:
-    """The time of all blocks of this run: that of an unfinished one, or what was asked for, or now."""
+    """The time of all blocks of this run: as asked for, or of an unfinished run, or now."""
     name, version = request.agreement.name, request.agreement.version
     mark = read_mark(request.ledger)
     if request.cutoff_us is not None:
@@ -174,9 +176,12 @@ def _publish(run: _Run, on_durable: Callable[[tuple[Receipt, ...]], None]) -> bo
 
 
 def _prepared(run: _Run) -> Iterator[list[_Prepared]]:
-    """Batches of all roles in turn. On a ledger without this agreement's records they are signed by the readers' threads."""
+    """Batches of all roles in turn.
+
+    On a ledger without records of this agreement the readers' threads sign them.
+    """
     if run.is_first:
-        yield from side_by_side([lambda role=role: _signed(run, role) for role in run.roles])
+        yield from side_by_side([partial(_signed, run, role) for role in run.roles])
         return
     for role in run.roles:
         publisher = run.ledger.publisher(run.ledger.party(role.name))
@@ -193,7 +198,7 @@ def _signed(run: _Run, role: FiledRole) -> Iterator[_Prepared]:
 
 
 def _withdrawals(run: _Run) -> Iterator[bytes]:
-    """List what is on the ledger and no longer in the files; withdraw it where that was asked for."""
+    """List what is on the ledger and no longer in the files; withdraw it where that was asked."""
     for role in [] if run.is_first else run.roles:
         reviser = Reviser(run.ledger, run.request.agreement, role)
         gone = reviser.vanished()
@@ -220,7 +225,7 @@ def _close(run: _Run, *, published: bool) -> None:
 
 
 class _receipts:  # noqa: N801 - used like a function
-    """Appends one line of JSON for each durable batch to a file, at once; nothing without a file."""
+    """Appends a line of JSON for each durable batch to a file, at once; nothing without one."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path

@@ -17,7 +17,7 @@ def demo(
     ledger: Path | None = None,
     json: Flag = False,
 ) -> int:
-    """Show a seeded, made-up fund day: published live on an accelerated clock, broken, adjusted, verified.
+    """Show a made-up fund day, published live on an accelerated clock, adjusted and verified.
 
     Parameters
     ----------
@@ -29,6 +29,7 @@ def demo(
         Where to keep the ledger and the three parties' books; a temporary directory otherwise.
     json
         Print the summary as JSON.
+
     """
     from tieout.demo.run import run_demo
 

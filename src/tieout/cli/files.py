@@ -30,7 +30,7 @@ def read_agreement(path: Path) -> Agreement:
 def role_files(
     pairs: tuple[str, ...], agreement: Agreement, what: str = "ROLE=FILE"
 ) -> dict[int, list[Path]]:
-    """The files of each role (by index), in the order given. Raises Failure for a pair that does not fit."""
+    """The files of each role (by index), in the order given. Raises Failure for an unfit pair."""
     files: dict[int, list[Path]] = {}
     for pair in pairs:
         role, separator, name = pair.partition("=")

@@ -101,10 +101,10 @@ class FiledRole:
 
 
 def write_refusals(path: Path | None, roles: list[FiledRole]) -> list[Path]:
-    """Write the refused rows so that each file can be mended and reconciled again; the files written.
+    """Write refused rows so that they can be mended and reconciled again; the files written.
 
-    Rows of one role and one header go to `path`. Where several have refused rows, each gets a file of its own beside it, with the
-    role in its name.
+    Rows of one role and one header go to `path`. Where several have refused rows, each gets a
+    file of its own beside it, with the role in its name.
     """
     if path is None:
         return []

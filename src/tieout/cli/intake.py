@@ -1,10 +1,12 @@
 """Reading several roles' files side by side, in batches, in an order that is always the same.
 
-The problem: reading, salting, hashing and signing take longer than applying, and two cores are there. The model: one thread a role
-prepares its batches into a short queue; the caller takes one batch of each role in turn, so the order of the
-ledger does not depend on which thread was faster, and the records of one transaction arrive near each other when the files are sorted alike.
+The problem: reading, salting, hashing and signing take longer than applying, and two cores are
+there. The model: one thread a role prepares its batches into a short queue; the caller takes one
+batch of each role in turn, so the order of the ledger does not depend on which thread was faster,
+and the records of one transaction arrive near each other when the files are sorted alike.
 
-Threads end when they are exhausted, when the caller stops, or with the error that stopped them, which the caller then gets.
+Threads end when they are exhausted, when the caller stops, or with the error that stopped them,
+which the caller then gets.
 """
 
 import queue
@@ -21,11 +23,11 @@ Rows = NDArray[np.uint8]
 Prepared = TypeVar("Prepared")
 
 QUEUED_BATCHES: Final = 16
-"""Batches that wait a role: about 20 MB, so that a slow role does not make a fast one fill the memory."""
+"""Batches that wait, a role: about 20 MB, so that a fast role does not fill the memory."""
 
 
 def cut(chunks: Iterable[Rows], size: int = MAX_BATCH_ROWS) -> Iterator[Rows]:
-    """The same rows in pieces of exactly `size`, the last one shorter. Every piece is contiguous and writable."""
+    """The same rows in pieces of `size`, the last one shorter; each contiguous and writable."""
     rest: list[Rows] = []
     held = 0
     for chunk in chunks:
@@ -85,7 +87,7 @@ class _Lane(Generic[Prepared]):
 def side_by_side(
     sources: list[Callable[[], Iterator[Prepared]]],
 ) -> Iterator[list[Prepared]]:
-    """One batch of each source in turn, as long as any source has one; sources run in their own threads."""
+    """One batch of each source in turn, as long as any has one; each runs in its own thread."""
     stop = threading.Event()
     lanes = [_Lane(source, stop) for source in sources]
     open_lanes = list(lanes)

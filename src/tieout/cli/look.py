@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from tieout import kernel
 from tieout.cli.opening import (
     DEFAULT_LEDGER,
     chosen_agreements,
@@ -44,6 +43,7 @@ def breaks(
         Only breaks under this agreement.
     json
         Print them as JSON.
+
     """
     with open_ledger(ledger) as opened:
         names = chosen_agreements(opened, agreement)
@@ -86,7 +86,7 @@ def show(
     originator: int = 0,
     json: Flag = False,
 ) -> int:
-    """Tell the story of one transaction: who said what when, the verdict with its rules, alarm, correcting entries.
+    """Tell the story of one transaction: who said what when, verdict, alarm, correcting entries.
 
     Parameters
     ----------
@@ -95,11 +95,13 @@ def show(
     ledger
         The ledger's directory.
     agreement
-        The agreement under which it was published; found by itself where the id stands under one only.
+        The agreement under which it was published; found by itself where the id stands under one
+        only.
     originator
         The party in whose numbering the id counts; 0 when ids are shared by all.
     json
         Print it as JSON.
+
     """
     report = guarded(lambda: _report(ledger, agreement, originator, transaction))
     if json:

@@ -1,7 +1,8 @@
 """`tieout`: the commands, and what their exit codes mean.
 
-Commands are registered by name and imported when they are called: `tieout verify` must start without the compiled kernel.
-Exit codes: 0 all tied out and nothing refused; 1 breaks remain, rows were refused, or a check failed; 2 nothing could be done.
+Commands are registered by name and imported when they are called: `tieout verify` must start
+without the compiled kernel. Exit codes: 0 all tied out and nothing refused; 1 breaks remain, rows
+were refused, or a check failed; 2 nothing could be done.
 """
 
 import sys

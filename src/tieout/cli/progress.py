@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Shows how much of `total` is done. Nothing is shown, and nothing loaded, without a terminal."""
+    """Shows how much of `total` is done; shows and loads nothing without a terminal."""
 
     def __init__(self, what: str, total: int, *, quiet: bool = False) -> None:
         self._what = what

@@ -1,6 +1,7 @@
 """`tieout evidence`, `verify`, `audit`, `certificate`: what convinces a stranger.
 
-`verify` loads neither the compiled rules nor the journal; it needs the file, and the genesis that is trusted.
+`verify` loads neither the compiled rules nor the journal; it needs the file, and the genesis that
+is trusted.
 """
 
 from pathlib import Path
@@ -39,9 +40,11 @@ def evidence(
     ledger
         The ledger's directory.
     agreement
-        The agreement under which it was published; found by itself where the id stands under one only.
+        The agreement under which it was published; found by itself where the id stands under one
+        only.
     originator
         The party in whose numbering the id counts; 0 when ids are shared by all.
+
     """
     from tieout.cli.opening import find_transaction, guarded, open_ledger
     from tieout.engines.embedded.proving import LedgerProofs
@@ -65,9 +68,11 @@ def verify(file: Path, *, trust: Path | None = None, json: Flag = False) -> int:
     file
         The evidence pack or certificate.
     trust
-        The genesis that you trust; every party has one. Without it the file is only checked against itself, and the exit code is 1.
+        The genesis that you trust; every party has one. Without it the file is only checked
+        against itself, and the exit code is 1.
     json
         Print the result as JSON.
+
     """
     from tieout.evidence.errors import EvidenceError
 
@@ -137,7 +142,7 @@ def certificate(
     cutoff: str | None = None,
     json: Flag = False,
 ) -> int:
-    """Write the tie-out certificate of a cut-off. Exit code 1 when something in it does not tie out.
+    """Write the tie-out certificate of a cut-off. Exit code 1 when something does not tie out.
 
     Parameters
     ----------
@@ -151,6 +156,7 @@ def certificate(
         The time of the cut-off (ISO 8601); the last one otherwise.
     json
         Print the certificate itself.
+
     """
     from tieout.cli.opening import guarded, one_agreement, open_ledger
     from tieout.cli.reconcile import cutoff_us_of
@@ -197,6 +203,7 @@ def audit(
         A certificate of this ledger that somebody kept elsewhere; may be repeated.
     json
         Print the result as JSON.
+
     """
     from tieout.cli.auditing import audit_ledger
     from tieout.cli.opening import guarded

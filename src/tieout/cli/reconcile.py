@@ -1,4 +1,4 @@
-"""`tieout reconcile`: publish files as signed batches, close the cut-off, say what does not tie out."""
+"""`tieout reconcile`: publish files as signed batches, close the cut-off, list the breaks."""
 
 from pathlib import Path
 from typing import Annotated
@@ -29,15 +29,17 @@ def reconcile(
 ) -> int:
     """Reconcile files of several roles against one agreement.
 
-    Publishes the files as signed batches to the ledger, closes the cut-off, and lists what does not tie out. Run it again with
-    mended files: unchanged rows are skipped, changed ones are published as the next revision.
+    Publishes the files as signed batches to the ledger, closes the cut-off, and lists what does
+    not tie out. Run it again with mended files: unchanged rows are skipped, changed ones are
+    published as the next revision.
 
     Parameters
     ----------
     agreement
         The agreement (TOML).
     files
-        ROLE=FILE pairs. A role named twice: its files are read one after the other. A role without a file: its records are missing.
+        ROLE=FILE pairs. A role named twice: its files are read one after the other. A role
+        without a file: its records are missing.
     mapping
         ROLE=FILE: how that role's columns are to be read (TOML, docs/mapping.md). May be repeated.
     ledger
@@ -49,11 +51,13 @@ def reconcile(
     receipts
         Where to append one line for each durable batch.
     cutoff
-        The time of the cut-off and of all blocks of this run (ISO 8601); the start of the run otherwise.
+        The time of the cut-off and of all blocks of this run (ISO 8601); the start of the run
+        otherwise.
     withdraw
         Withdraw records that are on the ledger and no longer in the files.
     json
         Print the result as JSON.
+
     """
     stated = read_agreement(agreement)
     by_role = role_files(files, stated)

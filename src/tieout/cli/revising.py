@@ -1,8 +1,9 @@
 """Files against a ledger that has records already: what is new, what changed, what is gone.
 
-Unchanged rows are skipped. A changed row becomes the next revision of its record. Which records are *gone* cannot be read off a file alone: yesterday's
-records are not in today's file, and nobody wants to withdraw them. So a file is taken to speak for a cut-off when it has at least half of the role's
-records that were opened with it; what it does not have of those is gone.
+Unchanged rows are skipped. A changed row becomes the next revision of its record. Which records
+are *gone* cannot be read off a file alone: yesterday's records are not in today's file, and
+nobody wants to withdraw them. So a file is taken to speak for a cut-off when it has at least half
+of the role's records that were opened with it; what it does not have of those is gone.
 """
 
 from collections.abc import Iterator
@@ -90,7 +91,7 @@ class Reviser:
         return Refused(
             int(line),
             "transaction_id",
-            f"{transaction_id} was opened under another version of the agreement, and stays with it;"
+            f"{transaction_id} was opened under another version of the agreement and stays with it:"
             " reconcile it with that version",
             transaction_id,
         )

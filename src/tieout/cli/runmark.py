@@ -1,7 +1,8 @@
-"""The mark of a run that is under way: with which time it began, so that it is resumed with the same one.
+"""The mark of a run that is under way: its time, so that it is resumed with the same one.
 
-All blocks of a `tieout reconcile` carry the run's time. When the process dies, the same command finds the mark and goes on with that time; rows
-that are on the ledger already are skipped as unchanged, so nothing is published twice.
+All blocks of a `tieout reconcile` carry the run's time. When the process dies, the same command
+finds the mark and goes on with that time; rows that are on the ledger already are skipped as
+unchanged, so nothing is published twice.
 """
 
 import os
@@ -22,7 +23,7 @@ class RunMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_mark(directory: Path) -> RunMark | None:
-    """The mark of an unfinished run; None when there is none, or when it was never completely written."""
+    """The mark of an unfinished run; None when there is none, or it was never wholly written."""
     try:
         return msgspec.json.decode((directory / RUN_FILE).read_bytes(), type=RunMark)
     except (FileNotFoundError, msgspec.MsgspecError):

@@ -2,11 +2,14 @@
 
 Two ways in, with one promise: nobody gets a receipt before the block is on disk.
 
-- `GroupCommit` for callers that wait for each answer. Whoever comes first takes everything that waits into one block and syncs it;
-  those who came meanwhile find their answer when it is their turn. A single caller pays two locks that nobody holds.
-- `Pipeline` for a stream: the next block is applied while the one before it is synced by a second thread.
+- `GroupCommit` for callers that wait for each answer. Whoever comes first takes everything that
+  waits into one block and syncs it; those who came meanwhile find their answer when it is their
+  turn. A single caller pays two locks that nobody holds.
+- `Pipeline` for a stream: the next block is applied while the one before it is synced by a second
+  thread.
 
-A failure to apply or to sync ends both for good: the ledger has to be opened again, and what was receipted is there.
+A failure to apply or to sync ends both for good: the ledger has to be opened again, and what was
+receipted is there.
 """
 
 import threading
@@ -34,7 +37,7 @@ class _Ticket:
 
 
 class GroupCommit:
-    """Submit single items from any number of threads; each call returns once its item is durable."""
+    """Takes single items from any number of threads; each call returns once its item is durable."""
 
     def __init__(self, ledger: "EmbeddedLedger", clock: Callable[[], int]) -> None:
         """`clock` gives microseconds UTC; block times never run backwards even if it does."""

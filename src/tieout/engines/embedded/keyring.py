@@ -1,7 +1,8 @@
 """The private keys that a ledger directory holds, and the genesis that names their public halves.
 
-A single firm that reconciles its own systems plays all parties, so one file beside the ledger holds every key; it
-is written with mode 0600 and says of itself that it is for testing. A consortium's node holds its own party's keys only.
+A single firm that reconciles its own systems plays all parties, so one file beside the ledger
+holds every key; it is written with mode 0600 and says of itself that it is for testing. A
+consortium's node holds its own party's keys only.
 """
 
 import os
@@ -99,7 +100,7 @@ def found_parties(names: Sequence[str], created_us: int, ledger: str) -> tuple[G
     )
     return genesis, StoredKeys(
         format=1,
-        note="Test keys, made with the ledger beside this file. Whoever reads them can sign for everybody.",
+        note="Test keys, made with this ledger. Whoever reads them can sign for everybody.",
         salt_secret=secrets.token_hex(32),
         keys=tuple(stored),
     )

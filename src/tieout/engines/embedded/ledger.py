@@ -7,8 +7,8 @@ DIR/journal/        segments, index, snapshots
 ```
 
 The commit point: a block is applied, framed into the journal, and synced; a receipt, or a read by
-anybody else, comes after that. What was applied but not synced when the process dies did not happen;
-opening replays what the journal has through the same `apply_block`.
+anybody else, comes after that. What was applied but not synced when the process dies did not
+happen; opening replays what the journal has through the same `apply_block`.
 
 One writer at a time. `apply` and `sync` may be called from two threads, each from one of them
 (`commit.Pipeline`).
@@ -42,7 +42,7 @@ from tieout.wire.operations import Body, Enact
 GENESIS_FILE: Final = "genesis.json"
 JOURNAL: Final = "journal"
 SNAPSHOT_AFTER_BYTES: Final = 64 * 1024 * 1024
-"""Replaying more than this at start takes longer than half a second: then a snapshot is worth it."""
+"""Replaying more than this takes about half a second: then a snapshot is worth it."""
 
 Item = bytes | memoryview
 

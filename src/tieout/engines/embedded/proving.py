@@ -1,4 +1,4 @@
-"""Proofs of an embedded ledger: checkpoints, evidence packs and certificates, signed by its operator."""
+"""Proofs of an embedded ledger, signed by its operator: checkpoints, packs, certificates."""
 
 from functools import cached_property
 

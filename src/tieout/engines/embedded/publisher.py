@@ -1,7 +1,7 @@
 """What a party does before the ledger sees its records: salt the rows, take their root, sign.
 
-A publisher numbers the batches and operations of one (party, stream) without holes. Which number comes next after a restart is what the
-ledger says was not used yet.
+A publisher numbers the batches and operations of one (party, stream) without holes. Which number
+comes next after a restart is what the ledger says was not used yet.
 """
 
 from typing import Final
@@ -24,7 +24,7 @@ NO_END_US: Final = (1 << 62) - 1
 
 
 class Publisher:
-    """Signs for one party on one stream. Not safe for concurrent use: numbers are taken in order."""
+    """Signs for one party on one stream. For one thread: numbers are taken in order."""
 
     def __init__(self, ring: KeyRing, party: int, stream: int, next_sequence: int) -> None:
         """`next_sequence` ≥ 1 is the first number this publisher uses."""
@@ -35,7 +35,7 @@ class Publisher:
         self._ledger_id = ring.genesis.ledger_id()
 
     def batch(self, agreement: Agreement, role: int, rows: NDArray[np.uint8]) -> bytes:
-        """A signed batch of `rows` (uint8[n, row_bytes], n ≤ 10,000). Salts are written into `rows`."""
+        """A signed batch of `rows` (uint8[n, row_bytes], n ≤ 10,000), which get their salts."""
         count, row_bytes = rows.shape
         sequence = self._take()
         key_number, key = self._ring.signer(self.party, Purpose.PUBLISH)
@@ -61,7 +61,7 @@ class Publisher:
             row_bytes=row_bytes,
             rows_root=rows_root(rows),
         )
-        return sign_batch(key, header, memoryview(rows).cast("B"))
+        return sign_batch(key, header, rows.reshape(-1).data)
 
     def operation(
         self, kind: OperationKind, purpose: Purpose, body: Body, person: str | None = None
