@@ -46,6 +46,7 @@ from tieout.wire.operations import (
 
 _EVENT: Final = struct.Struct("<BBBBHHIIQ")
 _KEY: Final = struct.Struct(f"<{ID_BYTES}sHB")
+MAX_ORIGINATOR: Final = 0xFFFF
 _MAX_DETAIL: Final = 255
 
 _STEPS: Final = {
@@ -96,7 +97,7 @@ def apply_operation(state: State, operation: Operation, speaker: Speaker) -> Ite
         return _confirm(state, found, body, speaker)
     if isinstance(body, Acknowledge):
         return _acknowledge(state, found, body, speaker)
-    if body.role >= len(found.book.holders):
+    if not 0 <= body.role < len(found.book.holders):
         return ItemOutcome.UNKNOWN_ROLE
     block = found.book.role_offset(body.role)
     if found.number(block + at.PARTY, 2) != speaker.party:
@@ -148,7 +149,12 @@ def _find(state: State, body: AboutTransaction) -> Found | ItemOutcome:
     """The transaction at stage 0, else the check that refuses the operation."""
     if body.agreement not in state.newest:
         return ItemOutcome.UNKNOWN_AGREEMENT
-    key = _KEY.pack(body.transaction_id.encode(), body.originator, 0)
+    transaction_id = body.transaction_id.encode()
+    if len(transaction_id) > ID_BYTES or b"\0" in transaction_id:
+        return ItemOutcome.UNKNOWN_TRANSACTION
+    if not 0 <= body.originator <= MAX_ORIGINATOR:
+        return ItemOutcome.UNKNOWN_TRANSACTION
+    key = _KEY.pack(transaction_id, body.originator, 0)
     for book in books_of(state.books, body.agreement):
         serial = book.find(key, state.index_secret)
         if serial is not None:
