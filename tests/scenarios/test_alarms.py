@@ -8,7 +8,7 @@ THREE = "[alarm]\nquorum = 3\n"
 
 
 def test_with_a_quorum_of_one_the_alarm_is_raised_at_once(rules: RuleBook) -> None:
-    """R-ALARM-1, R-ALARM-4"""
+    """R-ALARM-1, R-ALARM-4."""
     play(
         rules,
         """
@@ -28,7 +28,7 @@ def test_with_a_quorum_of_one_the_alarm_is_raised_at_once(rules: RuleBook) -> No
 
 
 def test_a_quorum_counts_the_rule_and_each_party_once(rules: RuleBook) -> None:
-    """R-ALARM-1, R-ALARM-2"""
+    """R-ALARM-1, R-ALARM-2."""
     play(
         rules,
         """
@@ -83,7 +83,7 @@ def test_an_episode_begins_anew(rules: RuleBook) -> None:
 
 
 def test_a_person_acknowledges_what_is_raised(rules: RuleBook) -> None:
-    """R-ALARM-3"""
+    """R-ALARM-3."""
     play(
         rules,
         """
@@ -108,7 +108,7 @@ def test_a_person_acknowledges_what_is_raised(rules: RuleBook) -> None:
 
 
 def test_what_was_only_found_cannot_be_acknowledged(rules: RuleBook) -> None:
-    """R-ALARM-3"""
+    """R-ALARM-3."""
     play(
         rules,
         """
@@ -121,7 +121,7 @@ def test_what_was_only_found_cannot_be_acknowledged(rules: RuleBook) -> None:
 
 
 def test_a_break_that_opens_later_raises_the_alarm_again(rules: RuleBook) -> None:
-    """R-ALARM-3"""
+    """R-ALARM-3."""
     play(
         rules,
         """

@@ -10,7 +10,7 @@ OPTIONAL = "optional = true\n"
 
 
 def test_the_authority_decides_as_soon_as_it_states_a_value(rules: RuleBook) -> None:
-    """R-BENCH-1"""
+    """R-BENCH-1."""
     play(
         rules,
         """
@@ -33,7 +33,7 @@ def test_the_authority_decides_as_soon_as_it_states_a_value(rules: RuleBook) -> 
 
 
 def test_an_authority_is_awaited_until_it_is_heard_and_never_guessed(rules: RuleBook) -> None:
-    """R-BENCH-1, R-FINAL-1"""
+    """R-BENCH-1, R-FINAL-1."""
     play(
         rules,
         """
@@ -59,7 +59,7 @@ def test_an_authority_is_awaited_until_it_is_heard_and_never_guessed(rules: Rule
 
 
 def test_an_authority_that_leaves_the_field_blank_is_undecided(rules: RuleBook) -> None:
-    """R-BENCH-1"""
+    """R-BENCH-1."""
     play(
         rules,
         """
@@ -75,7 +75,7 @@ def test_an_authority_that_leaves_the_field_blank_is_undecided(rules: RuleBook) 
 
 
 def test_a_majority_that_nobody_could_take_away_decides_early(rules: RuleBook) -> None:
-    """R-BENCH-2, R-BENCH-4"""
+    """R-BENCH-2, R-BENCH-4."""
     four = trio().replace('"bank"]', '"bank", "custodian"]')
     play(
         rules,
@@ -174,7 +174,7 @@ def test_of_two_there_is_no_majority(rules: RuleBook) -> None:
 
 
 def test_decision_leaves_it_to_people(rules: RuleBook) -> None:
-    """R-BENCH-3"""
+    """R-BENCH-3."""
     play(
         rules,
         """
@@ -191,7 +191,7 @@ def test_decision_leaves_it_to_people(rules: RuleBook) -> None:
 
 
 def test_an_authority_that_states_decides_before_the_others_have_spoken(rules: RuleBook) -> None:
-    """R-BENCH-1, R-MATCH-2"""
+    """R-BENCH-1, R-MATCH-2."""
     play(
         rules,
         """

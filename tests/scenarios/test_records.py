@@ -8,7 +8,7 @@ from tieout.testing.scenarios import play
 
 
 def test_two_records_that_agree_match(rules: RuleBook) -> None:
-    """R-KEY-1, R-STATUS-1"""
+    """R-KEY-1, R-STATUS-1."""
     play(
         rules,
         """
@@ -27,7 +27,7 @@ def test_two_records_that_agree_match(rules: RuleBook) -> None:
 
 
 def test_ids_are_compared_whole(rules: RuleBook) -> None:
-    """R-KEY-1"""
+    """R-KEY-1."""
     play(
         rules,
         """
@@ -43,7 +43,7 @@ def test_ids_are_compared_whole(rules: RuleBook) -> None:
 
 
 def test_a_withdrawal_that_comes_first_makes_what_it_withdraws_stale(rules: RuleBook) -> None:
-    """R-KEY-1, R-SAME-3"""
+    """R-KEY-1, R-SAME-3."""
     play(
         rules,
         """
@@ -60,7 +60,7 @@ def test_a_withdrawal_that_comes_first_makes_what_it_withdraws_stale(rules: Rule
 
 
 def test_the_same_row_again_is_a_repeat(rules: RuleBook) -> None:
-    """R-SAME-1"""
+    """R-SAME-1."""
     play(
         rules,
         """
@@ -78,7 +78,7 @@ def test_the_same_row_again_is_a_repeat(rules: RuleBook) -> None:
 def test_another_row_of_the_same_revision_is_a_duplicate_until_the_next_one(
     rules: RuleBook,
 ) -> None:
-    """R-SAME-2"""
+    """R-SAME-2."""
     play(
         rules,
         """
@@ -107,7 +107,7 @@ def test_another_row_of_the_same_revision_is_a_duplicate_until_the_next_one(
 
 
 def test_a_lower_revision_is_stale(rules: RuleBook) -> None:
-    """R-SAME-3"""
+    """R-SAME-3."""
     play(
         rules,
         """
@@ -121,7 +121,7 @@ def test_a_lower_revision_is_stale(rules: RuleBook) -> None:
 
 
 def test_rows_of_a_batch_are_applied_in_order(rules: RuleBook) -> None:
-    """R-ROW-2"""
+    """R-ROW-2."""
     play(
         rules,
         """
@@ -134,7 +134,7 @@ def test_rows_of_a_batch_are_applied_in_order(rules: RuleBook) -> None:
 
 
 def test_a_role_is_bound_to_the_first_party_that_speaks_for_it(rules: RuleBook) -> None:
-    """R-BIND-1"""
+    """R-BIND-1."""
     play(
         rules,
         """
@@ -167,7 +167,7 @@ def test_a_role_is_bound_to_the_first_party_that_speaks_for_it(rules: RuleBook) 
 def test_a_third_party_neither_takes_over_nor_takes_back_what_an_intruder_said(
     rules: RuleBook,
 ) -> None:
-    """R-BIND-1"""
+    """R-BIND-1."""
     play(
         rules,
         """
@@ -193,7 +193,7 @@ def test_a_third_party_neither_takes_over_nor_takes_back_what_an_intruder_said(
 
 
 def test_a_change_after_the_match_is_a_break_until_the_others_follow(rules: RuleBook) -> None:
-    """R-CHANGE-1"""
+    """R-CHANGE-1."""
     play(
         rules,
         """
@@ -219,7 +219,7 @@ def test_a_change_after_the_match_is_a_break_until_the_others_follow(rules: Rule
 
 
 def test_a_change_within_tolerance_is_told_and_closes_at_once(rules: RuleBook) -> None:
-    """R-CHANGE-1, R-KEEP-1"""
+    """R-CHANGE-1, R-KEEP-1."""
     play(
         rules,
         """
@@ -236,7 +236,7 @@ def test_a_change_within_tolerance_is_told_and_closes_at_once(rules: RuleBook) -
 
 
 def test_a_new_revision_that_says_the_same_is_no_change(rules: RuleBook) -> None:
-    """R-CHANGE-1"""
+    """R-CHANGE-1."""
     play(
         rules,
         """
@@ -258,7 +258,7 @@ def test_a_new_revision_that_says_the_same_is_no_change(rules: RuleBook) -> None
 def test_a_withdrawal_after_the_match_stays_a_break_until_the_role_states_again(
     rules: RuleBook,
 ) -> None:
-    """R-CHANGE-1, R-STATUS-1"""
+    """R-CHANGE-1, R-STATUS-1."""
     play(
         rules,
         """
@@ -279,7 +279,7 @@ def test_a_withdrawal_after_the_match_stays_a_break_until_the_role_states_again(
 
 
 def test_when_everybody_withdraws_nothing_is_left_to_explain(rules: RuleBook) -> None:
-    """R-CHANGE-1, R-STATUS-1"""
+    """R-CHANGE-1, R-STATUS-1."""
     play(
         rules,
         """
@@ -304,7 +304,7 @@ RETAINED = '[retention]\nclosed = "1h"\n'
 
 
 def test_a_closed_transaction_is_kept_for_as_long_as_agreed(rules: RuleBook) -> None:
-    """R-KEEP-1"""
+    """R-KEEP-1."""
     play(
         rules,
         """
@@ -327,7 +327,7 @@ def test_a_closed_transaction_is_kept_for_as_long_as_agreed(rules: RuleBook) -> 
 def test_what_is_broken_does_not_expire_and_is_kept_from_when_it_is_mended(
     rules: RuleBook,
 ) -> None:
-    """R-KEEP-1"""
+    """R-KEEP-1."""
     play(
         rules,
         """
@@ -350,7 +350,7 @@ def test_what_is_broken_does_not_expire_and_is_kept_from_when_it_is_mended(
 
 
 def test_what_was_never_judged_at_a_cutoff_does_not_expire(rules: RuleBook) -> None:
-    """R-KEEP-1"""
+    """R-KEEP-1."""
     play(
         rules,
         """
@@ -368,7 +368,7 @@ def version(number: int, more: str = "") -> str:
 
 
 def test_a_transaction_stays_under_the_version_that_opened_it(rules: RuleBook) -> None:
-    """R-PIN-1"""
+    """R-PIN-1."""
     play(
         rules,
         """
@@ -392,7 +392,7 @@ def test_a_transaction_stays_under_the_version_that_opened_it(rules: RuleBook) -
 
 @pytest.mark.parametrize("late", ["wrong_version", "expired"])
 def test_the_first_reason_is_the_outcome(rules: RuleBook, late: str) -> None:
-    """R-ROW-2"""
+    """R-ROW-2."""
     step = {
         "wrong_version": "seller@west T1 r1 1.00 -> wrong_version",
         "expired": "seller@west under v1 T1 r1 1.00 -> expired",

@@ -13,7 +13,7 @@ DEADLINES = '[deadlines]\nseller = "30s"\nbank = "30s"\nregistrar = "10s"\n'
 
 
 def test_a_deadline_passes_later_than_opening_plus_duration(rules: RuleBook) -> None:
-    """R-TIME-1"""
+    """R-TIME-1."""
     play(
         rules,
         """
@@ -115,7 +115,7 @@ def test_at_most_ten_thousand_deadlines_are_judged_in_a_block(rules: RuleBook) -
 
 
 def test_a_cutoff_judges_what_was_opened_up_to_its_time(rules: RuleBook) -> None:
-    """R-CUT-1"""
+    """R-CUT-1."""
     play(
         rules,
         """
@@ -140,7 +140,7 @@ def test_a_cutoff_judges_what_was_opened_up_to_its_time(rules: RuleBook) -> None
 
 
 def test_judged_twice_is_judged_once(rules: RuleBook) -> None:
-    """R-CUT-1"""
+    """R-CUT-1."""
     play(
         rules,
         """
@@ -164,7 +164,7 @@ def test_judged_twice_is_judged_once(rules: RuleBook) -> None:
 
 
 def test_a_cutoff_is_not_in_the_future_and_not_before_the_last(rules: RuleBook) -> None:
-    """R-CUT-1, R-OP-2"""
+    """R-CUT-1, R-OP-2."""
     play(
         rules,
         """
@@ -180,7 +180,7 @@ def test_a_cutoff_is_not_in_the_future_and_not_before_the_last(rules: RuleBook) 
 
 
 def test_a_cutoff_judges_all_versions_of_a_name(rules: RuleBook) -> None:
-    """R-CUT-1"""
+    """R-CUT-1."""
     play(
         rules,
         """
@@ -203,7 +203,7 @@ def test_a_cutoff_judges_all_versions_of_a_name(rules: RuleBook) -> None:
 
 
 def test_a_matched_transaction_is_judged_without_a_word(rules: RuleBook) -> None:
-    """R-CUT-1, R-KEEP-1"""
+    """R-CUT-1, R-KEEP-1."""
     play(
         rules,
         """

@@ -45,7 +45,7 @@ def number(tolerance: str) -> str:
     ],
 )
 def test_equal_values_are_within_every_tolerance(rules: RuleBook, field: str, value: str) -> None:
-    """R-TOL-1"""
+    """R-TOL-1."""
     assert ties_out(rules, field, value, value)
 
 
@@ -63,7 +63,7 @@ def test_equal_values_are_within_every_tolerance(rules: RuleBook, field: str, va
 def test_without_a_tolerance_only_equality_ties_out(
     rules: RuleBook, field: str, one: str, other: str
 ) -> None:
-    """R-TOL-1"""
+    """R-TOL-1."""
     assert not ties_out(rules, field, one, other)
 
 
@@ -106,7 +106,7 @@ def test_absolute(rules: RuleBook, limit: str, one: str, other: str, *, within: 
 def test_percent_of_the_larger(
     rules: RuleBook, percent: str, one: str, other: str, *, within: bool
 ) -> None:
-    """R-TOL-3"""
+    """R-TOL-3."""
     assert ties_out(rules, number(f'percent = "{percent}"'), one, other) is within
     assert ties_out(rules, number(f'percent = "{percent}"'), other, one) is within
 
@@ -152,7 +152,7 @@ amount = "seller"
 
 
 def test_the_base_is_what_the_named_role_states_now(rules: RuleBook) -> None:
-    """R-TOL-3"""
+    """R-TOL-3."""
     play(
         rules,
         """
@@ -175,7 +175,7 @@ def test_the_base_is_what_the_named_role_states_now(rules: RuleBook) -> None:
 
 
 def test_a_base_in_another_currency_is_none(rules: RuleBook) -> None:
-    """R-TOL-3, R-MATCH-4"""
+    """R-TOL-3, R-MATCH-4."""
     agreement = """
 name = "t"
 version = 1
@@ -225,7 +225,7 @@ BOTH = 'absolute = "0.10", percent = "1"'
     ],
 )
 def test_any_or_all(rules: RuleBook, tolerance: str, one: str, other: str, *, within: bool) -> None:
-    """R-TOL-4"""
+    """R-TOL-4."""
     assert ties_out(rules, number(tolerance), one, other) is within
 
 
@@ -240,13 +240,13 @@ def test_any_or_all(rules: RuleBook, tolerance: str, one: str, other: str, *, wi
     ],
 )
 def test_days_of_drift(rules: RuleBook, drift: int, one: str, other: str, *, within: bool) -> None:
-    """R-TOL-5"""
+    """R-TOL-5."""
     field = f'type = "date"\noptional = true\ndrift_days = {drift}\n'
     assert ties_out(rules, field, one, other) is within
 
 
 def test_differences_are_in_the_unit_of_the_field(rules: RuleBook) -> None:
-    """R-MATCH-2, R-TOL-5"""
+    """R-MATCH-2, R-TOL-5."""
     play(
         rules,
         """

@@ -29,7 +29,7 @@ compare = false
 
 
 def test_a_role_that_is_not_heard_may_still_speak(rules: RuleBook) -> None:
-    """R-FINAL-1, R-MISS-1, R-STATUS-1"""
+    """R-FINAL-1, R-MISS-1, R-STATUS-1."""
     play(
         rules,
         """
@@ -48,7 +48,7 @@ def test_a_role_that_is_not_heard_may_still_speak(rules: RuleBook) -> None:
 
 
 def test_a_role_whose_deadline_passed_in_silence_is_heard(rules: RuleBook) -> None:
-    """R-FINAL-1, R-MISS-1"""
+    """R-FINAL-1, R-MISS-1."""
     play(
         rules,
         """
@@ -62,7 +62,7 @@ def test_a_role_whose_deadline_passed_in_silence_is_heard(rules: RuleBook) -> No
 
 
 def test_nobody_is_missing_where_nobody_states(rules: RuleBook) -> None:
-    """R-MISS-1, R-STATUS-1"""
+    """R-MISS-1, R-STATUS-1."""
     play(
         rules,
         """
@@ -81,7 +81,7 @@ def test_nobody_is_missing_where_nobody_states(rules: RuleBook) -> None:
 
 
 def test_a_blank_is_missing_at_once_unless_it_is_optional(rules: RuleBook) -> None:
-    """R-MISS-2, R-MATCH-1"""
+    """R-MISS-2, R-MATCH-1."""
     play(
         rules,
         """
@@ -104,7 +104,7 @@ def test_a_blank_is_missing_at_once_unless_it_is_optional(rules: RuleBook) -> No
 
 
 def test_what_is_missing_does_not_keep_the_others_from_being_compared(rules: RuleBook) -> None:
-    """R-MISS-3"""
+    """R-MISS-3."""
     play(
         rules,
         """
@@ -122,7 +122,7 @@ def test_what_is_missing_does_not_keep_the_others_from_being_compared(rules: Rul
 
 
 def test_what_no_opening_role_has_opened_is_unexpected(rules: RuleBook) -> None:
-    """R-OPEN-1"""
+    """R-OPEN-1."""
     play(
         rules,
         """
@@ -148,7 +148,7 @@ def test_what_no_opening_role_has_opened_is_unexpected(rules: RuleBook) -> None:
 
 
 def test_one_opening_role_is_enough(rules: RuleBook) -> None:
-    """R-OPEN-1, R-MISS-1"""
+    """R-OPEN-1, R-MISS-1."""
     play(
         rules,
         """
@@ -167,7 +167,7 @@ def test_one_opening_role_is_enough(rules: RuleBook) -> None:
 def test_an_intruder_and_an_unopened_transaction_are_one_break_of_the_role(
     rules: RuleBook,
 ) -> None:
-    """R-OPEN-1, R-BIND-1"""
+    """R-OPEN-1, R-BIND-1."""
     play(
         rules,
         """
@@ -186,7 +186,7 @@ def test_an_intruder_and_an_unopened_transaction_are_one_break_of_the_role(
 
 
 def test_who_does_not_report_a_field_takes_no_part_in_it(rules: RuleBook) -> None:
-    """R-MATCH-1"""
+    """R-MATCH-1."""
     play(
         rules,
         """
@@ -202,7 +202,7 @@ def test_who_does_not_report_a_field_takes_no_part_in_it(rules: RuleBook) -> Non
 
 
 def test_each_role_outside_the_benchmark_is_a_mismatch(rules: RuleBook) -> None:
-    """R-MATCH-2"""
+    """R-MATCH-2."""
     play(
         rules,
         """
@@ -235,7 +235,7 @@ def test_without_a_benchmark_every_pair_has_to_tie_out(rules: RuleBook) -> None:
 
 
 def test_money_in_two_currencies_never_ties_out_and_has_no_difference(rules: RuleBook) -> None:
-    """R-MATCH-4"""
+    """R-MATCH-4."""
     play(
         rules,
         """
@@ -251,7 +251,7 @@ def test_money_in_two_currencies_never_ties_out_and_has_no_difference(rules: Rul
 
 
 def test_a_blank_currency_equals_only_a_blank_currency(rules: RuleBook) -> None:
-    """R-MATCH-4"""
+    """R-MATCH-4."""
     agreement = FUND.replace("length = 3", "length = 3\noptional = true\ncompare = false")
     play(
         rules,
@@ -271,7 +271,7 @@ def test_a_blank_currency_equals_only_a_blank_currency(rules: RuleBook) -> None:
 
 
 def test_a_field_that_is_not_compared_never_mismatches(rules: RuleBook) -> None:
-    """R-MATCH-1"""
+    """R-MATCH-1."""
     play(
         rules,
         """

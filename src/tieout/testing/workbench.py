@@ -141,7 +141,7 @@ class Sender:
         return number
 
     def header(
-        self, agreement: Agreement, party: int, role: int, rows: Sequence[bytes], **changes: Any
+        self, agreement: Agreement, party: int, role: int, rows: Sequence[bytes], /, **changes: Any
     ) -> BatchHeader:
         """The header of a batch as it should be, but for `changes`. Takes a number unless given."""
         if "sequence" not in changes:
@@ -165,7 +165,7 @@ class Sender:
         return replace(header, **changes)
 
     def batch(
-        self, agreement: Agreement, party: int, role: int, rows: Sequence[bytes], **changes: Any
+        self, agreement: Agreement, party: int, role: int, rows: Sequence[bytes], /, **changes: Any
     ) -> bytes:
         """A signed batch; `changes` are fields of the header."""
         header = self.header(agreement, party, role, rows, **changes)
@@ -173,7 +173,7 @@ class Sender:
         return signed + signing_key(party, header.key).sign(signed) + b"".join(rows)
 
     def operation(
-        self, party: int, kind: OperationKind, body: Body, *, key: int = SYSTEM, **changes: Any
+        self, party: int, kind: OperationKind, body: Body, /, *, key: int = SYSTEM, **changes: Any
     ) -> bytes:
         """A signed operation; `changes` are fields of it. Takes a number unless given."""
         if "sequence" not in changes:

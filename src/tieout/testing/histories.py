@@ -1,0 +1,521 @@
+"""Random histories of a ledger: what honest, careless and hostile parties might send, in blocks.
+
+A history is told step by step while the reference rules apply it, so that later steps can refer to
+what became of the earlier ones: approve what was proposed, confirm what is broken, correct what was
+accepted. The results of the reference are kept with it, ready to be compared with those of another
+implementation. Values lie where the rules have edges: a few units apart, or as large as they get.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from tieout import reference
+from tieout.agreement.model import Agreement, Field, FieldType
+from tieout.agreement.parse import parse_agreement
+from tieout.reference.adjusting import id_of, latest_adjustment
+from tieout.reference.state import State, TransactionKey
+from tieout.reference.transaction import Adjustment, Transaction
+from tieout.reference.values import amount_of
+from tieout.testing import slips
+from tieout.testing.agreements import CURRENCIES, Tree, choose_tree, to_toml
+from tieout.testing.dice import Dice
+from tieout.testing.workbench import (
+    ADA,
+    BEN,
+    BENS_OTHER_KEY,
+    START_US,
+    SYSTEM,
+    Sender,
+    row_bytes,
+    workbench_genesis,
+)
+from tieout.wire.block import Block, BlockResult
+from tieout.wire.codes import Action, AdjustmentStatus, OperationKind, Status
+from tieout.wire.genesis import Genesis
+from tieout.wire.operations import (
+    Acknowledge,
+    AdjustmentStep,
+    CloseCutoff,
+    Confirm,
+    Enact,
+    Propose,
+)
+
+PARTY_COUNT: Final = 4
+MAX_BLOCKS: Final = 14
+MAX_ITEMS: Final = 5
+BLOCK_OF_SECOND_VERSION: Final = 4
+SCRIPT_BYTES: Final = 900
+"""Enough for some forty items."""
+LARGEST: Final = (1 << 62) - 1
+LAST_REVISION: Final = (1 << 32) - 1
+DAY_US: Final = 86_400_000_000
+
+_IDS: Final = (
+    *(b"T1", b"T1", b"T1", b"T2", b"T2", b"T3", b"T\xc3\xbc"),
+    b"A longer name, of thirty-six letters",
+)
+_NO_IDS: Final = ("nobody", "T1\0", "T1" * 19)
+_WAITS_US: Final = (
+    *(1_000_000, 0, 0, 1, 1_000, 1_001, 5_000_001, 30_000_000, 60_000_000, 60_000_001),
+    *(7_200_000_001, 400 * DAY_US, 400 * DAY_US + 1),
+)
+_OFFSETS: Final = (*[0] * 20, 1, 1, -1, 2, 3, 10, 11, 12, -25, 1_000)
+_LARGE: Final = (LARGEST, -LARGEST, LARGEST - 1, 0, -1)
+_DAYS: Final = (*[20_000] * 12, 20_001, 20_002, 20_003, 19_999, -719_162, 2_932_896)
+_CODES: Final = (*[b"A"] * 8, b"B", b"~", b"A B")
+_TEXTS: Final = (*[b"x"] * 8, b"y", "\u00fc".encode(), b" x ", b"e\xcc\x81")
+_PERSONS: Final = (ADA, BEN, BENS_OTHER_KEY)
+_ABLE: Final = {
+    OperationKind.APPROVE: (AdjustmentStatus.PROPOSED,),
+    OperationKind.REFUSE: (AdjustmentStatus.PROPOSED, AdjustmentStatus.APPROVED),
+    OperationKind.POSTED: (AdjustmentStatus.APPROVED,),
+    OperationKind.FAILED: (AdjustmentStatus.APPROVED, AdjustmentStatus.POSTED),
+}
+"""The adjustments that can take a step (R-ADJ-4, R-ADJ-6)."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class History:
+    """A genesis, blocks, and what the reference rules made of them.
+
+    `state` is the reference's after the last block; `name` that of the agreements.
+    """
+
+    genesis: Genesis
+    blocks: tuple[Block, ...]
+    results: tuple[BlockResult, ...]
+    state: State
+    name: str
+
+    @property
+    def agreements(self) -> tuple[Agreement, ...]:
+        """The versions in force, in the order of their numbers."""
+        return tuple(book.agreement for book in self.state.books)
+
+    def __repr__(self) -> str:
+        """What became of the items, block by block."""
+        told = [
+            " ".join(item.outcome.name.lower() for item in result.items) for result in self.results
+        ]
+        return f"History({' | '.join(told)})"
+
+
+@st.composite
+def histories(draw: st.DrawFn, script_bytes: int = SCRIPT_BYTES) -> History:
+    """Histories of one name with up to two versions, in at most `script_bytes` of choices each."""
+    return tell(draw(st.binary(max_size=script_bytes)))
+
+
+def tell(script: bytes) -> History:
+    """The history in which a script makes all choices."""
+    dice = Dice(script)
+    story = _Story(choose_tree(dice, max_fields=4), dice)
+    story.begin()
+    while not dice.is_used_up and len(story.blocks) < MAX_BLOCKS:
+        story.add_block()
+    return History(
+        story.genesis,
+        tuple(story.blocks),
+        tuple(story.results),
+        story.state,
+        story.versions[0].name,
+    )
+
+
+class _Story:
+    """A history while it is told."""
+
+    def __init__(self, tree: Tree, dice: Dice) -> None:
+        self.dice = dice
+        self.genesis = workbench_genesis(PARTY_COUNT)
+        self.state = reference.initial_state(self.genesis)
+        self.blocks: list[Block] = []
+        self.results: list[BlockResult] = []
+        self.versions = _versions(tree, dice)
+        self._sender = Sender(self.genesis.ledger_id())
+        self._time_us = START_US
+        self._items: list[bytes] = []
+        self._skipped: list[tuple[int, int]] = []
+        self._bodies = [
+            Enact(version.canonical, _holders(version, dice)) for version in self.versions
+        ]
+
+    def begin(self) -> None:
+        """Put the first version into force, unless somebody is late."""
+        self._apply(self._enact_together(self._bodies[0]))
+
+    def add_block(self) -> None:
+        """Let some time pass, and a few items arrive."""
+        self._time_us += self.dice.pick(_WAITS_US)
+        items = []
+        if len(self.blocks) == BLOCK_OF_SECOND_VERSION and self.dice.happens(40):
+            items = self._enact_together(self._bodies[1])
+        for _ in range(self.dice.below(MAX_ITEMS + 1)):
+            item = self.dice.pick_weighed(_STEPS)(self)
+            if item is not None:
+                items.append(item)
+        self._apply(items)
+
+    def _enact_together(self, body: Enact) -> list[bytes]:
+        bound = sorted({party for parties in body.holders for party in parties})
+        if self.dice.happens(4):
+            bound.pop()
+        return [self._sender.operation(party, OperationKind.ENACT, body) for party in bound]
+
+    def _apply(self, items: list[bytes]) -> None:
+        block = Block(len(self.blocks) + 1, self._time_us, tuple(items))
+        self.state, result = reference.apply_block(self.state, block)
+        self.blocks.append(block)
+        self.results.append(result)
+        self._items.extend(items)
+
+    # ------------------------------------------------------------ batches
+
+    def batch(self) -> bytes:
+        """Rows of one role, by a party that holds it, or not."""
+        dice = self.dice
+        in_force = max(len(self.state.books), 1)
+        number = dice.below(in_force) if dice.happens(30) else in_force - 1
+        agreement, body = self.versions[number], self._bodies[number]
+        role = dice.below(len(agreement.roles))
+        party = dice.pick(body.holders[role])
+        if dice.happens(3):
+            party = 1 + dice.below(PARTY_COUNT)
+        rows = [self._row(agreement, role) for _ in range(dice.pick((1, 1, 1, 2, 3)))]
+        if dice.happens(6):
+            rows[-1] = slips.damage(dice, agreement, rows[-1])
+        changes = self._slips(party)
+        if dice.happens(5):
+            changes |= dice.pick(slips.BATCH)
+        if dice.happens(1):
+            rows = [row + bytes(4) for row in rows][: 1 + dice.below(2)]
+        return self._spoil(self._sender.batch(agreement, party, role, rows, **changes))
+
+    def _row(self, agreement: Agreement, role: int) -> bytes:
+        """What a role says about one of a few transactions."""
+        dice = self.dice
+        transaction_id = dice.pick(_IDS)
+        originator = 1 if dice.happens(5) else 0
+        transaction = self._find(agreement.name, originator, transaction_id)
+        values: dict[int, int | bytes] = {}
+        revision = 0
+        known = transaction.roles[role] if transaction and role < len(transaction.roles) else None
+        if known and known.record:
+            revision = known.record.revision
+            values = _values_of(known.record.values)
+        revision = dice.pick(
+            (*[revision + 1] * 9, revision or 1, revision or 1, revision - 1, 1, revision + 3)
+        )
+        revision = LAST_REVISION if dice.happens(1) else min(max(revision, 1), LAST_REVISION)
+        if dice.happens(6):
+            action, values = Action.WITHDRAW, {}
+        else:
+            action = Action.STATE
+            values = self._values(agreement, role, transaction, values)
+        return row_bytes(
+            agreement,
+            transaction_id,
+            revision,
+            values,
+            action=action,
+            originator=originator,
+            salt=bytes(15) + bytes((dice.throw() & 1,)),
+        )
+
+    def _values(
+        self,
+        agreement: Agreement,
+        role: int,
+        transaction: Transaction | None,
+        known: dict[int, int | bytes],
+    ) -> dict[int, int | bytes]:
+        """The same again, what an adjustment asks for, or something new."""
+        dice = self.dice
+        if known and dice.happens(20):
+            return known
+        asked = self._adjustment_of(transaction, role)
+        if known and asked and dice.happens(70):
+            return {**known, **_values_of(asked.benchmarks)}
+        return {
+            f: self._value(agreement_field)
+            for f, agreement_field in enumerate(agreement.fields)
+            if role in agreement_field.roles and not dice.happens(3)
+        }
+
+    def _value(self, of: Field) -> int | bytes:
+        dice = self.dice
+        match of.type:
+            case FieldType.CODE if of.name == "currency":
+                return dice.pick((*["CNY"] * 9, *CURRENCIES)).encode()
+            case FieldType.CODE:
+                return dice.pick(_CODES)[: of.length].strip()
+            case FieldType.TEXT:
+                return dice.pick([text for text in _TEXTS if len(text) <= of.length])
+            case FieldType.DATE:
+                return dice.pick(_DAYS)
+            case FieldType.TIME:
+                return START_US + dice.pick(_OFFSETS)
+            case _:
+                return dice.pick(_LARGE) if dice.happens(4) else 100 + dice.pick(_OFFSETS)
+
+    # ------------------------------------------------------------ operations
+
+    def cutoff(self) -> bytes:
+        """Close now, as of earlier, or as of later."""
+        name = self.versions[0].name if not self.dice.happens(3) else "unheard-of"
+        ago_us = self.dice.pick((0, 0, 0, 0, 1, 1_000_000, 30_000_000, DAY_US, -1))
+        body = CloseCutoff(name, self._time_us - ago_us)
+        return self._operation(self._any_party(), OperationKind.CLOSE_CUTOFF, body)
+
+    def enact(self) -> bytes:
+        """The next version, or something that cannot be enacted."""
+        dice = self.dice
+        next_one = self._bodies[min(len(self.state.books), len(self._bodies) - 1)]
+        body = _spoilt_enactment(dice, next_one) if dice.happens(15) else next_one
+        said = [party for parties in self.state.enactments.values() for party in parties]
+        others = [party for parties in next_one.holders for party in parties if party not in said]
+        party = self._any_party() if dice.happens(10) or not others else dice.pick(others)
+        return self._operation(party, OperationKind.ENACT, body)
+
+    def confirm(self) -> bytes:
+        """What is broken, mostly."""
+        key, transaction = self._about(Status.BROKEN)
+        body = Confirm(*key, self._episode(transaction))
+        return self._operation(self._any_party(), OperationKind.CONFIRM, body)
+
+    def acknowledge(self) -> bytes:
+        """What is broken, mostly."""
+        key, transaction = self._about(Status.BROKEN)
+        body = Acknowledge(*key, self._episode(transaction))
+        return self._by_person(self._any_party(), OperationKind.ACKNOWLEDGE, body)
+
+    def propose(self) -> bytes:
+        """For a role of a broken transaction."""
+        key, transaction = self._about(Status.BROKEN)
+        role = self._any_role(transaction)
+        party = self._bound_party(transaction, role)
+        return self._by_person(party, OperationKind.PROPOSE, Propose(*key, role))
+
+    def approve(self) -> bytes:
+        """What was proposed, mostly."""
+        return self._step(OperationKind.APPROVE)
+
+    def refuse(self) -> bytes:
+        """What was proposed or approved, mostly."""
+        return self._step(OperationKind.REFUSE)
+
+    def posted(self) -> bytes:
+        """What was approved, mostly."""
+        return self._step(OperationKind.POSTED)
+
+    def failed(self) -> bytes:
+        """What was approved or posted, mostly."""
+        return self._step(OperationKind.FAILED)
+
+    def _step(self, kind: OperationKind) -> bytes:
+        """One of the latest adjustments, mostly one that can take the step; else a batch."""
+        found = [(book, each) for book in self.state.books for each in book.adjustments[-6:]]
+        able = [each for each in found if each[1].status in _ABLE[kind]]
+        if self.dice.happens(10):
+            able = found
+        if not able:
+            return self.batch()
+        book, adjustment = self.dice.pick(able[::-1])
+        transaction = book.transactions[adjustment.serial]
+        name = id_of(self.state.ledger_id, book, adjustment)
+        role = adjustment.role
+        if self.dice.happens(4):
+            name, role = self.dice.pick(
+                ((bytes(32), role), (b"", role), (name, 1 - role), (name, -1), (name, 99))
+            )
+        key = (
+            book.agreement.name,
+            transaction.originator,
+            transaction.transaction_id.rstrip(b"\0").decode(),
+        )
+        body = AdjustmentStep(*key, role, name, "")
+        party = self._bound_party(transaction, role)
+        if kind in (OperationKind.POSTED, OperationKind.FAILED):
+            return self._operation(party, kind, body)
+        behind = [code & 0xFFFF for code in (adjustment.proposer, *adjustment.approvers)]
+        others = [key for key in (ADA, BEN) if key not in behind]
+        if others and not self.dice.happens(15):
+            return self._operation(party, kind, body, key=self.dice.pick(others))
+        return self._by_person(party, kind, body)
+
+    # ------------------------------------------------------------ the same again
+
+    def replay(self) -> bytes | None:
+        """Something that was sent before, with another signature or other rows now and then."""
+        if not self._items:
+            return None
+        return self._spoil(self.dice.pick(self._items[::-1][:40]))
+
+    def noise(self) -> bytes:
+        """Bytes that are no item."""
+        return self.dice.pick((b"", b"tieout/batch/1\0\0", bytes(300), b"tieout/op/1" + bytes(170)))
+
+    # ------------------------------------------------------------ helpers
+
+    def _operation(self, party: int, kind: OperationKind, body: Any, key: int = SYSTEM) -> bytes:
+        changes = {"key": key, **self._slips(party)}
+        return self._spoil(self._sender.operation(party, kind, body, **changes))
+
+    def _by_person(self, party: int, kind: OperationKind, body: Any) -> bytes:
+        return self._operation(party, kind, body, key=self.dice.pick(_PERSONS))
+
+    def _slips(self, party: int) -> dict[str, Any]:
+        """What a sender gets wrong in the envelope: mostly nothing."""
+        dice = self.dice
+        changes: dict[str, Any] = {}
+        if dice.happens(12):
+            changes |= self._numbering(party)
+        if dice.happens(5):
+            changes |= dice.pick(slips.ANY_ITEM)(self._time_us)
+        return changes
+
+    def _numbering(self, party: int) -> dict[str, Any]:
+        """A number that is not the next one of the party's first stream."""
+        next_one = self._sender.take_number(party)
+        self._skipped.append((party, next_one))
+        fills = [number for skipper, number in self._skipped if skipper == party]
+        return self.dice.pick(
+            (
+                {"stream": 1},
+                {},
+                {"sequence": fills[0]},
+                {"sequence": fills[-1]},
+                {"sequence": max(next_one - 1, 1)},
+                {"sequence": 1},
+                {"sequence": next_one + 1_000},
+                {"sequence": next_one + 1_022},
+                {"sequence": next_one + 1_023},
+                {"sequence": next_one + 1_024},
+                {"sequence": 0},
+                {"sequence": (1 << 64) - 1},
+                {"stream": 65_535, "sequence": 2},
+            )
+        )
+
+    def _spoil(self, item: bytes) -> bytes:
+        """Now and then, a byte that was changed on the way."""
+        if not self.dice.happens(2):
+            return item
+        changed = bytearray(item)
+        changed[-1 - self.dice.below(min(len(item), 400))] ^= 1 << self.dice.below(8)
+        return bytes(changed)
+
+    def _any_party(self) -> int:
+        return 1 + self.dice.below(PARTY_COUNT)
+
+    def _about(self, status: Status) -> tuple[tuple[str, int, str], Transaction | None]:
+        """The key of a transaction, one of this status if there is one; rarely of none at all."""
+        dice = self.dice
+        name = self.versions[0].name
+        if dice.happens(4):
+            missing = dice.pick(((name, 0, dice.pick(_NO_IDS)), ("unheard-of", 0, "T1")))
+            return dice.pick((missing, (name, -1, "T1"), (name, 1 << 16, "T1"))), None
+        known = list(self.state.transactions.items())
+        known = [each for each in known if each[1].status is status] or known
+        if not known:
+            return (name, 0, "T1"), None
+        key, transaction = dice.pick(known)
+        return (name, key.originator, key.transaction_id.rstrip(b"\0").decode()), transaction
+
+    def _episode(self, transaction: Transaction | None) -> int:
+        episode = transaction.episode if transaction else 1
+        return self.dice.pick((*[episode] * 8, episode + 1, episode - 1, -1, 1 << 40))
+
+    def _any_role(self, transaction: Transaction | None) -> int:
+        count = len(transaction.roles) if transaction else 1
+        roles: tuple[int, ...] = (*range(count), *range(count), -1, count, 1 << 30)
+        return self.dice.pick(roles)
+
+    def _bound_party(self, transaction: Transaction | None, role: int) -> int:
+        """The party bound to a role, mostly."""
+        if not transaction or not 0 <= role < len(transaction.roles) or self.dice.happens(5):
+            return self._any_party()
+        return transaction.roles[role].party or self._any_party()
+
+    def _find(self, name: str, originator: int, transaction_id: bytes) -> Transaction | None:
+        key = TransactionKey(name, originator, transaction_id.ljust(36, b"\0"), 0)
+        return self.state.transactions.get(key)
+
+    def _adjustment_of(self, transaction: Transaction | None, role: int) -> Adjustment | None:
+        if transaction is None or role >= len(transaction.roles):
+            return None
+        return latest_adjustment(self.state.book_of(transaction), transaction, role)
+
+
+_STEPS: Final[Sequence[tuple[int, Callable[[_Story], bytes | None]]]] = (
+    (122, _Story.batch),
+    (14, _Story.cutoff),
+    (10, _Story.enact),
+    (14, _Story.confirm),
+    (10, _Story.acknowledge),
+    (10, _Story.propose),
+    (34, _Story.approve),
+    (4, _Story.refuse),
+    (20, _Story.posted),
+    (4, _Story.failed),
+    (12, _Story.replay),
+    (2, _Story.noise),
+)
+
+
+def _versions(tree: Tree, dice: Dice) -> list[Agreement]:
+    """Two versions of one name; in the second, roles may have other places and rules be others."""
+    if "adjustment" not in tree and dice.happens(80):
+        tree["adjustment"] = {"mode": "compensate"}
+    first = parse_agreement(to_toml(tree))
+    roles = tree["roles"]
+    assert isinstance(roles, list)
+    later: Tree = {**tree, "version": first.version + 1}
+    if dice.happens(30):
+        later["roles"] = roles[::-1]
+    if dice.happens(30):
+        later["alarm"] = {"quorum": 1 + dice.below(3)}
+    return [first, parse_agreement(to_toml(later))]
+
+
+def _holders(agreement: Agreement, dice: Dice) -> tuple[tuple[int, ...], ...]:
+    """Who holds which role: everybody one, and some a second party."""
+    bindings = []
+    for place in range(len(agreement.roles)):
+        parties = [1 + place]
+        if dice.happens(40):
+            parties.append(1 + dice.below(PARTY_COUNT))
+        bindings.append(tuple(sorted(set(parties))))
+    return tuple(bindings)
+
+
+def _spoilt_enactment(dice: Dice, body: Enact) -> Enact:
+    """An enactment with something wrong with it (R-AGREE-2)."""
+    holders = body.holders
+    return dice.pick(
+        (
+            Enact(body.agreement, ((2,), *holders[1:])),
+            Enact(body.agreement, holders[:-1]),
+            Enact(body.agreement, (*holders, (1,))),
+            Enact(body.agreement, ((), *holders[1:])),
+            Enact(body.agreement, ((1, PARTY_COUNT + 1), *holders[1:])),
+            Enact(body.agreement, ((0, 1), *holders[1:])),
+            Enact(body.agreement, ((-1, 1), *holders[1:])),
+            Enact(body.agreement, ((2, 1), *holders[1:])),
+            Enact(body.agreement, ((1, 1), *holders[1:])),
+            Enact(body.agreement + b" ", holders),
+            Enact(body.agreement[:-1], holders),
+            Enact(b"", holders),
+        )
+    )
+
+
+def _values_of(stated: Any) -> dict[int, int | bytes]:
+    """Values by field as they stand in a row, with the currencies left to their own fields."""
+    pairs = stated.items() if isinstance(stated, dict) else enumerate(stated)
+    plain = ((f, amount_of(value)) for f, value in pairs)
+    return {f: value for f, value in plain if value is not None}
