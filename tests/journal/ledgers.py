@@ -86,15 +86,20 @@ def events_at(height: int) -> NDArray[np.void]:
     """Transaction `height` breaks at even heights, and is mended two blocks later if it can be."""
     events = []
     if height % 5:
-        events.append((EventKind.TRANSACTION_PENDING, height))
+        events.append(("TRANSACTION_PENDING", height))
     if height % 2 == 0:
-        events += [(EventKind.BREAK_OPENED, height), (EventKind.TRANSACTION_BROKEN, height)]
+        events += [("BREAK_OPENED", height), ("TRANSACTION_BROKEN", height)]
     if height % 4 == 0:
         mended = height - 2
-        events += [(EventKind.BREAK_CLOSED, mended), (EventKind.TRANSACTION_MATCHED, mended)]
+        events += [("BREAK_CLOSED", mended), ("TRANSACTION_MATCHED", mended)]
+    return events_of(events)
+
+
+def events_of(events: list[tuple[str, int]]) -> NDArray[np.void]:
+    """Events of (name of kind, serial) in book 1."""
     made = np.zeros(len(events), dtype=EVENT_DTYPE)
     made["agreement"] = 1
-    made["kind"] = [kind for kind, _ in events]
+    made["kind"] = [EventKind[kind] for kind, _ in events]
     made["serial"] = [serial for _, serial in events]
     return made
 

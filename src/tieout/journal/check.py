@@ -116,9 +116,7 @@ def _check_segment(check: _Check, segment: Segment, *, is_last: bool) -> None:
     if fault.torn and is_last:
         check.torn = f"block {fault.height} was never wholly written: {fault.reason}"
     else:
-        check.damages.append(
-            JournalDamaged(fault.height, fault.offset, segment.path, fault.reason)
-        )
+        check.damages.append(JournalDamaged(fault.height, fault.offset, segment.path, fault.reason))
 
 
 def _check_entry(entry: Entry, before: Point, segment: Segment, located: Located) -> None:

@@ -133,10 +133,10 @@ def encode_frame(
         for item, each in zip(block.items, result.items, strict=True)
     ]
     table = b"".join(map(_table_entry, block.items, covered, result.items))
-    events = np.ascontiguousarray(result.events).tobytes()
-    size = SMALLEST_FRAME_BYTES + len(table) + sum(map(len, block.items)) + len(events)
+    events = np.ascontiguousarray(result.events).view(np.uint8).data
+    size = len(table) + sum(map(len, block.items)) + len(events)
     header = FrameHeader(
-        frame_bytes=size,
+        frame_bytes=SMALLEST_FRAME_BYTES + size,
         height=block.height,
         time_us=block.time_us,
         item_count=len(block.items),
@@ -148,7 +148,7 @@ def encode_frame(
     )
     head = header.to_bytes() + table
     frame_hash = _frame_hash(head, block.items, covered, events)
-    return EncodedFrame(header, [head, *block.items, events + frame_hash + END], frame_hash)
+    return EncodedFrame(header, [head, *block.items, events, frame_hash + END], frame_hash)
 
 
 def decode_frame(header: FrameHeader, frame: memoryview) -> Entry:

@@ -104,6 +104,9 @@ def item_numbers(item: bytes | memoryview) -> tuple[int, int, int]:
 
 def _add_episodes(lines: Lines, result: BlockResult) -> None:
     kinds = result.events["kind"]
+    kind_bytes = kinds.tobytes()
+    if not (EventKind.TRANSACTION_BROKEN in kind_bytes or EventKind.BREAK_CLOSED in kind_bytes):
+        return
     broken = np.flatnonzero(kinds == EventKind.TRANSACTION_BROKEN)
     closing = np.flatnonzero(kinds == EventKind.BREAK_CLOSED)
     mended: NDArray[np.intp] = closing[:0]
@@ -277,13 +280,19 @@ class Index:
             raise IndexUnsoundError("it has lines that no part added")
 
     def _last_part(self) -> tuple[int, bytes]:
-        rows = self._rows("last_part", ())
-        return (rows[0][0], bytes(rows[0][1])) if rows else (0, b"")
+        for height, frame_hash in self._rows("last_part", ()):
+            if not (isinstance(height, int) and isinstance(frame_hash, bytes)):
+                raise IndexUnsoundError("its last part was changed")
+            return height, frame_hash
+        return 0, b""
 
     def _rows(self, name: str, arguments: Iterable[int]) -> list[Line]:
         try:
             return self._database.execute(_QUERIES[name], tuple(arguments)).fetchall()
-        except (sqlite3.Error, OverflowError) as error:
+        except OverflowError:
+            # A number that SQLite cannot hold is in no line.
+            return []
+        except sqlite3.Error as error:
             raise IndexUnsoundError(str(error)) from error
 
     def _one(self, name: str, values: tuple[object, ...]) -> None:

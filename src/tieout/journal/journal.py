@@ -105,12 +105,14 @@ class Journal:
             raise NoJournal(directory)
         folder.mkdir(parents=True, exist_ok=True)
         lock = None if read_only else WriterLock(directory / LOCK)
+        # Index and snapshots before the chain: a process that writes may go on meanwhile.
         lookup = Lookup(directory / INDEX, ledger_id, read_only=read_only)
         try:
+            snapshots = _sound_snapshots(directory / SNAPSHOTS, ledger_id)
             opened = open_chain(folder, ledger_id, lookup.known_place, may_move=not read_only)
+            _refuse_newer(snapshots, opened.chain.durable.height)
             lookup.attach(opened.chain)
             journal = cls(directory, ledger_id, lock, lookup, opened, segment_bytes)
-            journal._refuse_newer_snapshot()
         except BaseException:
             lookup.close()
             if lock is not None:
@@ -268,6 +270,9 @@ class Journal:
                 snapshot = read_snapshot(path, self.ledger_id)
                 self._check_place(snapshot)
                 parts = snapshot.load(allocate)
+            except FileNotFoundError:
+                # Dropped by the process that writes, which has a newer one by now.
+                continue
             except JournalDamaged as error:
                 self.damaged_snapshots.append(error)
             else:
@@ -280,13 +285,21 @@ class Journal:
             reason = "the snapshot was taken after another block of this height"
             raise JournalDamaged(snapshot.height, 0, snapshot.path, reason)
 
-    def _refuse_newer_snapshot(self) -> None:
-        """Only durable blocks have snapshots; one of a block that is not there proves a loss."""
-        for path in snapshot_files(self.directory / SNAPSHOTS):
-            try:
-                snapshot = read_snapshot(path, self.ledger_id)
-            except JournalDamaged:
-                continue
-            if snapshot.height > self._chain.durable.height:
-                reason = f"the journal ends at block {self._chain.durable.height} before it"
-                raise JournalDamaged(snapshot.height, 0, path, reason)
+
+def _sound_snapshots(folder: Path, ledger_id: bytes) -> list[Snapshot]:
+    found = []
+    for path in snapshot_files(folder):
+        try:
+            found.append(read_snapshot(path, ledger_id))
+        except (JournalDamaged, FileNotFoundError):
+            # Named when it is to be loaded; or dropped by the writer just now.
+            continue
+    return found
+
+
+def _refuse_newer(snapshots: list[Snapshot], height: int) -> None:
+    """Only durable blocks have snapshots; one of a block that is not there proves a loss."""
+    for snapshot in snapshots:
+        if snapshot.height > height:
+            reason = f"the journal ends at block {height}, before this snapshot"
+            raise JournalDamaged(snapshot.height, 0, snapshot.path, reason)

@@ -21,8 +21,8 @@ INDEX_ITEMS = 16_384
 CHUNK_BYTES = 1024 * 1024
 """Snapshots are hashed in chunks that stay in the processor's cache between reading and hashing."""
 
-STEP_BYTES = 8 * 1024 * 1024
-"""One step of writing a snapshot: hashed, written and synced within some 20 ms."""
+STEP_BYTES = 4 * 1024 * 1024
+"""One step of writing a snapshot: hashed, written and synced within some 15 ms."""
 
 KEPT_SNAPSHOTS = 2
 """The newest snapshot may turn out damaged; then the one before it saves a full replay."""

@@ -143,16 +143,21 @@ class Lookup:
         try:
             return Index(self._path)
         except IndexUnsoundError:
-            self._path.unlink()
-            return Index(self._path)
+            return self._empty()
+
+    def _empty(self) -> Index:
+        if not self._read_only:
+            try:
+                self._path.unlink(missing_ok=True)
+                return Index(self._path)
+            except (IndexUnsoundError, OSError):
+                # A full disk is the segments' to report; questions are answered from memory.
+                pass
+        return Index(None)
 
     def _rebuild(self) -> None:
         self._index.close()
-        if self._read_only:
-            self._index = Index(None)
-        else:
-            self._path.unlink(missing_ok=True)
-            self._index = Index(self._path)
+        self._index = self._empty()
         self._complete()
 
     def _follows(self) -> bool:

@@ -60,17 +60,28 @@ def find_tail(segment: Segment, known: Located | None = None) -> Tail:
 
     Frames that may not have been durable when the writer ended are checked wholly, rows included.
     """
+    tail = _look(segment, known)
+    while tail.fault is not None and not tail.fault.torn:
+        # Another process may be writing this very frame: damage looks the same a second time.
+        again = _look(segment, known)
+        if again.fault == tail.fault:
+            break
+        tail = again
+    return tail
+
+
+def _look(segment: Segment, known: Located | None) -> Tail:
     frames = list(segment.walk(known))
     fault = _first_unsound(segment, frames)
     if fault is not None:
         frames = [frame for frame in frames if frame.header.height < fault.height]
     if known is not None and not frames:
-        return find_tail(segment)
+        return _look(segment, None)
     end, point = SEGMENT_HEADER_BYTES, segment.start
     if frames:
         end, point = frames[-1].end, after(frames[-1].header, segment.frame_hash(frames[-1]))
     if fault is None:
-        fault = _fault_behind(segment, end, point.height)
+        fault = _fault_behind(segment, end, point)
     if fault is not None and not fault.torn and frames:
         # What does not follow may be sound, and the one before it changed.
         fault = _unsound(segment, frames[-1]) or fault
@@ -113,9 +124,9 @@ def _unsound(segment: Segment, frame: Located) -> Fault | None:
     return None
 
 
-def _fault_behind(segment: Segment, end: int, height: int) -> Fault | None:
-    """What is wrong with the bytes behind the last good frame; None when they are all unused."""
-    used, size = used_bytes(segment), segment.size()
+def _fault_behind(segment: Segment, end: int, point: Point) -> Fault | None:
+    """What is wrong with the bytes behind the last good frame; None when there is nothing yet."""
+    height, used, size = point.height + 1, used_bytes(segment), segment.size()
     if used <= end:
         return None
     header = segment.frame_header(end)
@@ -123,10 +134,12 @@ def _fault_behind(segment: Segment, end: int, height: int) -> Fault | None:
         reason, frame_end = "its header is not whole", end + FRAME_HEADER_BYTES
     elif end + header.frame_bytes > size:
         reason, frame_end = "it runs past the end of the file", end + header.frame_bytes
+    elif (header.height, header.previous) == (height, point.frame_hash):
+        # Written while this was looking.
+        return None
     else:
-        reason = "its frame does not follow the one before it"
-        return Fault(height + 1, end, reason, torn=False)
-    return Fault(height + 1, end, reason, _is_torn(segment, end, frame_end, height + 1))
+        return Fault(height, end, "its frame does not follow the one before it", torn=False)
+    return Fault(height, end, reason, _is_torn(segment, end, frame_end, height))
 
 
 def _is_torn(segment: Segment, start: int, end: int, height: int) -> bool:

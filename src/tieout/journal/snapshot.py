@@ -203,12 +203,12 @@ def read_snapshot(path: Path, ledger_id: bytes) -> Snapshot:
         magic, ledger, height, app_hash, frame_hash, part_count, chunk = _HEADER.unpack(fixed)
         if (magic, ledger, chunk) != (SNAPSHOT_MAGIC, ledger_id, CHUNK_BYTES):
             raise _damaged(path, 0, "no snapshot of this ledger")
-        if part_count > MAX_PARTS:
-            raise _damaged(path, 0, "the snapshot has too many parts")
-        table = file.read(part_count * _PART.size)
+        table = file.read(part_count * _PART.size) if part_count <= MAX_PARTS else b""
+        if len(table) != part_count * _PART.size:
+            raise _damaged(path, 0, "the snapshot's list of parts does not fit")
         stated_root = file.read(_HASH_BYTES)
         file_size = os.fstat(file.fileno()).st_size
-        sizes = [size for _, size in _PART.iter_unpack(table)] if len(table) else []
+        sizes = [size for _, size in _PART.iter_unpack(table)]
         chunk_count = sum(map(_chunk_count, sizes))
         start = len(fixed) + len(table) + _HASH_BYTES * (chunk_count + 1)
         if start + sum(sizes) != file_size:
