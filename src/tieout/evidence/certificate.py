@@ -211,12 +211,7 @@ def verify_certificate(data: bytes, trusted: Genesis) -> CertificateReport:
     ):
         if _digest(lines) != digest:
             raise VerdictError(f"{_PART}.{name}", "the list is not the one that was signed")
-    listed = len({line.transaction_id for line in document.breaks})
-    if listed > head.counts.broken or (listed == 0) != (head.counts.broken == 0):
-        raise VerdictError(
-            f"{_PART}.breaks",
-            f"{head.counts.broken} transactions are broken, {listed} are listed",
-        )
+    _check_listed(document)
     names = tuple(trusted.parties[each.party - 1].name for each in document.signed.signatures)
     return CertificateReport(head, checkpoint.checkpoint, names)
 
@@ -335,6 +330,20 @@ def _check_signature(each: HeadSignature, message: bytes, trusted: Genesis, heig
         raise TrustError(_PART, f"party {each.party} has no such key for certificates there")
     if not verify(bytes.fromhex(keys[0].public), message, each.signature):
         raise SignatureError(_PART, f"the signature of party {each.party} is not of this head")
+
+
+def _check_listed(document: CertificateDocument) -> None:
+    """Who is broken is listed; a withdrawn transaction may have breaks too (R-STATUS-1).
+
+    Ids are counted, so transactions of several originators with one id count once.
+    """
+    counts = document.signed.head.counts
+    listed = len({line.transaction_id for line in document.breaks})
+    if listed > counts.broken + counts.withdrawn or (listed == 0 and counts.broken > 0):
+        raise VerdictError(
+            f"{_PART}.breaks",
+            f"{counts.broken} transactions are broken, {listed} are listed",
+        )
 
 
 def _check_times(head: CertificateHead, checkpoint: Checkpoint) -> None:
