@@ -22,6 +22,7 @@ from tieout.kernel.verdict import (
     role_block,
 )
 from tieout.kernel.words import (
+    ZERO,
     Int64,
     bit,
     clear_bytes,
@@ -39,14 +40,15 @@ from tieout.kernel.words import (
 from tieout.wire.codes import AdjustmentStatus, EventKind
 from tieout.wire.limits import MAX_AUTOMATIC_ROUNDS
 
-_VERIFIED: Final = int(AdjustmentStatus.VERIFIED)
-_SUPERSEDED: Final = int(AdjustmentStatus.SUPERSEDED)
-_FAILED: Final = int(AdjustmentStatus.FAILED)
-_TELL_PROPOSED: Final = int(EventKind.ADJUSTMENT_PROPOSED)
-_TELL_APPROVED: Final = int(EventKind.ADJUSTMENT_APPROVED)
-_TELL_VERIFIED: Final = int(EventKind.ADJUSTMENT_VERIFIED)
-_TELL_SUPERSEDED: Final = int(EventKind.ADJUSTMENT_SUPERSEDED)
-_TELL_FAILED: Final = int(EventKind.ADJUSTMENT_FAILED)
+_VERIFIED: Final = np.int64(AdjustmentStatus.VERIFIED)
+_SUPERSEDED: Final = np.int64(AdjustmentStatus.SUPERSEDED)
+_FAILED: Final = np.int64(AdjustmentStatus.FAILED)
+_AT_ONCE: Final = np.int64(1)
+_TELL_PROPOSED: Final = np.int64(EventKind.ADJUSTMENT_PROPOSED)
+_TELL_APPROVED: Final = np.int64(EventKind.ADJUSTMENT_APPROVED)
+_TELL_VERIFIED: Final = np.int64(EventKind.ADJUSTMENT_VERIFIED)
+_TELL_SUPERSEDED: Final = np.int64(EventKind.ADJUSTMENT_SUPERSEDED)
+_TELL_FAILED: Final = np.int64(EventKind.ADJUSTMENT_FAILED)
 
 
 @helper
@@ -66,7 +68,7 @@ def _end(
     mark_pages(marks, image, plan[at.P_ADJUSTMENT_BYTES])
     role = load8(adjustments, image + at.ADJ_ROLE)
     serial = load64(adjustments, image + at.ADJ_SERIAL)
-    tell(events, cursor, plan[at.P_AGREEMENT], serial, kind, role, NOWHERE, 0, latest - 1)
+    tell(events, cursor, plan[at.P_AGREEMENT], serial, kind, role, NOWHERE, ZERO, latest - 1)
 
 
 @helper
@@ -263,7 +265,7 @@ def propose(
     store64(slots, block + at.LATEST, index + 1)
     mark_pages(slot_marks, base, plan[at.P_SLOT_BYTES])
     cursor[at.C_ADJUSTMENTS] = index + 1
-    detail = 0 if proposer == 0 else 1
+    detail = np.int64(0 if proposer == 0 else 1)
     agreement = plan[at.P_AGREEMENT]
     tell(events, cursor, agreement, serial, _TELL_PROPOSED, role, NOWHERE, detail, index)
 
@@ -334,7 +336,7 @@ def _approve_at_once(
     store8(adjustments, image + at.ADJ_AT_ONCE, 1)
     store16(slots, block + at.ROUNDS, rounds + 1)
     agreement = plan[at.P_AGREEMENT]
-    tell(events, cursor, agreement, serial, _TELL_APPROVED, role, NOWHERE, 1, index)
+    tell(events, cursor, agreement, serial, _TELL_APPROVED, role, NOWHERE, _AT_ONCE, index)
 
 
 @helper
@@ -370,6 +372,6 @@ def adjust_after_verdict(
         if holds and not same:
             propose(
                 plan, slots, base, serial, role, adjustments, events, cursor,
-                slot_marks, adjustment_marks, 0,
+                slot_marks, adjustment_marks, ZERO,
             )  # fmt: skip
             _approve_at_once(plan, slots, base, serial, role, adjustments, events, cursor)

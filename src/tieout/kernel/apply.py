@@ -29,6 +29,7 @@ from tieout.kernel.verdict import role_block
 from tieout.kernel.words import (
     KEY_BYTES,
     M32,
+    ZERO,
     Int64,
     bit,
     copy_bytes,
@@ -45,17 +46,17 @@ from tieout.kernel.words import (
 )
 from tieout.wire.codes import BreakKind, EventKind, RowOutcome
 
-_ACCEPTED: Final = int(RowOutcome.ACCEPTED)
-_WRONG_VERSION: Final = int(RowOutcome.WRONG_VERSION)
-_EXPIRED: Final = int(RowOutcome.EXPIRED)
-_UNEXPECTED: Final = int(RowOutcome.UNEXPECTED)
-_STALE: Final = int(RowOutcome.STALE)
-_REPEAT: Final = int(RowOutcome.REPEAT)
-_DUPLICATE: Final = int(RowOutcome.DUPLICATE)
-_NOT_APPLIED: Final = int(EventKind.ROW_NOT_APPLIED)
-_BREAK_OPENED: Final = int(EventKind.BREAK_OPENED)
-_FIRST_STATUS: Final = int(EventKind.TRANSACTION_PENDING)
-_CHANGED_KIND: Final = int(BreakKind.CHANGED_AFTER_MATCH)
+_ACCEPTED: Final = np.int64(RowOutcome.ACCEPTED)
+_WRONG_VERSION: Final = np.int64(RowOutcome.WRONG_VERSION)
+_EXPIRED: Final = np.int64(RowOutcome.EXPIRED)
+_UNEXPECTED: Final = np.int64(RowOutcome.UNEXPECTED)
+_STALE: Final = np.int64(RowOutcome.STALE)
+_REPEAT: Final = np.int64(RowOutcome.REPEAT)
+_DUPLICATE: Final = np.int64(RowOutcome.DUPLICATE)
+_NOT_APPLIED: Final = np.int64(EventKind.ROW_NOT_APPLIED)
+_BREAK_OPENED: Final = np.int64(EventKind.BREAK_OPENED)
+_FIRST_STATUS: Final = np.int64(EventKind.TRANSACTION_PENDING)
+_CHANGED_KIND: Final = np.int64(BreakKind.CHANGED_AFTER_MATCH)
 _LOOK_AHEAD: Final = 24
 _FETCH_AHEAD: Final = 12
 _LINE_BYTES: Final = 64
@@ -187,7 +188,7 @@ def _quick(
     if is_first or all_state:
         store8(slots, base + at.STATUS, status)
         agreement = plan[at.P_AGREEMENT]
-        tell(events, cursor, agreement, serial, _FIRST_STATUS + status, NOBODY, NOWHERE, 0, 0)
+        tell(events, cursor, agreement, serial, _FIRST_STATUS + status, NOBODY, NOWHERE, ZERO, ZERO)
     return True
 
 
@@ -201,11 +202,10 @@ def _accept(
     adjustments: Any,
     events: Any,
     cursor: Any,
-    slot_marks: Any,
     adjustment_marks: Any,
     is_first: bool,
-) -> None:
-    """The slow way: the record stands, then step 2, then the verdict."""
+) -> bool:
+    """The slow way: the record stands, then step 2; a verdict follows. True if a break opened."""
     base = serial * plan[at.P_SLOT_BYTES]
     role = cursor[at.C_ROLE]
     block = role_block(plan, base, role)
@@ -217,15 +217,12 @@ def _accept(
     _write_record(plan, slots, block, rows, row, cursor)
     answer_open_adjustment(plan, slots, base, role, adjustments, events, cursor, adjustment_marks)
     flags = load16(slots, block + at.FLAGS)
-    has_opened = changed and flags & at.CHANGED == 0
-    if has_opened:
-        store16(slots, block + at.FLAGS, flags | at.CHANGED)
-        agreement = plan[at.P_AGREEMENT]
-        tell(events, cursor, agreement, serial, _BREAK_OPENED, role, NOWHERE, _CHANGED_KIND, 0)
-    settle(
-        plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks,
-        is_first, has_opened, 0, bit(role),
-    )  # fmt: skip
+    if not changed or flags & at.CHANGED != 0:
+        return False
+    store16(slots, block + at.FLAGS, flags | at.CHANGED)
+    agreement = plan[at.P_AGREEMENT]
+    tell(events, cursor, agreement, serial, _BREAK_OPENED, role, NOWHERE, _CHANGED_KIND, ZERO)
+    return True
 
 
 @helper
@@ -280,27 +277,18 @@ def _refuse_row(
     serial: Int64,
     rows: Any,
     row: Int64,
-    adjustments: Any,
     events: Any,
     cursor: Any,
-    slot_marks: Any,
-    adjustment_marks: Any,
     outcome: Int64,
-) -> None:
-    """Tell that a row was not applied, and what follows from that."""
+) -> bool:
+    """Tell that a row was not applied, and note whose it was; True when a verdict follows."""
     role = cursor[at.C_ROLE]
     agreement = plan[at.P_AGREEMENT]
-    tell(events, cursor, agreement, serial, _NOT_APPLIED, role, NOWHERE, outcome, 0)
-    duplicate_on = bit(role) if outcome == _DUPLICATE else np.int64(0)
-    follows = outcome == _DUPLICATE
+    tell(events, cursor, agreement, serial, _NOT_APPLIED, role, NOWHERE, outcome, ZERO)
     if outcome == _UNEXPECTED:
         block = role_block(plan, serial * plan[at.P_SLOT_BYTES], role)
-        follows = _intrude(slots, block, rows, row, cursor)
-    if follows:
-        settle(
-            plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks,
-            False, False, duplicate_on, 0,
-        )  # fmt: skip
+        return _intrude(slots, block, rows, row, cursor)
+    return outcome == _DUPLICATE
 
 
 _BYTES: Final = types.uint8[::1]
@@ -348,6 +336,7 @@ def apply_rows(
     row_bytes, slot_bytes = plan[at.P_ROW_BYTES], plan[at.P_SLOT_BYTES]
     event_room = np.int64(events.size) - plan[at.P_VERDICT_BYTES]
     adjustment_room = np.int64(adjustments.size) // plan[at.P_ADJUSTMENT_BYTES] - plan[at.P_ROLES]
+    mine = bit(cursor[at.C_ROLE])
     for i in range(start, np.int64(hashes.size)):
         if cursor[at.C_EVENTS] > event_room or cursor[at.C_ADJUSTMENTS] >= adjustment_room:
             return i
@@ -365,16 +354,21 @@ def apply_rows(
             serial = _open(plan, slots, rows, row, cursor)
             insert(table, hashes[i], serial)
         cursor[at.C_OUTCOMES + outcome] += 1
+        follows, has_opened = True, False
         if outcome != _ACCEPTED:
-            _refuse_row(
-                plan, slots, serial, rows, row, adjustments, events, cursor,
-                slot_marks, adjustment_marks, outcome,
-            )  # fmt: skip
+            follows = _refuse_row(plan, slots, serial, rows, row, events, cursor, outcome)
         elif not force_slow and _quick(plan, slots, serial, rows, row, events, cursor, is_first):
             mark_pages(slot_marks, serial * slot_bytes, slot_bytes)
+            follows = False
         else:
-            _accept(
+            has_opened = _accept(
                 plan, slots, serial, rows, row, adjustments, events, cursor,
-                slot_marks, adjustment_marks, is_first,
+                adjustment_marks, is_first,
+            )  # fmt: skip
+        if follows:
+            settle(
+                plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks,
+                is_first, has_opened,
+                mine if outcome == _DUPLICATE else ZERO, mine if outcome == _ACCEPTED else ZERO,
             )  # fmt: skip
     return np.int64(hashes.size)

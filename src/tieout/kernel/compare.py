@@ -15,7 +15,7 @@ from tieout.kernel.compiled import helper
 from tieout.kernel.words import Int64, load16, load32_signed, load64, same_bytes
 from tieout.wire.rows import ColumnKind
 
-_DATE: Final = int(ColumnKind.DATE)
+_DATE: Final = np.int64(ColumnKind.DATE)
 _LIMB_BITS: Final = 21
 _LIMB: Final = (1 << _LIMB_BITS) - 1
 

@@ -21,10 +21,11 @@ from types import CellType, FunctionType
 from typing import Any, Final, TypeVar
 
 import numba
-from numba import njit
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+# Whose types are incomplete.
+_njit: Any = numba.njit
 _CONFIG: Any = numba.config
 INTERPRETED: Final = bool(_CONFIG.DISABLE_JIT)
 CHECKED: Final = INTERPRETED or bool(_CONFIG.BOUNDSCHECK)
@@ -55,9 +56,10 @@ STAMP: Final = _source_stamp()
 
 
 def helper(function: Function) -> Function:
-    """Compile a function for other compiled functions."""
-    compile_it: Any = njit(nogil=True, error_model="numpy")
-    return compile_it(function)
+    """Compile a function for other compiled functions; Python cannot call it."""
+    return _njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
+        function
+    )
 
 
 def entry(signature: Any) -> Callable[[Function], Function]:
@@ -66,8 +68,9 @@ def entry(signature: Any) -> Callable[[Function], Function]:
     def decorate(function: Function) -> Function:
         if INTERPRETED:
             return function
-        compile_it: Any = njit(signature, nogil=True, error_model="numpy", cache=True)
-        return compile_it(_stamped(function))
+        return _njit(signature, nogil=True, error_model="numpy", cache=True, no_cfunc_wrapper=True)(
+            _stamped(function)
+        )
 
     return decorate
 

@@ -15,7 +15,7 @@ from tieout.kernel.compiled import entry, helper
 from tieout.kernel.settle import MATCHED, settle
 from tieout.kernel.telling import mark_pages
 from tieout.kernel.verdict import evaluate, role_block
-from tieout.kernel.words import Int64, load8, load16, load64, store8, store16, store64
+from tieout.kernel.words import NO, ZERO, Int64, load8, load16, load64, store8, store16, store64
 
 CUT_OFF: Final = 0
 """Judge at a cut-off."""
@@ -28,50 +28,25 @@ PROPOSE: Final = 3
 
 
 @helper
-def _cut_off(
-    plan: Any,
-    slots: Any,
-    serial: Int64,
-    adjustments: Any,
-    events: Any,
-    cursor: Any,
-    slot_marks: Any,
-    adjustment_marks: Any,
-) -> None:
-    base = serial * plan[at.P_SLOT_BYTES]
+def _cut_off(plan: Any, slots: Any, base: Int64, cursor: Any, slot_marks: Any) -> bool:
+    """Note that a transaction was judged; True when a verdict must follow."""
     store8(slots, base + at.JUDGED, load8(slots, base + at.JUDGED) | 1)
-    if load8(slots, base + at.STATUS) == MATCHED and load64(slots, base + at.CLOSED) == 0:
-        # Every role states, so every role was heard before: the verdict is the same.
-        store64(slots, base + at.CLOSED, cursor[at.C_TIME])
-        mark_pages(slot_marks, base, plan[at.P_SLOT_BYTES])
-        return
-    settle(
-        plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks,
-        False, False, 0, 0,
-    )  # fmt: skip
+    if load8(slots, base + at.STATUS) != MATCHED or load64(slots, base + at.CLOSED) != 0:
+        return True
+    # Every role states, so every role was heard before: the verdict is the same.
+    store64(slots, base + at.CLOSED, cursor[at.C_TIME])
+    mark_pages(slot_marks, base, plan[at.P_SLOT_BYTES])
+    return False
 
 
 @helper
-def _ask(
-    plan: Any,
-    slots: Any,
-    serial: Int64,
-    role: Int64,
-    adjustments: Any,
-    events: Any,
-    cursor: Any,
-    slot_marks: Any,
-    adjustment_marks: Any,
-) -> None:
-    block = role_block(plan, serial * plan[at.P_SLOT_BYTES], role)
+def _ask(slots: Any, block: Int64) -> bool:
+    """Ask the role of a block, whose deadline has passed; True when it is silent."""
     flags = load16(slots, block + at.FLAGS)
-    if flags & at.STATES:
-        return
+    if flags & at.STATES != 0:
+        return False
     store16(slots, block + at.FLAGS, flags | at.OVERDUE)
-    settle(
-        plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks,
-        False, False, 0, 0,
-    )  # fmt: skip
+    return True
 
 
 @helper
@@ -137,22 +112,20 @@ def judge(
         if cursor[at.C_EVENTS] > event_room or cursor[at.C_ADJUSTMENTS] >= adjustment_room:
             return i
         serial = serials[i]
+        base = serial * plan[at.P_SLOT_BYTES]
+        follows = mode != PROPOSE
         if mode == CUT_OFF:
-            _cut_off(plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks)
+            follows = _cut_off(plan, slots, base, cursor, slot_marks)
         elif mode == DEADLINE:
-            _ask(
-                plan, slots, serial, roles[i], adjustments, events, cursor,
-                slot_marks, adjustment_marks,
-            )  # fmt: skip
-        elif mode == PROPOSE:
-            if not _propose(
-                plan, slots, serial, roles[i], adjustments, events, cursor,
-                slot_marks, adjustment_marks,
-            ):  # fmt: skip
-                return np.int64(-1)
-        else:
+            follows = _ask(slots, role_block(plan, base, roles[i]))
+        elif mode == PROPOSE and not _propose(
+            plan, slots, serial, roles[i], adjustments, events, cursor,
+            slot_marks, adjustment_marks,
+        ):  # fmt: skip
+            return np.int64(-1)
+        if follows:
             settle(
                 plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks,
-                False, False, 0, 0,
+                NO, NO, ZERO, ZERO,
             )  # fmt: skip
     return np.int64(serials.size)

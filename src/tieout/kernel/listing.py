@@ -52,12 +52,12 @@ CHANGED: Final = 2
 OTHER_VERSION: Final = 3
 """The transaction is pinned to another version of the agreement (R-PIN-1)."""
 
-_MISSING: Final = int(BreakKind.MISSING)
-_CHANGED_KIND: Final = int(BreakKind.CHANGED_AFTER_MATCH)
-_MISMATCH: Final = int(BreakKind.MISMATCH)
-_DATE: Final = int(ColumnKind.DATE)
-_CODE: Final = int(ColumnKind.CODE)
-_AUTHORITY: Final = int(Policy.AUTHORITY)
+_MISSING: Final = np.int64(BreakKind.MISSING)
+_CHANGED_KIND: Final = np.int64(BreakKind.CHANGED_AFTER_MATCH)
+_MISMATCH: Final = np.int64(BreakKind.MISMATCH)
+_DATE: Final = np.int64(ColumnKind.DATE)
+_CODE: Final = np.int64(ColumnKind.CODE)
+_AUTHORITY: Final = np.int64(Policy.AUTHORITY)
 
 
 @helper

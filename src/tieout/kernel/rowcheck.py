@@ -25,10 +25,10 @@ from tieout.kernel.words import (
 from tieout.wire.limits import ID_BYTES, MAX_ABS_NUMBER
 from tieout.wire.rows import ColumnKind
 
-_NUMBER: Final = int(ColumnKind.NUMBER)
-_DATE: Final = int(ColumnKind.DATE)
-_TIME: Final = int(ColumnKind.TIME)
-_CODE: Final = int(ColumnKind.CODE)
+_NUMBER: Final = np.int64(ColumnKind.NUMBER)
+_DATE: Final = np.int64(ColumnKind.DATE)
+_TIME: Final = np.int64(ColumnKind.TIME)
+_CODE: Final = np.int64(ColumnKind.CODE)
 
 FIRST_DAY: Final = -719_162  # 0001-01-01
 LAST_DAY: Final = 2_932_896  # 9999-12-31
@@ -36,10 +36,11 @@ LAST_DAY: Final = 2_932_896  # 9999-12-31
 HIGH: Final = 0x80808080
 _SPACES: Final = 0x20202020
 _SPACE: Final = 0x20
+_ID_BYTES: Final = np.int64(ID_BYTES)
 
 # How a text may look.
-OUTER_SPACES: Final = 1
-BEYOND_ASCII: Final = 2
+OUTER_SPACES: Final = np.int64(1)
+BEYOND_ASCII: Final = np.int64(2)
 
 
 @helper
@@ -164,7 +165,7 @@ def _value(plan: Any, line: Int64, rows: Any, start: Int64) -> bool:
 
 @helper
 def _well_formed(plan: Any, rows: Any, start: Int64, reports: Int64) -> bool:
-    if not _plain(rows, start, ID_BYTES) and not _text(rows, start, ID_BYTES, BEYOND_ASCII):
+    if not _plain(rows, start, _ID_BYTES) and not _text(rows, start, _ID_BYTES, BEYOND_ASCII):
         return False
     action = load8(rows, start + at.ROW_ACTION)
     presence = load64(rows, start + at.ROW_PRESENCE)

@@ -15,6 +15,7 @@ from tieout.kernel.compiled import helper
 from tieout.kernel.telling import NOBODY, NOWHERE, mark_pages, tell
 from tieout.kernel.verdict import AWAITING, DECIDED, UNDECIDED, evaluate, role_block
 from tieout.kernel.words import (
+    ZERO,
     Int64,
     bit,
     load8,
@@ -28,27 +29,27 @@ from tieout.kernel.words import (
 )
 from tieout.wire.codes import AlarmState, BreakKind, EventKind, Status
 
-PENDING: Final = int(Status.PENDING)
-MATCHED: Final = int(Status.MATCHED)
-BROKEN: Final = int(Status.BROKEN)
-WITHDRAWN: Final = int(Status.WITHDRAWN)
+PENDING: Final = np.int64(Status.PENDING)
+MATCHED: Final = np.int64(Status.MATCHED)
+BROKEN: Final = np.int64(Status.BROKEN)
+WITHDRAWN: Final = np.int64(Status.WITHDRAWN)
 
-_NO_ALARM: Final = int(AlarmState.NONE)
-_FOUND: Final = int(AlarmState.FOUND)
-_RAISED: Final = int(AlarmState.RAISED)
-_ACKNOWLEDGED: Final = int(AlarmState.ACKNOWLEDGED)
+_NO_ALARM: Final = np.int64(AlarmState.NONE)
+_FOUND: Final = np.int64(AlarmState.FOUND)
+_RAISED: Final = np.int64(AlarmState.RAISED)
+_ACKNOWLEDGED: Final = np.int64(AlarmState.ACKNOWLEDGED)
 
-_OPENED: Final = int(EventKind.BREAK_OPENED)
-_CLOSED: Final = int(EventKind.BREAK_CLOSED)
-_BENCHMARK_CHANGED: Final = int(EventKind.BENCHMARK_CHANGED)
-_ALARM_RAISED: Final = int(EventKind.ALARM_RAISED)
-_ALARM_CLEARED: Final = int(EventKind.ALARM_CLEARED)
-_FIRST_STATUS: Final = int(EventKind.TRANSACTION_PENDING)
+_OPENED: Final = np.int64(EventKind.BREAK_OPENED)
+_CLOSED: Final = np.int64(EventKind.BREAK_CLOSED)
+_BENCHMARK_CHANGED: Final = np.int64(EventKind.BENCHMARK_CHANGED)
+_ALARM_RAISED: Final = np.int64(EventKind.ALARM_RAISED)
+_ALARM_CLEARED: Final = np.int64(EventKind.ALARM_CLEARED)
+_FIRST_STATUS: Final = np.int64(EventKind.TRANSACTION_PENDING)
 
-_MISSING: Final = int(BreakKind.MISSING)
-_MISMATCH: Final = int(BreakKind.MISMATCH)
+_MISSING: Final = np.int64(BreakKind.MISSING)
+_MISMATCH: Final = np.int64(BreakKind.MISMATCH)
 _KIND_SHIFT: Final = 2  # the flag of a whole-record break is bit kind + 2
-_LAST_WHOLE_RECORD_KIND: Final = int(BreakKind.CHANGED_AFTER_MATCH)
+_LAST_WHOLE_RECORD_KIND: Final = np.int64(BreakKind.CHANGED_AFTER_MATCH)
 
 
 @helper
@@ -101,9 +102,9 @@ def _tell_whole_records(
             flag = bit(kind + _KIND_SHIFT)
             if after & ~before & flag:
                 opened = True
-                tell(events, cursor, agreement, serial, _OPENED, role, NOWHERE, kind, 0)
+                tell(events, cursor, agreement, serial, _OPENED, role, NOWHERE, kind, ZERO)
             elif before & ~after & flag:
-                tell(events, cursor, agreement, serial, _CLOSED, role, NOWHERE, kind, 0)
+                tell(events, cursor, agreement, serial, _CLOSED, role, NOWHERE, kind, ZERO)
     return opened
 
 
@@ -147,9 +148,9 @@ def _tell_field(
         blank_after = cursor[line + 2] & mask
         if blank_after != 0 and blank_before == 0:
             opened = True
-            tell(events, cursor, agreement, serial, _OPENED, role, field, _MISSING, 0)
+            tell(events, cursor, agreement, serial, _OPENED, role, field, _MISSING, ZERO)
         elif blank_before != 0 and blank_after == 0:
-            tell(events, cursor, agreement, serial, _CLOSED, role, field, _MISSING, 0)
+            tell(events, cursor, agreement, serial, _CLOSED, role, field, _MISSING, ZERO)
         before = load64(slots, block + at.MISMATCH) & mask
         after = cursor[line + 1] & mask
         was = was or before != 0
@@ -161,7 +162,7 @@ def _tell_field(
             tell(events, cursor, agreement, serial, _CLOSED, role, field, _MISMATCH, state_before)
     if was and now and state_before != state_after:
         tell(
-            events, cursor, agreement, serial, _BENCHMARK_CHANGED, NOBODY, field, 0, state_after
+            events, cursor, agreement, serial, _BENCHMARK_CHANGED, NOBODY, field, ZERO, state_after
         )  # fmt: skip
     return opened
 
@@ -210,13 +211,13 @@ def _put_alarm(
         alarm = np.int64(_FOUND)
         if plan[at.P_QUORUM] <= 1:
             alarm = np.int64(_RAISED)
-            tell(events, cursor, agreement, serial, _ALARM_RAISED, NOBODY, NOWHERE, 0, episode)
+            tell(events, cursor, agreement, serial, _ALARM_RAISED, NOBODY, NOWHERE, ZERO, episode)
     elif is_broken and opened and alarm == _ACKNOWLEDGED:
         alarm = np.int64(_RAISED)
-        tell(events, cursor, agreement, serial, _ALARM_RAISED, NOBODY, NOWHERE, 0, episode)
+        tell(events, cursor, agreement, serial, _ALARM_RAISED, NOBODY, NOWHERE, ZERO, episode)
     elif not is_broken and alarm != _NO_ALARM:
         if alarm != _FOUND:
-            tell(events, cursor, agreement, serial, _ALARM_CLEARED, NOBODY, NOWHERE, 0, episode)
+            tell(events, cursor, agreement, serial, _ALARM_CLEARED, NOBODY, NOWHERE, ZERO, episode)
         alarm = np.int64(_NO_ALARM)
     store8(slots, base + at.ALARM, alarm)
 
@@ -257,7 +258,7 @@ def settle(
     store8(slots, base + at.STATUS, after)
     if is_first or after != before:
         kind = _FIRST_STATUS + after
-        tell(events, cursor, plan[at.P_AGREEMENT], serial, kind, NOBODY, NOWHERE, 0, 0)
+        tell(events, cursor, plan[at.P_AGREEMENT], serial, kind, NOBODY, NOWHERE, ZERO, ZERO)
     if load8(slots, base + at.JUDGED) & 1 == 0 or has_breaks:
         store64(slots, base + at.CLOSED, 0)
     elif load64(slots, base + at.CLOSED) == 0:

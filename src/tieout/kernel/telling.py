@@ -1,14 +1,16 @@
 """Events, one at a time into the buffer (docs/formats/events.md); and pages as touched."""
 
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
 
 from tieout.kernel import layout as at
 from tieout.kernel.compiled import helper
 from tieout.kernel.words import Int64, store16, store32, store64
 from tieout.wire.codes import NO_FIELD, NO_ROLE
 
-NOBODY = int(NO_ROLE)
-NOWHERE = int(NO_FIELD)
+NOBODY: Final = np.int64(NO_ROLE)
+NOWHERE: Final = np.int64(NO_FIELD)
 
 
 @helper

@@ -18,14 +18,14 @@ from tieout.kernel.compiled import helper
 from tieout.kernel.words import Int64, bit, load8, load16, load64
 from tieout.wire.codes import AdjustmentStatus, BenchmarkState
 
-AWAITING: Final = int(BenchmarkState.AWAITING)
-UNDECIDED: Final = int(BenchmarkState.UNDECIDED)
-DECIDED: Final = int(BenchmarkState.DECIDED)
-_AUTHORITY: Final = int(Policy.AUTHORITY)
-_MAJORITY: Final = int(Policy.MAJORITY)
-PROPOSED: Final = int(AdjustmentStatus.PROPOSED)
-APPROVED: Final = int(AdjustmentStatus.APPROVED)
-POSTED: Final = int(AdjustmentStatus.POSTED)
+AWAITING: Final = np.int64(BenchmarkState.AWAITING)
+UNDECIDED: Final = np.int64(BenchmarkState.UNDECIDED)
+DECIDED: Final = np.int64(BenchmarkState.DECIDED)
+_AUTHORITY: Final = np.int64(Policy.AUTHORITY)
+_MAJORITY: Final = np.int64(Policy.MAJORITY)
+PROPOSED: Final = np.int64(AdjustmentStatus.PROPOSED)
+APPROVED: Final = np.int64(AdjustmentStatus.APPROVED)
+POSTED: Final = np.int64(AdjustmentStatus.POSTED)
 
 # What a verdict keeps of the old flags; the others follow from the slot.
 _KEPT: Final = at.STATES | at.WITHDREW | at.OVERDUE | at.DUPLICATE | at.CHANGED

@@ -4,6 +4,9 @@ Slots and rows are packed without padding, so their numbers stand at any address
 access cannot read them; assembling them from bytes costs eight loads where the machine needs one.
 So here are the few primitives that read and write words at byte offsets.
 
+A constant that is handed to another compiled function is a numpy number: Python's own would make
+numba compile that function once more for each of them.
+
 Every number is an int64 outside this file, bit masks too (bit 63 is the sign): mixing signed with
 unsigned 64-bit numbers makes binary fractions in numpy and numba alike. `bit` makes masks.
 
@@ -26,7 +29,9 @@ Int64: TypeAlias = Any
 """A number in compiled code: int64 there, numpy's or Python's own under the interpreter."""
 
 M32: Final = 0xFFFFFFFF
-KEY_BYTES: Final = 39
+ZERO: Final = np.int64(0)
+NO: Final[Any] = np.bool_(0)
+KEY_BYTES: Final = np.int64(39)
 """Id, originator and stage: the key, with which rows and slots begin (R-KEY-1)."""
 HASH_WORDS: Final = 11
 _KEY_PAIRS: Final = 5
