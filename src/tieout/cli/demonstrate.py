@@ -1,40 +1,58 @@
-"""`tieout demo`: a fund day of three parties, reconciled as it is published."""
+"""`tieout demo`: a seeded fund day of three parties, played live on an accelerated clock."""
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from tieout.cli.outcome import Outcome
+from tieout.cli.output import print_json
 
 Flag = Annotated[bool, Parameter(negative="")]
+DEFAULT_DIRECTORY = Path("tieout-demo")
 
 
 def demo(
     *,
-    seed: int = 20260302,
-    transactions: int = 20_000,
-    ledger: Path | None = None,
+    seed: int = 20250916,
+    transactions: Annotated[int, Parameter(validator=Number(gte=500))] = 20_000,
+    seconds: Annotated[float, Parameter(validator=Number(gte=0.1))] = 10.0,
+    ledger: Path = DEFAULT_DIRECTORY,
     json: Flag = False,
 ) -> int:
-    """Show a made-up fund day, published live on an accelerated clock, adjusted and verified.
+    """Show a fund day of three parties: published, found, adjusted, verified again, proven.
+
+    Exit code 0 when exactly what was seeded was found and everything was verified.
 
     Parameters
     ----------
     seed
         The same seed gives the same day.
     transactions
-        How many subscriptions.
+        How many orders the day has.
+    seconds
+        How long the day takes on the screen: the clock is accelerated.
     ledger
-        Where to keep the ledger and the three parties' books; a temporary directory otherwise.
+        Where ledger, books and proofs are left; an earlier demonstration there is replaced.
     json
-        Print the summary as JSON.
-
+        Print the result as JSON and show nothing else.
     """
-    from tieout.demo.run import run_demo
+    from rich.console import Console
 
-    return (
-        Outcome.COMPLETE
-        if run_demo(seed, transactions, ledger, as_json=json)
-        else Outcome.INCOMPLETE
-    )
+    from tieout.cli.opening import guarded
+    from tieout.demo.ending import summary, tell
+    from tieout.demo.play import play_day
+    from tieout.demo.screen import screen_for
+
+    console = Console(quiet=json)
+    console.print("Founding a ledger of three parties, and seeding the day …")
+    day, played = guarded(lambda: play_day(seed, transactions, ledger))
+    with played.ledger:
+        guarded(lambda: played.run(screen_for(console, day, seconds), seconds))
+        result = guarded(lambda: summary(played, ledger))
+        if json:
+            print_json(result)
+        else:
+            tell(console, played, result)
+    return Outcome.COMPLETE if result.exact else Outcome.INCOMPLETE

@@ -56,7 +56,8 @@ def evidence(
 
     pack = guarded(built)
     _write(output, pack)
-    say(f"{output}: {len(pack):,} bytes. Check it with `tieout verify {output} --trust GENESIS`")
+    say(f"{output}: {len(pack):,} bytes")
+    say(f"  check it with `tieout verify {output} --trust GENESIS`")
     return Outcome.COMPLETE
 
 
@@ -181,9 +182,8 @@ def certificate(
     else:
         say(words)
         if output is not None:
-            say(
-                f"{output}: {len(data):,} bytes. Check it with `tieout verify {output} --trust GENESIS`"
-            )
+            say(f"{output}: {len(data):,} bytes")
+            say(f"  check it with `tieout verify {output} --trust GENESIS`")
     return Outcome.COMPLETE if clean else Outcome.INCOMPLETE
 
 

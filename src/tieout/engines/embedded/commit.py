@@ -5,8 +5,8 @@ Two ways in, with one promise: nobody gets a receipt before the block is on disk
 - `GroupCommit` for callers that wait for each answer. Whoever comes first takes everything that
   waits into one block and syncs it; those who came meanwhile find their answer when it is their
   turn. A single caller pays two locks that nobody holds.
-- `Pipeline` for a stream: the next block is applied while the one before it is synced by a second
-  thread.
+- `Pipeline` for a stream: the next block is judged while a second thread writes and syncs those
+  before it.
 
 A failure to apply or to sync ends both for good: the ledger has to be opened again, and what was
 receipted is there.
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from tieout.engines.errors import EngineError
 from tieout.engines.receipt import Receipt, receipts_of
-from tieout.wire.block import BlockResult
+from tieout.wire.block import Block, BlockResult
 
 if TYPE_CHECKING:
     from tieout.engines.embedded.ledger import EmbeddedLedger
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Item = bytes | memoryview
 MAX_BLOCK_ITEMS: Final = 1_024
 """Items of one block: the longest that one caller waits for others is a few hundred signatures."""
+MAX_WAITING_BLOCKS: Final = 64
+"""Blocks that wait to be written: about 200 MB of large ones."""
 
 
 @dataclass(slots=True)
@@ -65,16 +67,16 @@ class GroupCommit:
 
 
 @dataclass(slots=True)
-class _Synced:
-    """What the applying thread and the syncing thread share."""
+class _Shared:
+    """What the judging thread and the keeping thread share."""
 
-    applied: deque[tuple[BlockResult, int]] = field(default_factory=deque)
+    judged: deque[tuple[Block, BlockResult]] = field(default_factory=deque)
     closing: bool = False
     failure: BaseException | None = None
 
 
 class Pipeline:
-    """Apply blocks in the caller's thread while a second thread makes those before them durable.
+    """Judge blocks in the caller's thread while a second thread makes those before them durable.
 
     `on_durable(receipts)` is called from the second thread, once for each block, in their order.
     """
@@ -85,51 +87,64 @@ class Pipeline:
         """The ledger must not be written in any other way until `close`."""
         self._ledger = ledger
         self._on_durable = on_durable
-        self._shared = _Synced()
+        self._shared = _Shared()
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._keep_syncing, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def apply(self, items: Sequence[Item], time_us: int) -> BlockResult:
-        """Apply a block; it is durable only when `on_durable` has been called for it."""
-        self._raise_failure()
-        result = self._ledger.apply(items, time_us)
+        """Apply a block; it is durable only when `on_durable` has been called for it.
+
+        Waits while too many blocks are not durable yet. Raises EngineError once the second thread
+        has failed.
+        """
         with self._changed:
-            self._shared.applied.append((result, time_us))
-            self._changed.notify()
+            while len(self._shared.judged) >= MAX_WAITING_BLOCKS and not self._shared.failure:
+                self._changed.wait()
+        self._raise_failure()
+        block, result = self._ledger.judge(items, time_us)
+        with self._changed:
+            self._shared.judged.append((block, result))
+            self._changed.notify_all()
         return result
 
     def close(self) -> None:
         """Return when everything that was applied is durable."""
         with self._changed:
             self._shared.closing = True
-            self._changed.notify()
+            self._changed.notify_all()
         self._thread.join()
         self._raise_failure()
 
     def _raise_failure(self) -> None:
         if self._shared.failure is not None:
             raise EngineError(
-                f"the journal could not be synced: {self._shared.failure}",
+                f"the journal could not be written: {self._shared.failure}",
                 "what was receipted is kept; mend the disk and run the same command again",
             ) from self._shared.failure
 
-    def _keep_syncing(self) -> None:
+    def _run(self) -> None:
         try:
-            while self._sync_once():
+            while self._keep_waiting():
                 pass
         except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
-            self._shared.failure = error
+            with self._changed:
+                self._shared.failure = error
+                self._changed.notify_all()
 
-    def _sync_once(self) -> bool:
+    def _keep_waiting(self) -> bool:
+        """Keep and sync all blocks that wait; False when there will be no more."""
         with self._changed:
-            while not self._shared.applied and not self._shared.closing:
+            while not self._shared.judged and not self._shared.closing:
                 self._changed.wait()
-            blocks = list(self._shared.applied)
-            self._shared.applied.clear()
+            blocks = list(self._shared.judged)
+            self._shared.judged.clear()
+            self._changed.notify_all()
         if not blocks:
             return False
+        for block, result in blocks:
+            self._ledger.keep(block, result)
         self._ledger.sync()
-        for result, time_us in blocks:
-            self._on_durable(receipts_of(result, time_us))
+        for block, result in blocks:
+            self._on_durable(receipts_of(result, block.time_us))
         return True

@@ -10,7 +10,7 @@ The commit point: a block is applied, framed into the journal, and synced; a rec
 anybody else, comes after that. What was applied but not synced when the process dies did not
 happen; opening replays what the journal has through the same `apply_block`.
 
-One writer at a time. `apply` and `sync` may be called from two threads, each from one of them
+One writer at a time. `judge` may run in one thread while another keeps and syncs the blocks before
 (`commit.Pipeline`).
 """
 
@@ -31,6 +31,7 @@ from tieout.engines.embedded.keyring import (
     write_keys,
 )
 from tieout.engines.embedded.publisher import Publisher
+from tieout.engines.embedded.warm import warm
 from tieout.engines.errors import EngineError, NoLedger, Refused
 from tieout.journal.journal import Journal
 from tieout.wire.block import Block, BlockResult
@@ -106,6 +107,7 @@ class EmbeddedLedger:
         Raises NoLedger, EngineError, and the journal's errors (damaged, locked).
         """
         genesis = read_genesis(directory)
+        warm()
         journal = Journal.open(directory / JOURNAL, genesis.ledger_id(), read_only=read_only)
         try:
             ledger = cls(directory, genesis, journal, _restored(genesis, journal))
@@ -178,13 +180,25 @@ class EmbeddedLedger:
         Raises BlockError for a time before that of the last block; JournalFailed and anything else
         leaves this ledger unusable: open it again.
         """
-        block = Block(self.state.height + 1, time_us, tuple(items))
-        self.state, result = kernel.apply_block(self.state, block)
-        self.journal.append(block, result)
+        block, result = self.judge(items, time_us)
+        self.keep(block, result)
         return result
 
+    def judge(self, items: Sequence[Item], time_us: int) -> tuple[Block, BlockResult]:
+        """Apply a block of items to the state alone; the next call must be `keep`, in order.
+
+        The two halves of `apply`, for a caller that runs them in two threads.
+        """
+        block = Block(self.state.height + 1, time_us, tuple(items))
+        self.state, result = kernel.apply_block(self.state, block)
+        return block, result
+
+    def keep(self, block: Block, result: BlockResult) -> None:
+        """Write a block that was judged. It is not durable before `sync` has returned."""
+        self.journal.append(block, result)
+
     def sync(self) -> None:
-        """Make everything that was applied durable. Raises JournalFailed."""
+        """Make everything that was kept durable. Raises JournalFailed."""
         self.journal.sync()
 
     def operate(
