@@ -291,7 +291,7 @@ def settled_text(data: Bytes, at: Any, end: Any) -> Any:
     """
     while at < end:
         lead = np.int64(data[at])
-        if lead < 0x7F:
+        if 0x20 <= lead < 0x7F:
             at += U1
         elif 0xC2 <= lead <= 0xCB and at + U2 <= end:
             point = (lead & 0x1F) << 6 | np.int64(data[at + U1]) & 0x3F

@@ -27,7 +27,7 @@ from tieout.connectors.csv_known import Conflict, KnownRows
 from tieout.connectors.csv_records import Records
 from tieout.connectors.csv_rows import Refused, RowForm
 from tieout.connectors.encodings import Pages
-from tieout.connectors.limits import COMPILED_FROM_BYTES, MAX_REFUSED_PER_CHUNK
+from tieout.connectors.limits import COMPILED_FROM_BYTES, MAX_REFUSED_PER_CHUNK, PAGE_BYTES
 from tieout.connectors.mapping import TRANSACTION_ID, Mapping
 from tieout.units.ids import unpad
 from tieout.units.numbers import shown
@@ -62,6 +62,7 @@ def read_rows(
     *,
     chunk_rows: int = MAX_BATCH_ROWS,
     compiled: bool | None = None,
+    page_bytes: int = PAGE_BYTES,
 ) -> "RowReader":
     """Open a CSV file of one role (an index of the agreement's roles) and read its header.
 
@@ -70,7 +71,7 @@ def read_rows(
     and SourceError when the file cannot be read at all; close the reader, or iterate to the end.
     """
     known = KnownRows(agreement.layout.row_bytes) if known is None else known
-    pages = Pages(path, mapping.encoding)
+    pages = Pages(path, mapping.encoding, page_bytes)
     try:
         records = Records(pages, mapping.separator, mapping.quote)
         form = RowForm(agreement, mapping, read_header(records, agreement, role, mapping))

@@ -56,13 +56,14 @@ class Pages:
     """The lines of one file, read page by page; not for use by several threads at once.
 
     `buffer[pos:end]` holds whole lines that were not taken yet; the reader moves `pos`. `more()`
-    brings further lines, and may replace the buffer.
+    brings further lines, and may replace the buffer. `page_bytes` of the file are read at once.
     """
 
-    def __init__(self, path: Path, encoding: str) -> None:
+    def __init__(self, path: Path, encoding: str, page_bytes: int = PAGE_BYTES) -> None:
         self.path = path
         self.encoding = encoding
-        self.buffer = bytearray(PAGE_BYTES + MAX_RECORD_BYTES + SLACK_BYTES)
+        self.page_bytes = page_bytes
+        self.buffer = bytearray(page_bytes + MAX_RECORD_BYTES + SLACK_BYTES)
         self.pos = 0
         self.end = 0
         self.bytes_read = 0
@@ -120,7 +121,7 @@ class Pages:
         decoder = None
         if self.encoding != "utf-8":
             decoder = codecs.getincrementaldecoder(self.encoding)(_ESCAPE)
-        data = head + self._read_bytes(PAGE_BYTES)
+        data = head + self._read_bytes(self.page_bytes)
         if decoder is not None:
             data = _to_utf8(decoder, data, final=False)
         self._append(data.removeprefix(codecs.BOM_UTF8))
@@ -129,13 +130,13 @@ class Pages:
     def _fill(self) -> bool:
         """Read once; False at the end of the file."""
         if self._decoder is not None or self._cutting:
-            data = self._read_bytes(PAGE_BYTES)
+            data = self._read_bytes(self.page_bytes)
             decoder = self._decoder
             self._append(data if decoder is None else _to_utf8(decoder, data, final=not data))
             return bool(data)
-        self._make_room(PAGE_BYTES)
+        self._make_room(self.page_bytes)
         try:
-            count = self._file.readinto(memoryview(self.buffer)[self._have :][:PAGE_BYTES])
+            count = self._file.readinto(memoryview(self.buffer)[self._have :][: self.page_bytes])
         except OSError as error:
             raise self._unreadable(error) from error
         self.bytes_read += count
