@@ -93,8 +93,8 @@ class Held:
 NOTHING_HELD: Final = Held()
 
 
-class _Differs(Exception):  # noqa: N818 - caught within this file; a finding, not a failure
-    """Ends the audit."""
+class _Differs(Exception):
+    """Ends the audit: a finding, not a failure; caught within this file."""
 
     def __init__(self, height: int, what: str) -> None:
         super().__init__(what)
