@@ -37,6 +37,7 @@ def demo(
         Where ledger, books and proofs are left; an earlier demonstration there is replaced.
     json
         Print the result as JSON and show nothing else.
+
     """
     from rich.console import Console
 
@@ -47,12 +48,12 @@ def demo(
 
     console = Console(quiet=json)
     console.print("Founding a ledger of three parties, and seeding the day …")
-    day, played = guarded(lambda: play_day(seed, transactions, ledger))
+    played = guarded(lambda: play_day(seed, transactions, ledger))
     with played.ledger:
-        guarded(lambda: played.run(screen_for(console, day, seconds), seconds))
+        guarded(lambda: played.run(screen_for(console, played.day, seconds), seconds))
         result = guarded(lambda: summary(played, ledger))
         if json:
             print_json(result)
         else:
-            tell(console, played, result)
+            tell(console, result, ledger)
     return Outcome.COMPLETE if result.exact else Outcome.INCOMPLETE

@@ -19,11 +19,11 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Institution:
-    """A party: its number in the genesis, its name, and the people who may approve for it."""
+    """A party: its number in the genesis, its name, and the two people who approve for it."""
 
     number: int
     name: str
-    people: tuple[str, ...]
+    people: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ class Fund:
 
 
 INSTITUTIONS: Final = {
-    Role.SELLER: Institution(1, "Blue Heron Wealth", ("Lin Yuan", "Amara Osei", "Tom Becker")),
+    Role.SELLER: Institution(1, "Blue Heron Wealth", ("Lin Yuan", "Amara Osei")),
     Role.REGISTRAR: Institution(2, "Stonebridge Registry", ("Mei Tanaka", "Paulo Reis")),
-    Role.BANK: Institution(3, "Jade River Bank", ("Irina Sokol", "Zhou Peng", "Nadia Rahman")),
+    Role.BANK: Institution(3, "Jade River Bank", ("Irina Sokol", "Nadia Rahman")),
 }
 """Who plays which role. The bank also distributes funds, so it is entitled to the seller's role
 too; that is how a record of a second seller can turn up in somebody else's order."""

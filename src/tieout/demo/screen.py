@@ -19,6 +19,9 @@ from rich.text import Text
 from tieout.demo.day import LOCAL, Day
 
 SHOWN_LINES: Final = 14
+VERIFIED: Final = "verified again"
+CLOSED: Final = "closed"
+SETTLED: Final = (VERIFIED, CLOSED)
 HOUR_US: Final = 3_600_000_000
 MINUTE_US: Final = 60_000_000
 
@@ -46,7 +49,6 @@ class Counters:
     broken: int = 0
     breaks: int = 0
     adjusted: int = 0
-    approvals: int = 0
 
 
 class Screen(Protocol):
@@ -79,9 +81,9 @@ def pace(day: Day, seconds: float) -> str:
 def counted(counters: Counters) -> str:
     """The counters in one line."""
     return (
-        f"{counters.records:,} records of {counters.transactions:,} transactions · "
-        f"{counters.matched:,} matched · {counters.broken:,} broken now · "
-        f"{counters.breaks:,} breaks so far · {counters.adjusted:,} adjusted and verified again"
+        f"{counters.records:,} records of {counters.transactions:,} transactions: "
+        f"{counters.matched:,} matched, {counters.broken:,} broken now. "
+        f"{counters.breaks:,} breaks so far, {counters.adjusted:,} adjusted and verified again"
     )
 
 
@@ -116,8 +118,12 @@ class TerminalScreen:
         head = Text.assemble(
             (f"{day.trade_date:%d %B %Y}  {clock(now_us)}", "bold"), f"   {self._label}"
         )
-        bar = ProgressBar(total=day.cutoff_us - day.opens_us, completed=now_us - day.opens_us)
-        return Group(head, bar, Text(counted(counters)), self._table())
+        total_us = day.cutoff_us - day.opens_us
+        bar = ProgressBar(total_us, now_us - day.opens_us, finished_style="bar.complete")
+        top = Table.grid(expand=True)
+        for row in (head, bar, counted(counters)):
+            top.add_row(row)
+        return Group(top, self._table())
 
     def _table(self) -> Table:
         table = Table(expand=True, box=None, pad_edge=False)
@@ -133,7 +139,7 @@ class TerminalScreen:
                 line.party,
                 line.reported,
                 line.agreed,
-                Text(line.state, style="green" if line.state.startswith("verified") else "yellow"),
+                Text(line.state, style="green" if line.state in SETTLED else "yellow"),
             )
         return table
 

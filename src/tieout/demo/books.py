@@ -1,0 +1,163 @@
+"""The three parties' own books: SQLite files that their own systems write, each in its own way.
+
+The seller keeps decimal text, the registrar whole numbers of the smallest unit, the bank text again
+under other names. What a party's system books is what the party publishes; of two records with one
+revision the first stands, and what somebody else says about an order never enters one's books.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from tieout.demo.cast import INSTITUTIONS, Role
+from tieout.demo.records import Records, presence_bit
+from tieout.units.dates import format_date
+from tieout.units.numbers import format_scaled
+from tieout.wire.codes import Action
+
+SCALES: Final = {"amount": 2, "fee": 2, "shares": 4, "nav": 4}
+DATES: Final = ("trade_date", "settle_date")
+
+
+class Numbers(Enum):
+    """How a house writes its numbers."""
+
+    DECIMAL_TEXT = "TEXT"
+    SMALLEST_UNIT = "INTEGER"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """How one party keeps its books: file, table, key, and the column of each field."""
+
+    file: str
+    table: str
+    key: str
+    numbers: Numbers
+    columns: dict[str, str]
+
+
+HOUSES: Final = {
+    Role.SELLER: House(
+        file="orders.sqlite",
+        table="orders",
+        key="order_no",
+        numbers=Numbers.DECIMAL_TEXT,
+        columns={
+            "fund": "fund_code",
+            "currency": "ccy",
+            "amount": "gross_amount",
+            "shares": "units",
+            "nav": "price",
+            "fee": "front_fee",
+            "trade_date": "trade_date",
+            "settle_date": "settlement_date",
+            "remark": "note",
+        },
+    ),
+    Role.REGISTRAR: House(
+        file="register.sqlite",
+        table="allotments",
+        key="application_id",
+        numbers=Numbers.SMALLEST_UNIT,
+        columns={
+            "fund": "fund",
+            "currency": "currency",
+            "amount": "application_cents",
+            "shares": "shares_e4",
+            "nav": "nav_e4",
+            "fee": "fee_cents",
+            "trade_date": "dealing_day",
+            "settle_date": "settlement_day",
+            "remark": "remark",
+        },
+    ),
+    Role.BANK: House(
+        file="collections.sqlite",
+        table="collections",
+        key="reference",
+        numbers=Numbers.DECIMAL_TEXT,
+        columns={
+            "fund": "fund",
+            "currency": "currency",
+            "amount": "received",
+            "fee": "of_which_fee",
+            "trade_date": "order_date",
+            "settle_date": "value_date",
+            "remark": "text",
+        },
+    ),
+}
+
+
+class Books:
+    """One party's books, as its own system writes them."""
+
+    def __init__(self, folder: Path, role: Role) -> None:
+        """Open the books in a folder; empty ones are made where there are none."""
+        self.path = folder / HOUSES[role].file
+        self._role = role
+        self._house = house = HOUSES[role]
+        self._connection = sqlite3.connect(self.path, isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        columns = ", ".join(
+            f"{column} {house.numbers.value if field in SCALES else 'TEXT'}"
+            for field, column in house.columns.items()
+        )
+        self._connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {house.table} "
+            f"({house.key} TEXT PRIMARY KEY, revision INTEGER NOT NULL, {columns}) STRICT"
+        )
+        names = ["revision", *house.columns.values()]
+        self._upsert = (
+            f"INSERT INTO {house.table} VALUES ({', '.join('?' * (len(names) + 1))}) "  # noqa: S608 - names are constants of this file
+            f"ON CONFLICT ({house.key}) DO UPDATE SET "
+            + ", ".join(f"{name} = excluded.{name}" for name in names)
+            + f" WHERE excluded.revision > {house.table}.revision"
+        )
+        self._delete = f"DELETE FROM {house.table} WHERE {house.key} = ?"  # noqa: S608 - as above
+
+    def enter(self, records: Records) -> None:
+        """Book what the party's own system processed, as one transaction of the database."""
+        own = records[records["party"] == INSTITUTIONS[self._role].number]
+        stated = own[own["action"] == Action.STATE]
+        taken_back = own[own["action"] == Action.WITHDRAW]
+        columns = [_texts(stated["id"]), stated["revision"].tolist()]
+        columns += [self._column(stated, field) for field in self._house.columns]
+        self._connection.execute("BEGIN")
+        self._connection.executemany(self._upsert, zip(*columns, strict=True))
+        self._connection.executemany(self._delete, [(name,) for name in _texts(taken_back["id"])])
+        self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _column(self, records: Records, field: str) -> list[Any]:
+        """What this house writes for a field; None where the record leaves it blank."""
+        write = self._writer(field)
+        values = records[field].tolist()
+        stated = (records["presence"] & np.uint64(presence_bit(field)) != 0).tolist()
+        return [
+            write(value) if present else None for value, present in zip(values, stated, strict=True)
+        ]
+
+    def _writer(self, field: str) -> Callable[[Any], str | int]:
+        if field in DATES:
+            return format_date
+        if field not in SCALES:
+            return bytes.decode
+        if self._house.numbers is Numbers.SMALLEST_UNIT:
+            return int
+        scale = SCALES[field]
+        return lambda value: format_scaled(value, scale)
+
+
+def _texts(column: Any) -> list[str]:
+    return [value.decode() for value in column.tolist()]
