@@ -244,6 +244,7 @@ def test_a_new_revision_that_says_the_same_is_no_change(rules: RuleBook) -> None
         bank T1 r1 100.00 once
         seller T1 r2 100.00 twice
         told
+            none
         seller T1 r3 - twice
         told
             break_opened changed_after_match seller T1

@@ -20,6 +20,7 @@ def test_a_deadline_passes_later_than_opening_plus_duration(rules: RuleBook) -> 
         seller T1 r1 100.00
         wait 30s
         told
+            none
         wait 1us
         told
             break_opened missing bank T1

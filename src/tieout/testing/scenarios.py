@@ -23,13 +23,13 @@ A step may end in `-> stale`: what became of the row, of each row, or of the ite
 everything must have been accepted. What then must hold is said by
 
     expect T1 broken raised      status, and the alarm when there is one
-    breaks                       exactly the open breaks follow, indented, or `none`
+    breaks                       exactly the open breaks follow, indented; `none` if there are none
         T1 missing registrar
         T1 mismatch amount bank 100.05 against 100.00 seller +0.05
         T1 mismatch amount bank 100.05 undecided
-    adjustments                  exactly these follow, in the order of proposal
+    adjustments                  exactly these follow, likewise, in the order of proposal
         T1 bank posted amount 100.00
-    told                         exactly the events of the last block follow
+    told                         exactly the events of the last block follow, likewise
         break_opened mismatch amount bank T1 decided
 
 so that a scenario reads like the day on which it happened.
@@ -155,11 +155,11 @@ class Stage:
             case "expect":
                 self._expect(line, words)
             case "breaks":
-                assert self.breaks() == below, line
+                _agree(line, self.breaks(), below)
             case "adjustments":
-                assert self.adjustments() == below, line
+                _agree(line, self.adjustments(), below)
             case "told":
-                assert self.told() == below, line
+                _agree(line, self.told(), below)
             case _:
                 self._apply([self._cue(line)])
 
@@ -177,8 +177,7 @@ class Stage:
         for event in result.events[result.events["kind"] == EventKind.AGREEMENT_ENACTED]:
             self.books.append(self.scripts[int(event["agreement"]) - 1])
         for index, cue in enumerate(cues):
-            actual = _outcome(result, index)
-            assert actual == cue.expected, f"{cue.line}: {actual}"
+            _agree(cue.line, [_outcome(result, index)], [cue.expected])
 
     def _cue(self, line: str) -> Cue:
         """The item that a line stands for."""
@@ -247,12 +246,12 @@ class Stage:
         actual = [Status(int(slot["status"])).name.lower()]
         if slot["alarm"]:
             actual.append(AlarmState(int(slot["alarm"])).name.lower())
-        assert actual == words[1:], line
+        _agree(line, actual, words[1:])
 
     def breaks(self) -> list[str]:
         """The open breaks, in words."""
         rows = self.rules.breaks(self.bench.state, self.books[-1].name)
-        return [words_of_break(self.books[row.agreement - 1], row) for row in rows] or ["none"]
+        return [words_of_break(self.books[row.agreement - 1], row) for row in rows]
 
     def adjustments(self) -> list[str]:
         """The adjustments of all books, in words."""
@@ -332,6 +331,13 @@ class Stage:
 
     def _key(self, transaction_id: str) -> tuple[str, int, str]:
         return self.books[-1].name, 0, transaction_id
+
+
+def _agree(line: str, actual: list[str], expected: list[str]) -> None:
+    """Assert that what is so is what a line of the script expects; `none` is nothing."""
+    if actual != ([] if expected == ["none"] else expected):
+        so, not_so = "\n    ".join(actual), "\n    ".join(expected)
+        raise AssertionError(f"{line}\n  expected:\n    {not_so}\n  actual:\n    {so}")
 
 
 def _row(agreement: Agreement, role: int, words: list[str]) -> bytes:
