@@ -110,9 +110,13 @@ class Journal:
         try:
             snapshots = _sound_snapshots(directory / SNAPSHOTS, ledger_id)
             opened = open_chain(folder, ledger_id, lookup.known_place, may_move=not read_only)
-            _refuse_newer(snapshots, opened.chain.durable.height)
-            lookup.attach(opened.chain)
-            journal = cls(directory, ledger_id, lock, lookup, opened, segment_bytes)
+            try:
+                _refuse_newer(snapshots, opened.chain.durable.height)
+                lookup.attach(opened.chain)
+                journal = cls(directory, ledger_id, lock, lookup, opened, segment_bytes)
+            except BaseException:
+                opened.chain.close()
+                raise
         except BaseException:
             lookup.close()
             if lock is not None:

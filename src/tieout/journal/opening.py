@@ -1,6 +1,8 @@
 """Opening: from the files of a folder to a chain with a known end, or to a named damage."""
 
+import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,18 +50,20 @@ def open_chain(
         if may_move:
             torn += f"; moved to {_moved(paths[-1]).name}"
         paths.pop()
-    segments = linked_segments(paths, ledger_id)
-    if not segments:
-        return Opened(Chain([], [], ORIGIN), SEGMENT_HEADER_BYTES, torn)
-    last = segments[-1]
-    tail = find_tail(last, known_place(last))
-    if tail.fault is not None:
-        fault = tail.fault
-        if not fault.torn:
-            raise JournalDamaged(fault.height, fault.offset, last.path, fault.reason)
-        torn = f"block {fault.height} was never wholly written: {fault.reason}"
-        if may_move:
-            torn += f"; moved to {_copied(last, tail.end).name}"
+    with ExitStack() as files:
+        segments = _linked_segments(paths, ledger_id, files)
+        if not segments:
+            return Opened(Chain([], [], ORIGIN), SEGMENT_HEADER_BYTES, torn)
+        last = segments[-1]
+        tail = find_tail(last, known_place(last))
+        if tail.fault is not None:
+            fault = tail.fault
+            if not fault.torn:
+                raise JournalDamaged(fault.height, fault.offset, last.path, fault.reason)
+            torn = f"block {fault.height} was never wholly written: {fault.reason}"
+            if may_move:
+                torn += f"; moved to {_copied(last, tail.end).name}"
+        files.pop_all()
     return Opened(Chain(segments, tail.frames, tail.point), tail.end, torn)
 
 
@@ -68,8 +72,8 @@ def segment_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*" + SEGMENT_SUFFIX))
 
 
-def linked_segments(paths: list[Path], ledger_id: bytes) -> list[Segment]:
-    """Open segments that each go on where the one before ends. Raises JournalDamaged."""
+def _linked_segments(paths: list[Path], ledger_id: bytes, files: ExitStack) -> list[Segment]:
+    """Segments that each go on where the one before ends; `files` closes them."""
     segments: list[Segment] = []
     for path in paths:
         segment = Segment.open(path, ledger_id)
@@ -77,6 +81,7 @@ def linked_segments(paths: list[Path], ledger_id: bytes) -> list[Segment]:
             raise JournalDamaged(
                 height_in(path), 0, path, "it has no segment header of this ledger"
             )
+        files.callback(segment.close)
         before = segments[-1].last_hash() if segments else ORIGIN.frame_hash
         if before != segment.start.frame_hash or (segment.first_height == 1) == bool(segments):
             reason = "its segment does not go on where the one before ends"
@@ -115,5 +120,7 @@ def _copied(segment: Segment, start: int) -> Path:
             piece = segment.pread(min(_COPY_BYTES, end - start), start)
             file.write(piece)
             start += len(piece)
+        file.flush()
+        os.fsync(file.fileno())
     sync_folder(torn.parent)
     return torn
