@@ -6,6 +6,7 @@ were refused, or a check failed; 2 nothing could be done.
 """
 
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 from cyclopts import App, CycloptsError
@@ -37,10 +38,10 @@ adjust.command("tieout.cli.correct:approve", name="approve")
 adjust.command("tieout.cli.correct:refuse", name="refuse")
 
 
-def main() -> NoReturn:
-    """Run one command and leave with its exit code."""
+def main(words: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and leave with its exit code; `words` are those typed behind `tieout`."""
     try:
-        result = app(exit_on_error=False, print_error=True, result_action="return_value")
+        result = app(words, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
         sys.exit(Outcome.NOTHING_DONE)
     except Failure as failure:
