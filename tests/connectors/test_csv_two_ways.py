@@ -31,37 +31,32 @@ dates = st.dates()
 moments = st.datetimes()
 zones = st.sampled_from(["Z", ".5Z", ".123456Z", "+08:00", "-23:59", ".000001+00:30"])
 
-# What an unsound one has in it.
-numbers = st.builds(
-    "{}{}{}{}".format,
-    st.sampled_from(["", "-", "+", "(", "--", "(-"]),
-    st.sampled_from(["", "0", "00", "1", "1234567", "1,234", "12,34", "1,2345", "1'000", "٣"]),
-    st.sampled_from(["", ".", ",", ".5", ".50", ",25", ".125", ".1000000", ".12345"]),
-    st.sampled_from(["", ")", "-", " ", "$", "x", "e3"]),
-) | st.sampled_from(
-    ["$ - ", "-", "$1.00", "1.00 $", "46116860184273879.03", "46116860184273879.04"]
+# What an unsound one has in it, besides sound values with something wrong in them.
+numbers = st.sampled_from(
+    ("$ - ", "-", "--1", "(-1)", "()", "$1.00", "1.00 $", "1e3", "٣", ".", "0" * 30 + "1")
+    + ("46116860184273879.03", "46116860184273879.04", "1." + "0" * 30)
 )
-two = st.integers(0, 61).map("{:02}".format) | st.sampled_from(["1", "x1", "29", "30", "31"])
-years = st.sampled_from(["2024", "2025", "1900", "2000", "0001", "0000", "9999", "99"])
-days = st.builds("{}-{}-{}".format, years, two, two) | st.builds("{}.{}.{}".format, two, two, years)
-clocks = st.builds("{}:{}:{}".format, two, two, two) | st.builds("{}:{}".format, two, two)
-tails = st.sampled_from(["Z", "", ".1234567Z", ".Z", "+24:00", "+0800", "+08", "z", "+08:60"])
-times = st.builds("{}{}{}{}".format, days, st.sampled_from(["T", " ", "t", ""]), clocks, tails)
+days = st.sampled_from(["1900-02-29", "2000-02-29", "2023-02-29", "2024-04-31", "0000-01-01"])
+times = st.sampled_from(["0001-01-01T00:00:00+08:00", "2024-01-01T24:00:00Z", "2024-01-01T00:00Z"])
 letters = st.text(
     st.sampled_from("abA 01\"',;|\t\r\n\0\x7f\x85\xa0éß\u0301中가\uff41\u3000\u0378\U0001f600я"),
     max_size=14,
 )
 texts = letters | st.sampled_from(["N/A", "DNP", "", "  ", "a  b", " a", "a ", "x" * 12, "x" * 13])
-unsound = {
-    "transaction_id": texts | st.text(max_size=40),
-    "fund": texts,
-    "amount": numbers | texts,
-    "shares": numbers,
-    "day": days | texts,
-    "at": times | texts,
-    "remark": texts,
-    "more": texts,
-}
+unsound = {"amount": numbers, "shares": numbers, "day": days, "at": times}
+
+
+@st.composite
+def nearly(draw: st.DrawFn, text: str, other: str) -> str:
+    """A text with something put in, taken out or exchanged; or another one."""
+    if draw(st.integers(0, 3)) == 0:
+        return other
+    at = draw(st.integers(0, len(text)))
+    until = at + draw(st.integers(0, 2))
+    put = draw(
+        st.sampled_from(["", "0", "9", "3", "12345", ".", ",", "'", "-", "(", ")", "  ", "Z", "é"])
+    )
+    return text[:at] + put + text[until:]
 
 
 def sound(mapping: Mapping) -> dict[str, st.SearchStrategy[str]]:
@@ -153,11 +148,11 @@ def files(draw: st.DrawFn) -> tuple[Mapping, int, bytes]:
     lines: list[bytes] = []
     for _ in range(draw(st.integers(0, 12))):
         fate = draw(st.integers(0, 7))
-        if lines and fate == 0:
+        if lines and fate == 7:
             lines.append(draw(st.sampled_from(lines)))
         else:
             row = (
-                cell(draw, mapping, good[name], unsound[name] if fate == 1 else None)
+                cell(draw, mapping, good[name], unsound.get(name, texts) if fate < 3 else None)
                 for name in names
             )
             line = mapping.separator.join(row).encode("utf-8", "surrogatepass")
@@ -174,7 +169,9 @@ def cell(
 ) -> str:
     """One cell as it stands in the file: quoted where it must be, and sometimes wrongly."""
     spoilt = bad is not None and draw(st.integers(0, 2)) == 0
-    text = draw(bad if bad is not None and spoilt else good)
+    text = draw(good)
+    if bad is not None and spoilt:
+        text = draw(nearly(text, draw(bad)))
     quote = mapping.quote
     fate = draw(st.integers(0, 9))
     if spoilt and fate < 4:
@@ -198,14 +195,13 @@ def outcome(mapping: Mapping, role: int, data: bytes, **how: int) -> Taken | str
 
 
 @given(files(), st.integers(1, 40), st.integers(1, 5))
-@settings(max_examples=400)
+@settings(max_examples=300)
 def test_both_ways_read_the_same(
     file: tuple[Mapping, int, bytes], page_bytes: int, chunk_rows: int
 ) -> None:
     readable = outcome(*file)
     how = {"compiled": True, "page_bytes": page_bytes, "chunk_rows": chunk_rows}
     assert outcome(*file, **how) == readable
-    assert outcome(*file, compiled=True) == readable
 
 
 def test_plain_lines_all_go_the_compiled_way(tmp_path: Path) -> None:

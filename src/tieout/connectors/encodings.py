@@ -26,22 +26,14 @@ SLACK_BYTES: Final = 64
 
 _ESCAPE: Final = "tieout-escape"
 _FIRST_ESCAPE: Final = 0xDC00
-_LAST_ESCAPE: Final = 0xDCFF
 _BYTE_ORDER_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def _escape(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Mark undecodable bytes on the way in, and give them back on the way out."""
-    if isinstance(error, UnicodeDecodeError):
-        wrong = error.object[error.start : error.end]
-        return "".join(chr(_FIRST_ESCAPE + byte) for byte in wrong), error.end
-    if isinstance(error, UnicodeEncodeError):
-        points = [ord(character) for character in error.object[error.start : error.end]]
-        whole = len(points) % 2 == 0 or not error.encoding.startswith("utf-16")
-        if whole and all(_FIRST_ESCAPE <= point <= _LAST_ESCAPE for point in points):
-            return bytes(point - _FIRST_ESCAPE for point in points), error.end
-        return "?" * len(points), error.end
-    raise error
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    wrong = error.object[error.start : error.end]
+    return "".join(chr(_FIRST_ESCAPE + byte) for byte in wrong), error.end
 
 
 codecs.register_error(_ESCAPE, _escape)
@@ -49,7 +41,14 @@ codecs.register_error(_ESCAPE, _escape)
 
 def encoded(text: str, encoding: str) -> bytes:
     """Encode text; marked bytes come out as they were, other unknown characters as `?`."""
-    return text.encode(encoding, _ESCAPE)
+    parts = re.split(f"({UNDECODED.pattern}+)", text)
+    return b"".join(
+        bytes(ord(each) - _FIRST_ESCAPE for each in part)
+        if UNDECODED.match(part)
+        else part.encode(encoding, "replace")
+        for part in parts
+        if part
+    )
 
 
 class Pages:
