@@ -77,9 +77,9 @@ def verdict(field: str) -> tuple[str, str, str]:
         for column in (field, "currency")
     ]
     pairs = " AND ".join(
-        "coalesce("
+        f"({x}_{field} IS NULL OR {y}_{field} IS NULL OR "
         + within(field, f"{x}_{field}", f"{y}_{field}", f"{x}_currency", f"{y}_currency")
-        + ", true)"
+        + ")"
         for x, y in (("s", "r"), ("s", "b"), ("r", "b"))
     )
     apart = ", ".join(

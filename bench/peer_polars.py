@@ -80,6 +80,13 @@ def ties(
     return tie
 
 
+def pair_ties(field: str, x: str, y: str) -> pl.Expr:
+    """Whether two roles tie out with each other; true where one is blank."""
+    blank = value(x, field).is_null() | value(y, field).is_null()
+    currencies = value(x, "currency"), value(y, "currency")
+    return blank | ties(field, value(x, field), value(y, field), *currencies)
+
+
 def stated_by(field: str) -> pl.Expr:
     """Who states the benchmark: s, r, b or null."""
     if field in AUTHORITY:
@@ -115,15 +122,7 @@ def of_role(field: str, column: str) -> pl.Expr:
 
 def mismatches(frame: pl.DataFrame, number: int, field: str) -> list[pl.DataFrame]:
     """Rows of one field, for each role outside tolerance."""
-    tied = reduce(
-        and_,
-        [
-            ties(
-                field, value(x, field), value(y, field), value(x, "currency"), value(y, "currency")
-            ).fill_null(value=True)
-            for x, y in PAIRS
-        ],
-    )
+    tied = reduce(and_, [pair_ties(field, x, y) for x, y in PAIRS])
     currency = [] if field == "currency" else [of_role(field, "currency")]
     judged = frame.with_columns(stated_by(field).alias("by"), tied.alias("tied")).with_columns(
         of_role(field, field), *currency
