@@ -7,7 +7,6 @@ the same files it changes nothing.
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import IO, Final
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from tieout import kernel
 from tieout.agreement.model import Agreement
@@ -30,8 +31,9 @@ from tieout.cli.tables import write_breaks
 from tieout.engines.embedded.commit import Pipeline
 from tieout.engines.embedded.ledger import GENESIS_FILE, EmbeddedLedger, found_ledger
 from tieout.engines.receipt import Receipt
+from tieout.evidence.breaklist import KINDS
 from tieout.units.dates import format_time
-from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
+from tieout.wire.codes import BreakKind, ItemOutcome, OperationKind, Purpose
 from tieout.wire.operations import CloseCutoff
 
 US: Final = 1_000_000
@@ -83,6 +85,7 @@ class _Run:
     roles: list[FiledRole]
     is_first: bool
     """Whether the ledger had no records of this agreement before this run."""
+    is_resumed: bool
     vanished: list[tuple[str, str]] = field(default_factory=list)
     withdrawn: int = 0
 
@@ -94,8 +97,8 @@ def reconcile_day(request: Request) -> Summary:
     inputs = guarded(lambda: check_headers(request.agreement, request.files, request.mappings))
     run = guarded(lambda: _reconcile(request, inputs, started))
     with run.ledger:
-        lines = write_breaks(run.ledger.state, request.agreement.name, request.breaks)
-        summary = _summary(run, lines, time.perf_counter() - began)
+        table = write_breaks(run.ledger.state, request.agreement.name, request.breaks)
+        summary = _summary(run, table, time.perf_counter() - began)
     refusals = write_refusals(request.refused, run.roles)
     clear_mark(request.ledger)
     if request.as_json:
@@ -112,10 +115,8 @@ def _reconcile(request: Request, inputs: list[RoleFiles], started: int) -> _Run:
     ledger = EmbeddedLedger.open(request.ledger)
     try:
         roles = [FiledRole(each) for each in inputs]
-        cutoff_us = _begin(request, ledger, started)
-        ledger.enact(request.agreement, cutoff_us)
-        had = kernel.counts(ledger.state, request.agreement.name).transactions
-        run = _Run(request, ledger, cutoff_us, roles, is_first=had == 0)
+        run = _begin(request, ledger, roles, started)
+        ledger.enact(request.agreement, run.cutoff_us)
         with _receipts(request.receipts) as write_receipts:
             published = _publish(run, write_receipts)
         _close(run, published=published)
@@ -125,24 +126,27 @@ def _reconcile(request: Request, inputs: list[RoleFiles], started: int) -> _Run:
     return run
 
 
-def _begin(request: Request, ledger: EmbeddedLedger, started: int) -> int:
-    """The time of all blocks of this run: as asked for, or of an unfinished run, or now."""
+def _begin(request: Request, ledger: EmbeddedLedger, roles: list[FiledRole], started: int) -> _Run:
+    """Settle the time of all blocks of this run: as asked for, or of an unfinished run, or now."""
     name, version = request.agreement.name, request.agreement.version
     mark = read_mark(request.ledger)
+    is_resumed = mark is not None and (mark.agreement, mark.version) == (name, version)
+    cutoff_us = started
     if request.cutoff_us is not None:
         cutoff_us = request.cutoff_us
-    elif mark is not None and (mark.agreement, mark.version) == (name, version):
+    elif mark is not None and is_resumed:
         cutoff_us = mark.cutoff_us
-    else:
-        cutoff_us = started
+        say(f"going on with the run of {format_time(cutoff_us)}, which was not completed")
     if cutoff_us < ledger.time_us:
         raise Failure(
             f"this run would carry the time {format_time(cutoff_us)}, but the ledger stands at"
             f" {format_time(ledger.time_us)} already",
             "give a --cutoff that is not earlier",
         )
+    ledger.is_enactable(request.agreement)
     write_mark(request.ledger, RunMark(name, version, cutoff_us))
-    return cutoff_us
+    had = kernel.counts(ledger.state, name).transactions
+    return _Run(request, ledger, cutoff_us, roles, is_first=had == 0, is_resumed=is_resumed)
 
 
 # ---------------------------------------------------------------- publishing
@@ -214,7 +218,8 @@ def _close(run: _Run, *, published: bool) -> None:
     """Close the cut-off, unless it is closed and nothing has come since."""
     name = run.request.agreement.name
     last_us = run.ledger.state.cutoffs_us.get(name)
-    if last_us is not None and not published and not kernel.unjudged(run.ledger.state, name):
+    is_closed = last_us == run.cutoff_us or (last_us is not None and not run.is_resumed)
+    if is_closed and not published and not kernel.unjudged(run.ledger.state, name):
         return
     party = run.ledger.party(run.request.agreement.roles[0])
     body = CloseCutoff(name, run.cutoff_us)
@@ -266,16 +271,20 @@ class _receipts:  # noqa: N801 - used like a function
 # ---------------------------------------------------------------- the result
 
 
-def _summary(run: _Run, kinds: Counter[str], seconds: float) -> Summary:
+def _summary(run: _Run, table: NDArray[np.void], seconds: float) -> Summary:
+    """Count. A transaction is broken when it has a row in the table of breaks."""
     counts = kernel.counts(run.ledger.state, run.request.agreement.name)
     records = sum(role.records for role in run.roles)
+    broken = len(np.unique(table[["agreement", "serial"]]))
+    kinds, numbers = np.unique(table["kind"], return_counts=True)
+    by_kind = zip((KINDS[BreakKind(kind)] for kind in kinds), numbers.tolist(), strict=True)
     return Summary(
-        transactions=counts.transactions - counts.withdrawn,
+        transactions=counts.matched + counts.pending + broken,
         records=records,
         matched=counts.matched,
-        broken=counts.broken,
-        breaks=sum(kinds.values()),
-        by_kind=dict(sorted(kinds.items())),
+        broken=broken,
+        breaks=len(table),
+        by_kind=dict(sorted(by_kind)),
         refused=sum(role.refused_count for role in run.roles),
         repeated=sum(role.repeats for role in run.roles),
         seconds=round(seconds, 3),
@@ -286,7 +295,9 @@ def _summary(run: _Run, kinds: Counter[str], seconds: float) -> Summary:
 def _tell(run: _Run, summary: Summary, refusals: list[Path]) -> None:
     """The result for people."""
     request = run.request
-    say(f"cut-off {format_time(run.cutoff_us)} of {request.agreement.name} closed")
+    closed_us = run.ledger.state.cutoffs_us[request.agreement.name]
+    nothing_new = "" if closed_us == run.cutoff_us else "; nothing has changed since"
+    say(f"cut-off {format_time(closed_us)} of {request.agreement.name} closed{nothing_new}")
     say(
         f"  {summary.transactions:,} transactions: {summary.matched:,} matched,"
         f" {summary.broken:,} broken"

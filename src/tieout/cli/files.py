@@ -1,5 +1,6 @@
 """Files that are named on the command line: agreements and ROLE=FILE pairs."""
 
+import os
 from pathlib import Path
 
 from tieout.agreement.errors import AgreementError
@@ -41,3 +42,12 @@ def role_files(
             raise Failure(f"'{role}' is not a role of this agreement", f"its roles are: {known}")
         files.setdefault(agreement.roles.index(role), []).append(Path(name))
     return files
+
+
+def check_writable(path: Path | None) -> None:
+    """Raise Failure, before anything is done, when a file that was asked for cannot be written."""
+    if path is None:
+        return
+    target = path if path.exists() else path.absolute().parent
+    if path.is_dir() or not target.exists() or not os.access(target, os.W_OK):
+        raise Failure(f"{path} cannot be written", "name a file in a directory that you may write")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from tieout.agreement.model import Agreement
 from tieout.cli.files import read_text
+from tieout.cli.outcome import Failure
 from tieout.connectors.csv_known import KnownRows
-from tieout.connectors.csv_read import PLAIN, Chunk, read_rows
+from tieout.connectors.csv_read import PLAIN, Chunk, read_rows, text_of_lines
 from tieout.connectors.csv_refused import write_refused
 from tieout.connectors.csv_rows import Refused
-from tieout.connectors.mapping import Mapping
+from tieout.connectors.mapping import TRANSACTION_ID, Mapping
 from tieout.connectors.mapping_file import parse_mapping
 
 
@@ -46,6 +47,8 @@ def check_headers(
             mapping = parse_mapping(read_text(path, "the mapping"), agreement, role, str(path))
         columns = []
         for path in files[role]:
+            if path.exists() and not path.is_file():
+                raise Failure(f"{path} is not a regular file", "write the rows to a file first")
             reader = read_rows(path, agreement, role, mapping)
             columns.append(reader.columns)
             reader.close()
@@ -75,9 +78,17 @@ class FiledRole:
         """Rows refused so far."""
         return sum(map(len, self.refused))
 
-    def refuse(self, file: int, row: Refused) -> None:
-        """Note a row of a file that is not taken."""
-        self.refused[file].append(row)
+    def refuse_lines(self, file: int, lines: list[int], reason: str) -> None:
+        """Refuse rows of a file that were read well, by the lines in which they begin, ascending.
+
+        What stood there is read again, so that it can be written out as it was.
+        """
+        if lines:
+            texts = text_of_lines(self.files.paths[file], self.files.mapping, lines)
+            self.refused[file] += [
+                Refused(line, TRANSACTION_ID, reason, text)
+                for line, text in zip(lines, texts, strict=True)
+            ]
 
     def chunks(self) -> Iterator[Chunk]:
         """The rows of all files, one after the other. Raises SourceError."""

@@ -24,18 +24,46 @@ adjust = App(name="adjust", help="List, approve and refuse correcting entries.")
 app.command(agreement)
 app.command(adjust)
 
-app.command("tieout.cli.reconcile:reconcile", name="reconcile")
-app.command("tieout.cli.look:breaks", name="breaks")
-app.command("tieout.cli.look:show", name="show")
-app.command("tieout.cli.prove:evidence", name="evidence")
-app.command("tieout.cli.prove:verify", name="verify")
-app.command("tieout.cli.prove:audit", name="audit")
-app.command("tieout.cli.prove:certificate", name="certificate")
-app.command("tieout.cli.demonstrate:demo", name="demo")
-agreement.command("tieout.cli.agree:check", name="check")
-adjust.command("tieout.cli.correct:list_adjustments", name="list")
-adjust.command("tieout.cli.correct:approve", name="approve")
-adjust.command("tieout.cli.correct:refuse", name="refuse")
+app.command(
+    "tieout.cli.reconcile:reconcile",
+    name="reconcile",
+    help="Reconcile files of several roles against one agreement.",
+)
+app.command("tieout.cli.look:breaks", name="breaks", help="List what does not tie out now.")
+app.command("tieout.cli.look:show", name="show", help="Tell the story of one transaction.")
+app.command(
+    "tieout.cli.prove:evidence", name="evidence", help="Write the evidence pack of one transaction."
+)
+app.command(
+    "tieout.cli.prove:verify",
+    name="verify",
+    help="Verify an evidence pack or a certificate, offline.",
+)
+app.command(
+    "tieout.cli.prove:audit", name="audit", help="Replay the whole ledger with the reference rules."
+)
+app.command(
+    "tieout.cli.prove:certificate",
+    name="certificate",
+    help="Write the tie-out certificate of a cut-off.",
+)
+app.command(
+    "tieout.cli.demonstrate:demo", name="demo", help="Show a fund day of three parties, live."
+)
+agreement.command(
+    "tieout.cli.agree:check", name="check", help="Check an agreement file and explain it."
+)
+adjust.command(
+    "tieout.cli.correct:list_adjustments",
+    name="list",
+    help="List the correcting entries that are open.",
+)
+adjust.command(
+    "tieout.cli.correct:approve", name="approve", help="Approve a correcting entry, as a person."
+)
+adjust.command(
+    "tieout.cli.correct:refuse", name="refuse", help="Refuse a correcting entry, as a person."
+)
 
 
 def main(words: Sequence[str] | None = None) -> NoReturn:

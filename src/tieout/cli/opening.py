@@ -55,10 +55,12 @@ def find_transaction(
 
     Raises Failure when there is none, or when it stands under several and none was named.
     """
+    key = transaction_id.encode("utf-8", "surrogateescape")
+    is_possible = 0 <= originator < 1 << 16
     found = [
         name
         for name in chosen_agreements(ledger, agreement)
-        if kernel.transaction(ledger.state, name, originator, transaction_id.encode())
+        if is_possible and kernel.transaction(ledger.state, name, originator, key) is not None
     ]
     if not found:
         raise Failure(

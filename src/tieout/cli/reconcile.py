@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from tieout.cli.files import read_agreement, role_files
+from tieout.cli.files import check_writable, read_agreement, role_files
 from tieout.cli.outcome import Failure, Outcome
 from tieout.units.dates import parse_time
 from tieout.units.errors import UnitsError
@@ -69,6 +69,8 @@ def reconcile(
             raise Failure(f"two mappings were named for {stated.roles[role]}")
     if breaks is not None and breaks.suffix not in {".csv", ".json"}:
         raise Failure(f"--breaks {breaks}: the name must end in .csv or .json")
+    for path in (breaks, refused, receipts):
+        check_writable(path)
     from tieout.cli.day import Request, reconcile_day
 
     summary = reconcile_day(

@@ -16,12 +16,16 @@ from tieout import kernel
 from tieout.agreement.model import Agreement
 from tieout.cli.filing import FiledRole
 from tieout.cli.intake import Rows
-from tieout.connectors.csv_rows import Refused
 from tieout.engines.embedded.ledger import EmbeddedLedger
 from tieout.kernel import listing
 from tieout.units.ids import unpad
 from tieout.wire.codes import Action
 from tieout.wire.rows import PREFIX_DTYPE
+
+_PINNED = (
+    "the transaction was opened under another version of the agreement and stays with it: reconcile"
+    " this row with that version"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +65,20 @@ class Reviser:
 
     def revised(self) -> Iterator[Rows]:
         """The rows that are new or changed, with the revision they get."""
-        state, name = self._ledger.state, self._agreement.name
+        state, name, version = self._ledger.state, self._agreement.name, self._agreement.version
+        newest = state.newest[name].agreement.version
         for number, chunk in self._role.numbered_chunks():
-            status, revisions = kernel.standing(state, name, self._role.name, chunk.rows)
-            for position in np.flatnonzero(status == listing.OTHER_VERSION).tolist():
-                self._role.refuse(number, self._pinned(chunk.lines[position], chunk.rows[position]))
-            chosen = np.flatnonzero((status == listing.NEW) | (status == listing.CHANGED))
+            status, revisions = kernel.standing(state, name, self._role.name, chunk.rows, version)
+            misplaced = {listing.OTHER_VERSION: _PINNED}
+            if version != newest:
+                misplaced[listing.NEW] = f"new transactions are opened under version {newest}"
+            chosen = status == listing.CHANGED
+            for what, reason in misplaced.items():
+                lines = chunk.lines[status == what]
+                self._role.refuse_lines(number, lines.tolist(), reason)
+            if listing.NEW not in misplaced:
+                chosen |= status == listing.NEW
+            chosen = np.flatnonzero(chosen)
             if len(chosen):
                 rows = np.ascontiguousarray(chunk.rows[chosen])
                 _prefix(rows)["revision"] = revisions[chosen] + 1
@@ -74,27 +86,17 @@ class Reviser:
 
     def vanished(self) -> Gone:
         """Records that the files should have, and have not. Ask once all files have been read."""
-        state, name = self._ledger.state, self._agreement.name
-        number = state.newest[name].number
+        state, name, version = self._ledger.state, self._agreement.name, self._agreement.version
+        number = state.by_version[name, version].number
         stated = kernel.stated_ids(state, name, self._role.name)
         stated = stated[stated["agreement"] == number]
         if not len(stated):
             return Gone(self._agreement, stated)
-        opened_us = kernel.opened_us(state, name)[stated["serial"].astype(np.int64)]
+        opened_us = kernel.opened_us(state, name, version)[stated["serial"].astype(np.int64)]
         is_there = np.isin(stated["id"], _prefix(self._role.known.rows)["id"])
         _, day = np.unique(opened_us, return_inverse=True)
         spoken_for = 2 * np.bincount(day, weights=is_there) >= np.bincount(day)
         return Gone(self._agreement, stated[spoken_for[day] & ~is_there])
-
-    def _pinned(self, line: int, row: NDArray[np.uint8]) -> Refused:
-        transaction_id = unpad(row[: PREFIX_DTYPE["id"].itemsize].tobytes())
-        return Refused(
-            int(line),
-            "transaction_id",
-            f"{transaction_id} was opened under another version of the agreement and stays with it:"
-            " reconcile it with that version",
-            transaction_id,
-        )
 
 
 def _prefix(rows: Rows) -> NDArray[np.void]:

@@ -1,11 +1,14 @@
-"""Breaks as tables: files for programs, a screen for people."""
+"""Breaks as files for programs and as lines for people."""
 
-from collections import Counter
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tieout import kernel
 from tieout.cli.outcome import Failure
-from tieout.evidence.breaklist import BreakLine, csv_bytes, json_bytes, lines_of
+from tieout.evidence.breaklist import BreakLine, json_bytes, lines_of
+from tieout.evidence.breaktable import table_csv
 
 
 def break_lines(state: kernel.State, agreement: str) -> list[BreakLine]:
@@ -14,13 +17,17 @@ def break_lines(state: kernel.State, agreement: str) -> list[BreakLine]:
     return lines_of(agreements, kernel.breaks(state, agreement))
 
 
-def write_breaks(state: kernel.State, agreement: str, path: Path | None) -> Counter[str]:
-    """Write the breaks file where one is asked for (.csv or .json); how many rows of each kind."""
-    lines = break_lines(state, agreement)
+def write_breaks(state: kernel.State, agreement: str, path: Path | None) -> NDArray[np.void]:
+    """Write the breaks file where one is asked for (.csv or .json); the table of its rows."""
+    table = kernel.break_table(state, agreement)
     if path is not None:
-        data = json_bytes(lines) if path.suffix == ".json" else csv_bytes(lines)
+        agreements = {book.number: book.agreement for book in state.books}
         try:
-            path.write_bytes(data)
+            with path.open("wb") as file:
+                if path.suffix == ".json":
+                    file.write(json_bytes(break_lines(state, agreement)))
+                else:
+                    file.writelines(table_csv(agreements, table))
         except OSError as error:
             raise Failure(f"the breaks cannot be written to {path}: {error.strerror}") from error
-    return Counter(line.kind for line in lines)
+    return table

@@ -27,6 +27,7 @@ from tieout.connectors.csv_known import Conflict, KnownRows
 from tieout.connectors.csv_records import Records
 from tieout.connectors.csv_rows import Refused, RowForm
 from tieout.connectors.encodings import Pages
+from tieout.connectors.errors import SourceError
 from tieout.connectors.limits import COMPILED_FROM_BYTES, MAX_REFUSED_PER_CHUNK, PAGE_BYTES
 from tieout.connectors.mapping import TRANSACTION_ID, Mapping
 from tieout.units.ids import unpad
@@ -84,6 +85,26 @@ def read_rows(
     except BaseException:
         pages.close()
         raise
+
+
+def text_of_lines(path: Path, mapping: Mapping, lines: list[int]) -> list[str]:
+    """Return the records that begin in these lines (ascending), as they stand in the file.
+
+    Raises SourceError when the file cannot be read.
+    """
+    pages = Pages(path, mapping.encoding)
+    try:
+        records = Records(pages, mapping.separator, mapping.quote)
+        texts: list[str] = []
+        while len(texts) < len(lines):
+            record = records.take()
+            if record is None:
+                raise SourceError(path, "it changed while it was read", "Run the command again")
+            if record.line == lines[len(texts)]:
+                texts.append(record.text)
+        return texts
+    finally:
+        pages.close()
 
 
 class RowReader:

@@ -246,9 +246,9 @@ def unjudged(state: State, agreement_name: str) -> bool:
     return any(book.judged < book.count for book in books_of(state.books, agreement_name))
 
 
-def opened_us(state: State, agreement_name: str) -> NDArray[np.int64]:
-    """When each transaction of the newest version was opened (µs UTC), by serial."""
-    return state.newest[agreement_name].column(at.OPENED, "<i8").copy()
+def opened_us(state: State, agreement_name: str, version: int) -> NDArray[np.int64]:
+    """When each transaction of a version was opened (µs UTC), by serial."""
+    return state.by_version[agreement_name, version].column(at.OPENED, "<i8").copy()
 
 
 def standings(book: Book) -> NDArray[np.void]:
@@ -308,15 +308,20 @@ _STATED_DTYPE: Final = np.dtype(
 
 
 def standing(
-    state: State, agreement_name: str, role: str, rows: Bytes
+    state: State, agreement_name: str, role: str, rows: Bytes, version: int | None = None
 ) -> tuple[Bytes, NDArray[np.uint32]]:
-    """How rows (uint8[n, row width] of the newest version) stand to the role's standing records.
+    """How rows (uint8[n, row width]) of a version stand to the role's standing records.
+
+    Without `version` they are of the newest one. A row of a transaction that is pinned to another
+    version is UNCHANGED there only where both versions have the same layout and roles.
 
     For each row: NEW, UNCHANGED, CHANGED or OTHER_VERSION (`listing`), and the revision that
     stands, 0 for none. Revision and salt of the rows do not matter.
     """
-    newest = state.newest[agreement_name]
-    width = newest.agreement.layout.row_bytes
+    own = state.newest[agreement_name]
+    if version is not None:
+        own = state.by_version[agreement_name, version]
+    width = own.agreement.layout.row_bytes
     flat = np.ascontiguousarray(rows).reshape(-1)
     count = len(flat) // width
     hashes, serials = np.empty(count, np.int64), np.empty(count, np.int64)
@@ -325,13 +330,16 @@ def standing(
     for book in books_of(state.books, agreement_name):
         slots = book.slots
         index.locate(book.table, slots.data, slots.image_bytes, hashes, flat, width, serials)
-        if book is newest:
-            number = book.agreement.roles.index(role)
+        found = np.flatnonzero(serials >= 0)
+        ours, theirs = own.agreement, book.agreement
+        if (ours.layout, ours.roles) == (theirs.layout, theirs.roles):
+            number = ours.roles.index(role)
             listing.compare_standing(
                 book.plan, slots.data, serials, flat, number, status, revisions
             )
+            if book is not own:
+                status[found[status[found] != listing.UNCHANGED]] = listing.OTHER_VERSION
             continue
-        found = np.flatnonzero(serials >= 0)
         status[found] = listing.OTHER_VERSION
         if role in book.agreement.roles:
             block = book.role_offset(book.agreement.roles.index(role))

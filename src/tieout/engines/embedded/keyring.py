@@ -19,7 +19,9 @@ from tieout.wire.ed25519 import SigningKey
 from tieout.wire.genesis import Genesis, Key, Party, Person
 
 KEYS_FILE: Final = "keys.json"
-OPERATOR: Final = "operator"
+OPERATOR: Final = "ledger-operator"
+"""No role can have this name: those are identifiers."""
+TEST_KEYS: Final = "Test keys, made with this ledger. Whoever reads them can sign for everybody."
 APPROVERS: Final = ("approver-1", "approver-2")
 """Two persons a party: what is not adjusted automatically needs two people (R-ADJ-4)."""
 
@@ -100,7 +102,7 @@ def found_parties(names: Sequence[str], created_us: int, ledger: str) -> tuple[G
     )
     return genesis, StoredKeys(
         format=1,
-        note="Test keys, made with this ledger. Whoever reads them can sign for everybody.",
+        note=TEST_KEYS,
         salt_secret=secrets.token_hex(32),
         keys=tuple(stored),
     )
@@ -131,6 +133,17 @@ def write_keys(directory: Path, stored: StoredKeys) -> None:
         file.write(msgspec.json.format(msgspec.json.encode(stored), indent=1) + b"\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def is_half_founded(directory: Path) -> bool:
+    """Whether a directory without genesis has no key file but one that founding left behind."""
+    try:
+        stored = msgspec.json.decode((directory / KEYS_FILE).read_bytes(), type=StoredKeys)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except msgspec.MsgspecError:
+        return False
+    return stored.note == TEST_KEYS
 
 
 def read_keys(directory: Path, genesis: Genesis) -> KeyRing:

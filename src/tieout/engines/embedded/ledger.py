@@ -27,6 +27,7 @@ from tieout.engines.embedded.keyring import (
     KEYS_FILE,
     KeyRing,
     found_parties,
+    is_half_founded,
     read_keys,
     write_keys,
 )
@@ -57,6 +58,11 @@ def found_ledger(directory: Path, parties: Sequence[str], created_us: int) -> Ge
     path = directory / GENESIS_FILE
     if path.exists():
         raise EngineError(f"{directory} holds a ledger already")
+    if (directory / JOURNAL).exists() or not is_half_founded(directory):
+        raise EngineError(
+            f"{directory} holds a journal or keys, but no {GENESIS_FILE}; nothing was changed",
+            "restore the genesis from a copy, or name another directory with --ledger DIR",
+        )
     genesis, stored = found_parties(parties, created_us, directory.name or "ledger")
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -222,22 +228,36 @@ class EmbeddedLedger:
             raise Refused(kind.name.lower().replace("_", " "), outcome.name.lower())
         return result
 
+    def is_enactable(self, agreement: Agreement) -> bool:
+        """Whether an agreement is still to be put into force; False when this version is.
+
+        Raises EngineError when it cannot be: another text has its number, it does not follow the
+        newest version, or a role has no party.
+        """
+        name, version = agreement.name, agreement.version
+        book = self.state.by_version.get((name, version))
+        if book is not None and book.agreement.hash == agreement.hash:
+            return False
+        newest = self.agreement(name)
+        if newest is not None and version != newest.version + 1:
+            known = "says something else" if book is not None else "does not follow it"
+            raise EngineError(
+                f"version {newest.version} of {name} is the newest in force on this ledger, and"
+                f" this version {version} {known}",
+                f"give a changed agreement version = {newest.version + 1},"
+                " or begin another ledger with --ledger DIR",
+            )
+        for role in agreement.roles:
+            self.party(role)
+        return True
+
     def enact(self, agreement: Agreement, time_us: int) -> None:
         """Put an agreement into force; each role is held by the party of that name.
 
-        Nothing happens when this very version is in force. Raises EngineError when another text has
-        its number, or a role has no party.
+        Nothing happens when this very version is in force. Raises EngineError as `is_enactable`.
         """
-        newest = self.agreement(agreement.name)
-        if newest is not None and newest.hash == agreement.hash:
+        if not self.is_enactable(agreement):
             return
-        if newest is not None and agreement.version != newest.version + 1:
-            raise EngineError(
-                f"version {newest.version} of {agreement.name} is in force on this ledger and says"
-                f" something else than this version {agreement.version}",
-                f"give the changed agreement version = {newest.version + 1},"
-                " or begin another ledger with --ledger DIR",
-            )
         holders = [self.party(role) for role in agreement.roles]
         body = Enact(agreement.canonical, tuple((party,) for party in holders))
         items = [

@@ -5,6 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from tieout import kernel
+from tieout.agreement.breakrow import BreakRow
 from tieout.engines.embedded.ledger import EmbeddedLedger
 from tieout.engines.errors import EngineError
 from tieout.evidence.breaklist import BreakLine, lines_of
@@ -117,13 +118,20 @@ class LedgerProofs:
 
     def _break_lines(self, cutoff: CutoffRange) -> tuple[list[BreakLine], list[BreakLine]]:
         """Open breaks of the transactions that the cut-off covers, and of older ones."""
-        state = self._ledger.state
-        agreements = {book.number: book.agreement for book in state.books}
-        own, older = [], []
-        for row in kernel.breaks(state, cutoff.agreement):
-            found = kernel.transaction(state, cutoff.agreement, row.originator, row.transaction_id)
-            if found is not None and cutoff.is_after(found.opened_us):
+        state, name = self._ledger.state, cutoff.agreement
+        books = {book.number: book for book in state.books if book.agreement.name == name}
+        opened_us = {
+            number: kernel.opened_us(state, name, book.agreement.version)
+            for number, book in books.items()
+        }
+        table = kernel.break_table(state, name)
+        own: list[BreakRow] = []
+        older: list[BreakRow] = []
+        for row, serial in zip(kernel.breaks(state, name), table["serial"].tolist(), strict=True):
+            opened = int(opened_us[row.agreement][serial])
+            if cutoff.is_after(opened):
                 older.append(row)
-            elif found is not None and cutoff.covers(found.opened_us):
+            elif cutoff.covers(opened):
                 own.append(row)
+        agreements = {number: book.agreement for number, book in books.items()}
         return lines_of(agreements, own), lines_of(agreements, older)
