@@ -13,15 +13,16 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from tieout import reference
-from tieout.agreement.model import Agreement, Field, FieldType
+from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
 from tieout.reference.adjusting import id_of, latest_adjustment
 from tieout.reference.state import State, TransactionKey
 from tieout.reference.transaction import Adjustment, Transaction
 from tieout.reference.values import amount_of
 from tieout.testing import slips
-from tieout.testing.agreements import CURRENCIES, Tree, choose_tree, to_toml
+from tieout.testing.agreements import Tree, choose_tree, to_toml
 from tieout.testing.dice import Dice
+from tieout.testing.statements import choose_value
 from tieout.testing.workbench import (
     ADA,
     BEN,
@@ -50,7 +51,6 @@ MAX_ITEMS: Final = 5
 BLOCK_OF_SECOND_VERSION: Final = 4
 SCRIPT_BYTES: Final = 900
 """Enough for some forty items."""
-LARGEST: Final = (1 << 62) - 1
 LAST_REVISION: Final = (1 << 32) - 1
 DAY_US: Final = 86_400_000_000
 
@@ -65,11 +65,6 @@ _WAITS_US: Final = (
     *(1_000_000, 0, 0, 1, 1_000, 1_001, 5_000_001, 30_000_000, 60_000_000, 60_000_001),
     *(7_200_000_001, 400 * DAY_US, 400 * DAY_US + 1),
 )
-_OFFSETS: Final = (*[0] * 20, 1, 1, -1, 2, 3, 10, 11, 12, -25, 1_000)
-_LARGE: Final = (LARGEST, -LARGEST, LARGEST - 1, 0, -1)
-_DAYS: Final = (*[20_000] * 12, 20_001, 20_002, 20_003, 19_999, -719_162, 2_932_896)
-_CODES: Final = (*[b"A"] * 8, b"B", b"~", b"A B")
-_TEXTS: Final = (*[b"x"] * 8, b"y", "\u00fc".encode(), b" x ", b"e\xcc\x81")
 _PERSONS: Final = (ADA, BEN, BENS_OTHER_KEY)
 _ABLE: Final = {
     OperationKind.APPROVE: (AdjustmentStatus.PROPOSED,),
@@ -244,26 +239,10 @@ class _Story:
         if known and asked and dice.happens(70):
             return {**known, **_values_of(asked.benchmarks)}
         return {
-            f: self._value(agreement_field)
+            f: choose_value(dice, agreement_field)
             for f, agreement_field in enumerate(agreement.fields)
             if role in agreement_field.roles and not dice.happens(3)
         }
-
-    def _value(self, of: Field) -> int | bytes:
-        dice = self.dice
-        match of.type:
-            case FieldType.CODE if of.name == "currency":
-                return dice.pick((*["CNY"] * 9, *CURRENCIES)).encode()
-            case FieldType.CODE:
-                return dice.pick(_CODES)[: of.length].strip()
-            case FieldType.TEXT:
-                return dice.pick([text for text in _TEXTS if len(text) <= of.length])
-            case FieldType.DATE:
-                return dice.pick(_DAYS)
-            case FieldType.TIME:
-                return START_US + dice.pick(_OFFSETS)
-            case _:
-                return dice.pick(_LARGE) if dice.happens(4) else 100 + dice.pick(_OFFSETS)
 
     # ------------------------------------------------------------ operations
 
