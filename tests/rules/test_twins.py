@@ -1,11 +1,22 @@
 """The fast rules and the readable rules are one rule book: the same bytes from the same blocks."""
 
+import random
+
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tieout import reference
+from tieout.agreement.parse import parse_agreement
+from tieout.testing.agreements import choose_tree, to_toml
+from tieout.testing.dice import Dice
 from tieout.testing.histories import History, histories
 from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.rulebooks import rule_book
+from tieout.testing.statements import choose_statements
+from tieout.testing.workbench import START_US, Sender, workbench_genesis
+from tieout.wire.block import Block
+from tieout.wire.codes import OperationKind
+from tieout.wire.operations import CloseCutoff, Enact
 
 kernel = rule_book("kernel")
 
@@ -35,3 +46,40 @@ def pairs(history: History, state: object) -> list[tuple[object, object]]:
 @given(histories())
 def test_kernel_and_reference_say_the_same_of_every_history(history: History) -> None:
     compare(history)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kernel_and_reference_say_the_same_of_a_long_day(seed: int) -> None:
+    """Many pages of slots, an index that grows, batches of hundreds of rows, several cut-offs."""
+    compare(long_day(random.Random(seed)))
+
+
+def long_day(generator: random.Random) -> History:
+    """Thousands of transactions, published in random order in batches of up to 700 rows."""
+    genesis = workbench_genesis()
+    sender = Sender(genesis.ledger_id())
+    dice = Dice(generator.randbytes(300_000))
+    agreement = parse_agreement(to_toml(choose_tree(dice, max_fields=5)))
+    parties = range(1, 1 + len(agreement.roles))
+    body = Enact(agreement.canonical, tuple((party,) for party in parties))
+    waiting = [sender.operation(party, OperationKind.ENACT, body) for party in parties]
+    statements = choose_statements(dice, agreement, transaction_count=2_500)
+    generator.shuffle(statements)
+    state = reference.initial_state(genesis)
+    blocks, results, time_us = [], [], START_US
+    while waiting:
+        block = Block(len(blocks) + 1, time_us, tuple(waiting))
+        state, result = reference.apply_block(state, block)
+        blocks.append(block)
+        results.append(result)
+        time_us += generator.choice((0, 1_000, 1_000_000, 60_000_000, 3_600_000_000))
+        part, statements = statements[:2_000], statements[2_000:]
+        waiting = []
+        for role in range(len(agreement.roles)):
+            rows = [statement.row for statement in part if statement.role == role][:700]
+            if rows:
+                waiting.append(sender.batch(agreement, 1 + role, role, rows))
+        if waiting and generator.random() < 0.5:
+            close = CloseCutoff(agreement.name, time_us)
+            waiting.append(sender.operation(1, OperationKind.CLOSE_CUTOFF, close))
+    return History(genesis, tuple(blocks), tuple(results), state, agreement.name)
