@@ -298,3 +298,35 @@ def test_status_is_the_first_that_holds(rules: RuleBook) -> None:
         """,
         pair(),
     )
+
+
+def test_breaks_are_listed_by_id_then_field_then_role_then_kind(rules: RuleBook) -> None:
+    """R-MISS-1, R-MATCH-2: ids by code point, whole records first."""
+    play(
+        rules,
+        """
+        seller b r1 100.00
+        seller Ä r1 100.00
+        seller T2 r1 100.00
+        bank T2 r1 100.01
+        bank T2 r1 100.02 -> duplicate
+        bank@west T2 r1 100.02 -> unexpected
+        seller T10 r1 -
+        cutoff
+        breaks
+            T10 missing registrar
+            T10 missing bank
+            T10 missing amount seller
+            T2 missing registrar
+            T2 duplicate bank
+            T2 unexpected bank
+            T2 mismatch amount seller 100.00 undecided
+            T2 mismatch amount bank 100.01 undecided
+            b missing registrar
+            b missing bank
+            Ä missing registrar
+            Ä missing bank
+        """,
+        trio(),
+        holders={"bank": "east west"},
+    )
