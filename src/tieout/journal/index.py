@@ -103,7 +103,7 @@ def item_numbers(item: bytes | memoryview) -> tuple[int, int, int]:
 
 
 def _add_episodes(lines: Lines, result: BlockResult) -> None:
-    kinds = result.events["kind"]
+    kinds = np.ascontiguousarray(result.events["kind"])
     kind_bytes = kinds.tobytes()
     if not (EventKind.TRANSACTION_BROKEN in kind_bytes or EventKind.BREAK_CLOSED in kind_bytes):
         return
@@ -112,13 +112,14 @@ def _add_episodes(lines: Lines, result: BlockResult) -> None:
     mended: NDArray[np.intp] = closing[:0]
     if len(closing):
         # Only a transaction that closed a break can have left the status `broken`.
-        others = np.flatnonzero(np.isin(kinds, _OTHER_STATUS))
+        others = np.flatnonzero(np.logical_or.reduce([kinds == kind for kind in _OTHER_STATUS]))
         keys = _transaction_keys(result.events[others])
         mended = others[np.isin(keys, _transaction_keys(result.events[closing]))]
-    for place, events in ((lines.opened, broken), (lines.closed, mended)):
-        for event in events.tolist():
-            agreement, serial = result.events[event][["agreement", "serial"]].item()
-            place.append((result.height, event, agreement, serial))
+    for place, chosen in ((lines.opened, broken), (lines.closed, mended)):
+        events = result.events[chosen]
+        columns = (chosen, events["agreement"], events["serial"])
+        numbers = zip(*(column.tolist() for column in columns), strict=True)
+        place.extend((result.height, *line) for line in numbers)
 
 
 def _transaction_keys(events: NDArray[np.void]) -> NDArray[np.uint64]:
