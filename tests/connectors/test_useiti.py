@@ -38,7 +38,7 @@ def test_companies_are_read_but_neither_total_nor_notes(sample_data: Path, role:
     assert len(taken.rows) == 45
     total, *notes = taken.refused
     assert (total.line, total.reason) == (47, "47 columns stand where the header has 49")
-    assert {each.reason for each in notes} == {"1 columns stand where the header has 49"}
+    assert {each.reason.split()[0] for each in notes} == {"1", "2"}
 
 
 @pytest.mark.parametrize(

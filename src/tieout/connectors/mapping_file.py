@@ -55,7 +55,7 @@ def _read(top: Table, agreement: Agreement, role: int) -> Mapping:
     dates = _section(top, "dates", DATES)
     times = _section(top, "times", TIMES)
     columns = _columns(_section(top, "columns", None), agreement, role)
-    constants = _constants(_section(top, "constants", None), agreement, role, columns)
+    constants = read_constants(_section(top, "constants", None), agreement, role, columns)
     quote = top.choice("quote", QUOTES)
     ignore = top.names("ignore", "List names of columns, or ['*'] for all that are not mapped.")
     for name in ignore or ():
@@ -99,9 +99,10 @@ def _columns(table: Table, agreement: Agreement, role: int) -> dict[str, str]:
     return columns
 
 
-def _constants(
+def read_constants(
     table: Table, agreement: Agreement, role: int, columns: dict[str, str]
 ) -> dict[str, str]:
+    """Read a table that leads from fields of a role to their texts, each as the field holds it."""
     table.reject_others(reported(agreement, role), f"field that {agreement.roles[role]} reports")
     constants: dict[str, str] = {}
     for key in table.listed():
