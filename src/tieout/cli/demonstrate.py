@@ -49,7 +49,7 @@ def demo(
     console = Console(quiet=json)
     console.print("Founding a ledger of three parties, and seeding the day …")
     played = guarded(lambda: play_day(seed, transactions, ledger))
-    with played.ledger:
+    with played:
         guarded(lambda: played.run(screen_for(console, played.day, seconds), seconds))
         result = guarded(lambda: summary(played, ledger))
         if json:

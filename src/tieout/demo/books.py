@@ -2,11 +2,15 @@
 
 The seller keeps decimal text, the registrar whole numbers of the smallest unit, the bank text again
 under other names. What a party's system books is what the party publishes; of two records with one
-revision the first stands, and what somebody else says about an order never enters one's books.
+revision the first stands, a later one takes the place of all entries of the order, and what
+somebody else says about an order never enters one's books.
+
+Correcting entries come from elsewhere (`adjuster.py`), with their reason and the adjustment's id.
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -14,6 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from tieout.connectors.books_config import BooksConfig
 from tieout.demo.cast import INSTITUTIONS, Role
 from tieout.demo.records import Records, presence_bit
 from tieout.units.dates import format_date
@@ -22,6 +27,9 @@ from tieout.wire.codes import Action
 
 SCALES: Final = {"amount": 2, "fee": 2, "shares": 4, "nav": 4}
 DATES: Final = ("trade_date", "settle_date")
+REVISION: Final = "revision"
+REASON: Final = "reason"
+ADJUSTMENT: Final = "adjustment"
 
 
 class Numbers(Enum):
@@ -40,6 +48,18 @@ class House:
     key: str
     numbers: Numbers
     columns: dict[str, str]
+
+    def config(self, folder: Path) -> BooksConfig:
+        """The description of these books for the connector that reads and adjusts them."""
+        return BooksConfig(
+            database=str(folder / self.file),
+            table=self.table,
+            id_column=self.key,
+            columns=self.columns,
+            reason_column=REASON,
+            adjustment_column=ADJUSTMENT,
+            carried=(REVISION,),
+        )
 
 
 HOUSES: Final = {
@@ -111,28 +131,40 @@ class Books:
             for field, column in house.columns.items()
         )
         self._connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {house.table} "
-            f"({house.key} TEXT PRIMARY KEY, revision INTEGER NOT NULL, {columns}) STRICT"
+            f"CREATE TABLE IF NOT EXISTS {house.table} ({house.key} TEXT NOT NULL, "
+            f"{REVISION} INTEGER NOT NULL, {columns}, {REASON} TEXT, {ADJUSTMENT} TEXT) STRICT"
         )
-        names = ["revision", *house.columns.values()]
-        self._upsert = (
-            f"INSERT INTO {house.table} VALUES ({', '.join('?' * (len(names) + 1))}) "  # noqa: S608 - names are constants of this file
-            f"ON CONFLICT ({house.key}) DO UPDATE SET "
-            + ", ".join(f"{name} = excluded.{name}" for name in names)
-            + f" WHERE excluded.revision > {house.table}.revision"
+        self._connection.execute(
+            f"CREATE INDEX IF NOT EXISTS by_{house.key} ON {house.table} ({house.key})"
         )
-        self._delete = f"DELETE FROM {house.table} WHERE {house.key} = ?"  # noqa: S608 - as above
+        names = [house.key, REVISION, *house.columns.values()]
+        places = ", ".join(f"?{number}" for number in range(1, len(names) + 1))
+        self._insert = (
+            f"INSERT INTO {house.table} ({', '.join(names)}) SELECT {places} "  # noqa: S608 - names are constants of this file
+            f"WHERE NOT EXISTS (SELECT 1 FROM {house.table} WHERE {house.key} = ?1)"
+        )
+        self._clear = f"DELETE FROM {house.table} WHERE {house.key} = ? AND {REVISION} < ?"  # noqa: S608 - as above
 
     def enter(self, records: Records) -> None:
         """Book what the party's own system processed, as one transaction of the database."""
         own = records[records["party"] == INSTITUTIONS[self._role].number]
         stated = own[own["action"] == Action.STATE]
-        taken_back = own[own["action"] == Action.WITHDRAW]
+        with self._transaction():
+            self._book(stated[stated["revision"] == 1])
+            later = own[own["revision"] > 1]
+            cleared = zip(_texts(later["id"]), later["revision"].tolist(), strict=True)
+            self._connection.executemany(self._clear, cleared)
+            self._book(stated[stated["revision"] > 1])
+
+    def _book(self, stated: Records) -> None:
         columns = [_texts(stated["id"]), stated["revision"].tolist()]
         columns += [self._column(stated, field) for field in self._house.columns]
-        self._connection.execute("BEGIN")
-        self._connection.executemany(self._upsert, zip(*columns, strict=True))
-        self._connection.executemany(self._delete, [(name,) for name in _texts(taken_back["id"])])
+        self._connection.executemany(self._insert, zip(*columns, strict=True))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        yield
         self._connection.execute("COMMIT")
 
     def close(self) -> None:

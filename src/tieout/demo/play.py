@@ -13,13 +13,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from tieout import kernel
 from tieout.agreement.model import Agreement
+from tieout.demo.adjuster import Adjuster
 from tieout.demo.books import Books
 from tieout.demo.cast import INSTITUTIONS, Role
 from tieout.demo.day import MAX_BLOCK_GAP_US, Day, fund_day
@@ -71,12 +73,13 @@ Item = tuple[bytes, npt.NDArray[np.void] | None]
 
 @dataclass(slots=True)
 class Play:
-    """One day on one ledger. Use `run` once."""
+    """One day on one ledger. Use `run` once; leaving it as a context closes ledger and books."""
 
     day: Day
     ledger: EmbeddedLedger
     agreement: Agreement
     books: dict[Role, Books]
+    adjusters: dict[Role, Adjuster]
     tally: Tally = field(default_factory=Tally)
     counters: Counters = field(default_factory=Counters)
     verified_after_approval: list[str] = field(default_factory=list)
@@ -87,6 +90,20 @@ class Play:
     _by_people: set[int] = field(default_factory=set)
     _lines: dict[FoundBreak, Line] = field(default_factory=dict)
     _shown: set[FoundBreak] = field(default_factory=set)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for role in Role:
+            self.adjusters[role].close()
+            self.books[role].close()
+        self.ledger.__exit__(kind, error, trace)
 
     def run(self, screen: Screen, seconds: float) -> None:
         """Play the whole day within so many seconds, and close the cut-off."""
@@ -113,7 +130,7 @@ class Play:
             first = last
 
     def _step(self, number: int, now_us: int, due: Records) -> list[Line]:
-        items = [*self._adjust(), *self._approve(number), *self._publish(due)]
+        items = [*self._adjust(now_us), *self._approve(number), *self._publish(due)]
         return self._apply(items, now_us)
 
     def _close(self) -> list[Line]:
@@ -133,7 +150,7 @@ class Play:
             self.books[Role(role)].enter(mine)
             yield self._batch(party, role, rows_of(self.agreement, mine))
 
-    def _adjust(self) -> Iterator[Item]:
+    def _adjust(self, now_us: int) -> Iterator[Item]:
         """Post what was approved to the books, say so, and publish what the books say now."""
         approved, self._approved = self._approved, []
         if not approved:
@@ -144,11 +161,12 @@ class Play:
             adjustment = adjustments[index]
             if adjustment.status is not AdjustmentStatus.APPROVED:
                 continue
-            books = self.books[Role(adjustment.role)]
-            books.post(adjustment)
+            adjuster = self.adjusters[Role(adjustment.role)]
+            adjuster.post(adjustment, self._standing(adjustment), now_us)
             party = INSTITUTIONS[Role(adjustment.role)].number
             yield self._operation(party, OperationKind.POSTED, adjustment, "by the adjuster"), None
-            row = books.restated(adjustment.transaction_id, adjustment.revision + 1)
+            transaction_id = adjustment.transaction_id.decode()
+            row = adjuster.restated(transaction_id, adjustment.revision + 1)
             restated[adjustment.role].append(row)
         for role, rows in restated.items():
             yield self._batch(INSTITUTIONS[Role(role)].number, role, np.stack(rows))
@@ -194,6 +212,18 @@ class Play:
         )
         purpose = Purpose.APPROVE if kind is OperationKind.APPROVE else Purpose.PUBLISH
         return self._publishers[party].operation(kind, purpose, step, person)
+
+    def _standing(self, adjustment: kernel.Adjustment) -> kernel.Standing:
+        """What the role that is to be adjusted states on the ledger."""
+        found = kernel.transaction(
+            self.ledger.state,
+            self.agreement.name,
+            adjustment.originator,
+            adjustment.transaction_id,
+        )
+        if found is None:
+            raise Refused("an adjustment", "unknown_transaction")
+        return found.roles[adjustment.role]
 
     def _adjustments(self) -> list[kernel.Adjustment]:
         return kernel.adjustments(self.ledger.state, self.agreement.name)
@@ -282,7 +312,10 @@ def play_day(seed: int, transactions: int, directory: Path) -> Play:
     ledger = found_demo(directory, day.opens_us - 1)
     folder = directory / BOOKS
     folder.mkdir()
-    return Play(day, ledger, demo_agreement(), {role: Books(folder, role) for role in Role})
+    agreement = demo_agreement()
+    books = {role: Books(folder, role) for role in Role}
+    adjusters = {role: Adjuster(folder, role, agreement) for role in Role}
+    return Play(day, ledger, agreement, books, adjusters)
 
 
 def _line(now_us: int, transaction_id: str, each: FoundBreak, told: BreakLine | None) -> Line:
