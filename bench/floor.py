@@ -45,7 +45,7 @@ def best_method(program: Path, folder: Path, row_bytes: int) -> str:
             taken, root = floor_seconds(program, folder, method, 200_000, 10_000, row_bytes, 1_000)
         except RuntimeError:
             continue
-        assert root == _expected_root(10_000, row_bytes), f"floor.c: wrong root by {method}"
+        assert root == expected_root(10_000, row_bytes), f"floor.c: wrong root by {method}"
         seconds[method] = taken
     return min(seconds, key=lambda method: seconds[method])
 
@@ -68,7 +68,7 @@ def floor_seconds(
     return float(seconds), root
 
 
-def _expected_root(count: int, row_bytes: int) -> str:
+def expected_root(count: int, row_bytes: int) -> str:
     """The root of the floor's first batch, by the definition of RFC 6962."""
     content = bytes(((i * 2654435761) & 0xFFFFFFFF) >> 13 & 0xFF for i in range(count * row_bytes))
     level = [

@@ -8,6 +8,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -90,29 +91,26 @@ def run_process(
     cores = os.sched_getaffinity(0)
     if core is not None:
         os.sched_setaffinity(0, {core})  # the child inherits it
-    started = time.perf_counter()
-    child = subprocess.Popen(
-        command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    os.sched_setaffinity(0, cores)
-    output, errors = child.stdout, child.stderr
-    assert output is not None
-    assert errors is not None
-    printed, complaint = output.read(), errors.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - started
-    if child.returncode not in allowed:
-        raise RuntimeError(
-            f"{' '.join(command[:4])} … ended with {child.returncode}:\n"
-            f"{complaint.decode(errors='replace')}"
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaint:
+        started = time.perf_counter()
+        child = subprocess.Popen(command, cwd=ROOT, env=settings, stdout=output, stderr=complaint)
+        os.sched_setaffinity(0, cores)
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - started
+        child.returncode = os.waitstatus_to_exitcode(status)
+        for file in (output, complaint):
+            file.seek(0)
+        if child.returncode not in allowed:
+            raise RuntimeError(
+                f"{' '.join(command[:4])} … ended with {child.returncode}:\n"
+                f"{complaint.read().decode(errors='replace')}"
+            )
+        return Process(
+            seconds=seconds,
+            processor_seconds=usage.ru_utime + usage.ru_stime,
+            peak_bytes=usage.ru_maxrss * 1024,
+            output=output.read().decode(),
         )
-    return Process(
-        seconds=seconds,
-        processor_seconds=usage.ru_utime + usage.ru_stime,
-        peak_bytes=usage.ru_maxrss * 1024,
-        output=printed.decode(),
-    )
 
 
 def run_module(module: str, *arguments: object, core: int | None = None) -> Process:
