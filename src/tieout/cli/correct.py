@@ -96,6 +96,7 @@ def _print_entries(entries: list[dict[str, object]]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("transaction", "role", "to the agreed value", "status", "approved by", "id"):
@@ -104,9 +105,9 @@ def _print_entries(entries: list[dict[str, object]]) -> None:
         to = entry["to"]
         approvers = entry["approvers"]
         table.add_row(
-            str(entry["transaction_id"]),
+            Text(str(entry["transaction_id"])),
             str(entry["role"]),
-            ", ".join(f"{name} {value}" for name, value in to.items())
+            Text(", ".join(f"{name} {value}" for name, value in to.items()))
             if isinstance(to, dict)
             else "",
             str(entry["status"]),

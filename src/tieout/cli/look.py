@@ -63,6 +63,7 @@ def _print_breaks(lines: "list[BreakLine]") -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     right = {"reported", "benchmark", "difference"}
@@ -72,7 +73,7 @@ def _print_breaks(lines: "list[BreakLine]") -> None:
     for line in lines:
         cells = list(line)
         cells[1] = cells[1].replace("_", " ")
-        table.add_row(*cells)
+        table.add_row(*map(Text, cells))
     console = Console()
     width = console.width if console.is_terminal else max(console.width, 160)
     Console(width=width).print(table)
@@ -151,18 +152,20 @@ def _who(report: "PackReport", party: int, person: int) -> str:
 
 def _print_story(report: "PackReport") -> None:
     from rich.console import Console
+    from rich.markup import escape
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     statement = report.statement
     console.print(
-        f"[bold]{report.transaction_id}[/bold] under {report.agreement} version"
+        f"[bold]{escape(report.transaction_id)}[/bold] under {report.agreement} version"
         f" {statement.version}: [bold]{statement.status}[/bold]"
     )
     console.print(f"opened {statement.opened}" + _judged(statement))
     console.print("\n[bold]Who said what when[/bold]")
     for step in report.steps:
         who = _who(report, step.party, step.person)
-        console.print(f"  {format_time(step.time_us)}  block {step.height}  {who:<22} {step.what}")
+        told = f"  {format_time(step.time_us)}  block {step.height}  {who:<22} {step.what}"
+        console.print(told, markup=False)
     _print_roles(console, statement)
     _print_breaks_of(console, statement)
     _print_adjustments(console, statement)
