@@ -73,16 +73,22 @@ def _ratios(ours: Turns, floor: Turns, method: str | None) -> list[Row]:
     rows = []
     for size in SHARES:
         ratio = floor.median(str(size)) / ours.median(str(size))
+        is_goal = size == max(SHARES)
+        note = (
+            f"the floor takes {floor.median(str(size)) / 1e6:.2f} M records/s: leaves and tree"
+            f" ({METHOD_NAMES[method]}), one random touch a record, append, sync meanwhile"
+        )
+        if not is_goal:
+            note += "; what a batch costs however small it is (signature, sequence) is not in it"
         rows.append(
             Row(
                 f"the same ÷ floor, batches of {size:,}",
                 ratio,
                 "×",
-                f"≤ {MOST_TIMES_FLOOR:g}",
-                ratio <= MOST_TIMES_FLOOR,
+                f"≤ {MOST_TIMES_FLOOR:g}" if is_goal else "",
+                ratio <= MOST_TIMES_FLOOR if is_goal else None,
                 (),
-                f"the floor takes {floor.median(str(size)) / 1e6:.2f} M records/s: leaves and tree"
-                f" ({METHOD_NAMES[method]}), one random touch a record, append, sync",
+                note,
             )
         )
     return rows
