@@ -328,6 +328,7 @@ def _line(now_us: int, transaction_id: str, each: FoundBreak, told: BreakLine | 
         transaction_id=transaction_id,
         what=where or WHOLE_RECORD[each.kind],
         party=INSTITUTIONS[Role(each.role)].name,
+        role=Role(each.role).name.lower(),
         reported=told.reported if told else "",
         agreed=told.benchmark if told else "",
         state=told.status if told else CLOSED,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -19,6 +19,16 @@ from rich.text import Text
 from tieout.demo.day import LOCAL, Day
 
 SHOWN_LINES: Final = 14
+PER_STEP: Final = 4
+"""Breaks of one block that a terminal shows; all are counted, and a log names all."""
+WIDE: Final = 108
+"""Columns from which whole ids and the institutions' names fit."""
+WIDE_TITLES: Final = (
+    *("time", "transaction", "break", "whose record"),
+    *("reported", "agreed value"),
+)
+NARROW_TITLES: Final = ("time", "order", "break", "reported", "agreed")
+LEAST: Final = {"time": 5, "order": 6, "reported": 10, "agreed": 10}
 VERIFIED: Final = "verified again"
 CLOSED: Final = "closed"
 SETTLED: Final = (VERIFIED, CLOSED)
@@ -34,6 +44,7 @@ class Line:
     transaction_id: str
     what: str
     party: str
+    role: str
     reported: str
     agreed: str
     state: str
@@ -110,7 +121,7 @@ class TerminalScreen:
 
     def show(self, now_us: int, counters: Counters, lines: Iterable[Line]) -> None:
         """See `Screen`."""
-        self._lines = [*self._lines, *lines][-SHOWN_LINES:]
+        self._lines = [*self._lines, *list(lines)[:PER_STEP]][-SHOWN_LINES:]
         self._live.update(self._drawn(now_us, counters), refresh=True)
 
     def _drawn(self, now_us: int, counters: Counters) -> RenderableType:
@@ -127,20 +138,20 @@ class TerminalScreen:
 
     def _table(self) -> Table:
         table = Table(expand=True, box=None, pad_edge=False)
-        for title in ("time", "transaction", "break", "whose record", "reported", "agreed value"):
-            right = title in {"reported", "agreed value"}
-            table.add_column(title, justify="right" if right else "left", no_wrap=True)
-        table.add_column("state", no_wrap=True, ratio=1)
+        wide = self._live.console.width >= WIDE
+        titles = WIDE_TITLES if wide else NARROW_TITLES
+        for title in titles:
+            is_value = title in {"reported", "agreed", "agreed value"}
+            side: JustifyMethod = "right" if is_value else "left"
+            table.add_column(title, justify=side, no_wrap=True, min_width=LEAST.get(title))
+        table.add_column("state", no_wrap=True, ratio=1, min_width=16)
         for line in reversed(self._lines):
-            table.add_row(
-                clock(line.at_us),
-                line.transaction_id,
-                line.what,
-                line.party,
-                line.reported,
-                line.agreed,
-                Text(line.state, style="green" if line.state in SETTLED else "yellow"),
-            )
+            what = [line.transaction_id, line.what, line.party]
+            if not wide:
+                what = [line.transaction_id.rpartition("-")[2], f"{line.what}, {line.role}"]
+            style = "green" if line.state in SETTLED else "yellow"
+            state = Text(line.state, style=style)
+            table.add_row(clock(line.at_us), *what, line.reported, line.agreed, state)
         return table
 
 
