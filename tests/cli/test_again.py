@@ -1,4 +1,4 @@
-"""Run again: unchanged rows are skipped, changed ones revised, vanished ones listed or withdrawn."""
+"""Run again: unchanged rows are skipped, changed ones revised, vanished ones only listed."""
 
 import json
 
