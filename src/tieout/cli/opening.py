@@ -8,7 +8,7 @@ from tieout import kernel
 from tieout.cli.outcome import Failure, Outcome
 from tieout.connectors.errors import ConnectorError
 from tieout.engines.embedded.ledger import EmbeddedLedger
-from tieout.engines.errors import EngineError
+from tieout.engines.errors import EngineError, LedgerDamaged
 from tieout.journal.errors import JournalDamaged, JournalError
 from tieout.wire.errors import BlockError
 
@@ -26,6 +26,8 @@ def guarded(action: Callable[[], Result]) -> Result:
     except JournalDamaged as error:
         what = f"the ledger is damaged: {error}"
         raise Failure(what, error.advice, Outcome.INCOMPLETE) from error
+    except LedgerDamaged as error:
+        raise Failure(str(error), error.advice, Outcome.INCOMPLETE) from error
     except (EngineError, JournalError) as error:
         raise Failure(str(error), error.advice) from error
     except BlockError as error:

@@ -25,6 +25,17 @@ class NoLedger(EngineError):
         self.path = path
 
 
+class LedgerDamaged(EngineError):
+    """What is kept is not what was applied; `height` names the first block that shows it."""
+
+    def __init__(self, height: int, what: str) -> None:
+        super().__init__(
+            f"the ledger is damaged: block {height} {what}",
+            "`tieout audit` says more; restore the ledger from a copy",
+        )
+        self.height = height
+
+
 class Refused(EngineError):
     """The ledger refused an item that this program made itself; `outcome` is the reason by name."""
 

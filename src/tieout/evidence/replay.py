@@ -42,7 +42,7 @@ from tieout.wire.codes import Action, ItemOutcome, OperationKind
 from tieout.wire.errors import WireError
 from tieout.wire.genesis import Genesis
 from tieout.wire.limits import ID_BYTES
-from tieout.wire.operations import CloseCutoff, Enact, Operation, parse_operation
+from tieout.wire.operations import AdjustmentStep, CloseCutoff, Enact, Operation, parse_operation
 
 _UNTRUSTED: Final = {
     ItemOutcome.WRONG_LEDGER: "it is for another ledger",
@@ -229,7 +229,10 @@ class Replay:
             is_judged = self.transaction is not None and self.transaction.judged
             if was_judged or not is_judged:
                 raise VerdictError(part, "this cut-off did not judge the transaction")
-        self._note(entry, signer, operation.kind.name.lower().replace("_", " "))
+        what = operation.kind.name.lower().replace("_", " ")
+        if isinstance(operation.body, AdjustmentStep) and operation.body.reason:
+            what = f"{what}: {operation.body.reason}"
+        self._note(entry, signer, what)
 
     def _check_subject(self, operation: Operation, part: str) -> None:
         """Refuse an operation about something else."""

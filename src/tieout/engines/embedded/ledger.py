@@ -33,11 +33,11 @@ from tieout.engines.embedded.keyring import (
 )
 from tieout.engines.embedded.publisher import Publisher
 from tieout.engines.embedded.warm import warm
-from tieout.engines.errors import EngineError, NoLedger, Refused
+from tieout.engines.errors import EngineError, LedgerDamaged, NoLedger, Refused
 from tieout.journal.journal import Journal
 from tieout.wire.block import Block, BlockResult
 from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
-from tieout.wire.errors import WireError
+from tieout.wire.errors import BlockError, WireError
 from tieout.wire.genesis import Genesis, parse_genesis
 from tieout.wire.operations import Body, Enact
 
@@ -126,13 +126,14 @@ class EmbeddedLedger:
 
     def _replay(self) -> None:
         for entry in self.journal.entries(self.state.height + 1):
-            self.state, result = kernel.apply_block(self.state, entry.block)
+            try:
+                self.state, result = kernel.apply_block(self.state, entry.block)
+            except BlockError as error:
+                raise LedgerDamaged(entry.block.height, f"cannot be applied: {error}") from error
             self.replayed_bytes += entry.header.frame_bytes
             if result.app_hash != entry.header.app_hash:
-                raise EngineError(
-                    f"block {entry.block.height} gives another app hash than the journal has",
-                    "run `tieout audit`; restore the ledger from a copy",
-                )
+                what = "gives another app hash than the journal has"
+                raise LedgerDamaged(entry.block.height, what)
 
     # ------------------------------------------------------------------ where it stands
 
@@ -307,12 +308,12 @@ def _restored(genesis: Genesis, journal: Journal) -> kernel.State:
     loaded = journal.load_snapshot()
     if loaded is None:
         return kernel.initial_state(genesis, index_key)
-    state = kernel.load(genesis, loaded.parts, index_key)
+    try:
+        state = kernel.load(genesis, loaded.parts, index_key)
+    except kernel.SnapshotError as error:
+        raise LedgerDamaged(loaded.height, f"has a snapshot that does not fit: {error}") from error
     if kernel.app_hash(state) != loaded.app_hash:
-        raise EngineError(
-            f"the snapshot of block {loaded.height} is of another state than the journal's",
-            "delete the snapshots; the ledger is then replayed from its first block",
-        )
+        raise LedgerDamaged(loaded.height, "had another state than its snapshot has")
     return state
 
 
