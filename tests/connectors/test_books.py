@@ -324,7 +324,7 @@ def test_a_column_that_must_not_be_empty_is_named(tmp_path: Path) -> None:
 def test_while_another_writes_it_can_be_tried_again(tmp_path: Path) -> None:
     path = make_books(tmp_path, FIRST)
 
-    impatient = sqlite3.connect(path, factory=Impatient)
+    impatient = sqlite3.connect(path, timeout=0, factory=Impatient)
     books = SqliteBooks(replace(CONFIG, database=str(path)), COMPENSATE, 0, impatient)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

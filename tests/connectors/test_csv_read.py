@@ -96,6 +96,7 @@ def test_lines_end_as_they_like(tmp_path: Path, line_end: bytes, *, last_line_en
         (b"A,F,1,1,,,\xff", "remark: byte 11 of line 2 (0xff) is not utf-8"),
         (b"A,F,1,1,,,\xed\xa0\x80", "remark: byte 11 of line 2 (0xed) is not utf-8"),
         (b"\xc3\xa4,F,1,1,,,\xe4", "remark: byte 12 of line 2 (0xe4) is not utf-8"),
+        (b"A,F\r,1,1,,,", "fund: the code 'F\\r' has characters other than printable ASCII"),
         (b"A\rB,F,1,1,,,", "transaction_id: the id 'A\\rB' has a control character"),
     ],
 )
@@ -182,6 +183,24 @@ def test_another_row_with_the_same_id_is_refused_and_both_lines_named(tmp_path: 
         (5, "transaction_id", reason, "A,F,2,1,,,"),
     ]
     assert (taken.lines, taken.repeats) == ([2, 3, 6], 0)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        b"A,G,1,1,,,123456789012",
+        b"A,F,2,1,,,123456789012",
+        b"A,F,1,1.0001,,,123456789012",
+        b"A,F,1,1,2026-01-01,,123456789012",
+        b"A,F,1,1,,2026-01-01T00:00:00Z,123456789012",
+        b"A,F,1,1,,,123456789013",
+        b"A,F,1,1,,,12345678901",
+        b"A,F,1,1,,,",
+    ],
+)
+def test_rows_that_differ_in_one_value_are_not_the_same(tmp_path: Path, other: bytes) -> None:
+    taken = both_ways(tmp_path, HEADER + b"A,F,1,1,,,123456789012\n" + other + b"\n")
+    assert ([each.line for each in taken.refused], taken.repeats) == ([3], 0)
 
 
 @pytest.mark.parametrize("ways", [(False, False), (True, True), (False, True), (True, False)])
