@@ -21,14 +21,13 @@ from numba import types
 
 from tieout.kernel import layout as at
 from tieout.kernel.adjust import answer_open_adjustment
-from tieout.kernel.compiled import entry, helper
-from tieout.kernel.index import find, insert
+from tieout.kernel.compiled import entry, helper, inlined
+from tieout.kernel.index import find, find_likely, insert
 from tieout.kernel.settle import MATCHED, PENDING, settle
 from tieout.kernel.telling import NOBODY, NOWHERE, mark_pages, tell
 from tieout.kernel.verdict import role_block
 from tieout.kernel.words import (
     KEY_BYTES,
-    M32,
     ZERO,
     Int64,
     bit,
@@ -37,7 +36,9 @@ from tieout.kernel.words import (
     load16,
     load32,
     load64,
+    number_at,
     prefetch,
+    put_number,
     same_bytes,
     store8,
     store16,
@@ -62,18 +63,18 @@ _FETCH_AHEAD: Final = 12
 _LINE_BYTES: Final = 64
 
 
-@helper
+@inlined
 def _fetch(table: Any, slots: Any, hashes: Any, i: Int64, slot_bytes: Int64) -> None:
     """Ask for the memory of rows further on."""
     last = np.int64(table.size) - 1
     n = np.int64(hashes.size)
     if i + _LOOK_AHEAD < n:
-        prefetch(table, hashes[i + _LOOK_AHEAD] & last)
+        prefetch(table, number_at(hashes, i + _LOOK_AHEAD) & last)
     if i + _FETCH_AHEAD < n:
-        found = table[hashes[i + _FETCH_AHEAD] & last]
-        if found != 0:
-            start = ((found & M32) - 1) * slot_bytes
-            for line in range(0, slot_bytes + _LINE_BYTES - 1, _LINE_BYTES):
+        serial = find_likely(table, number_at(hashes, i + _FETCH_AHEAD))
+        if serial >= 0:
+            start = serial * slot_bytes
+            for line in range(0, slot_bytes, _LINE_BYTES):
                 prefetch(slots, start + line)
 
 
@@ -111,7 +112,7 @@ def _compared_changes(plan: Any, slots: Any, block: Int64, rows: Any, row: Int64
     return False
 
 
-@helper
+@inlined
 def _write_record(plan: Any, slots: Any, block: Int64, rows: Any, row: Int64, cursor: Any) -> None:
     """Make a row the role's standing record."""
     withdraws = load8(rows, row + at.ROW_ACTION) != 0
@@ -125,25 +126,25 @@ def _write_record(plan: Any, slots: Any, block: Int64, rows: Any, row: Int64, cu
     copy_bytes(slots, block + at.VALUES, rows, row + at.ROW_VALUES, values_bytes)
 
 
-@helper
+@inlined
 def _agrees(plan: Any, slots: Any, block: Int64, rows: Any, row: Int64, stretches: Int64) -> bool:
     """Whether a row equals a standing record in everything that both report and is compared."""
     word = stretches + 1
-    for _ in range(plan[stretches]):
-        offset = plan[word]
+    for _ in range(number_at(plan, stretches)):
+        offset = number_at(plan, word)
         if not same_bytes(
             rows,
             row + at.ROW_VALUES + offset,
             slots,
             block + at.VALUES + offset,
-            plan[word + 1],
+            number_at(plan, word + 1),
         ):
             return False
         word += 2
     return True
 
 
-@helper
+@inlined
 def _quick(
     plan: Any,
     slots: Any,
@@ -159,7 +160,7 @@ def _quick(
     role = cursor[at.C_ROLE]
     line = at.P_TABLES + role * at.ROLE_LINE
     block = role_block(plan, base, role)
-    required = plan[line + at.R_REQUIRED]
+    required = number_at(plan, line + at.R_REQUIRED)
     if load8(rows, row + at.ROW_ACTION) != 0 or required & ~load64(rows, row + at.ROW_PRESENCE):
         return False
     all_state = True
@@ -180,7 +181,7 @@ def _quick(
             if load16(slots, other_block + at.FLAGS) & at.STATES == 0:
                 all_state = False
             elif load64(slots, other_block + at.LATEST) != 0 or not _agrees(
-                plan, slots, other_block, rows, row, plan[line + at.R_COMMON + other]
+                plan, slots, other_block, rows, row, number_at(plan, line + at.R_COMMON + other)
             ):
                 return False
     _write_record(plan, slots, block, rows, row, cursor)
@@ -239,7 +240,7 @@ def _intrude(slots: Any, block: Int64, rows: Any, row: Int64, cursor: Any) -> bo
     return True
 
 
-@helper
+@inlined
 def _open(plan: Any, slots: Any, rows: Any, row: Int64, cursor: Any) -> Int64:
     """Open a transaction for a row; its slot is still all zero. The serial."""
     serial = cursor[at.C_SLOTS]
@@ -251,8 +252,20 @@ def _open(plan: Any, slots: Any, rows: Any, row: Int64, cursor: Any) -> Int64:
 
 
 @helper
-def _outcome(plan: Any, slots: Any, serial: Int64, rows: Any, row: Int64, cursor: Any) -> Int64:
-    """R-ROW-2 for a row of a known transaction of this book."""
+def _outcome(
+    plan: Any,
+    slots: Any,
+    serial: Int64,
+    rows: Any,
+    row: Int64,
+    cursor: Any,
+    is_first: bool,
+) -> Int64:
+    """R-ROW-2. A serial of −1: the transaction is not in this book, and may not be opened in it."""
+    if serial < 0:
+        return _WRONG_VERSION
+    if is_first:
+        return _ACCEPTED
     base = serial * plan[at.P_SLOT_BYTES]
     block = role_block(plan, base, cursor[at.C_ROLE])
     closed = load64(slots, base + at.CLOSED)
@@ -343,28 +356,30 @@ def apply_rows(
         _fetch(table, slots, hashes, i, slot_bytes)
         row = i * row_bytes
         cursor[at.C_ROW] = i
-        serial = find(table, slots, slot_bytes, hashes[i], rows, row)
+        key_hash = number_at(hashes, i)
+        serial = find(table, slots, slot_bytes, key_hash, rows, row)
         is_first = serial < 0
-        outcome = np.int64(_ACCEPTED)
-        if not is_first:
-            outcome = np.int64(_outcome(plan, slots, serial, rows, row, cursor))
-        elif elsewhere[i] != 0 or cursor[at.C_MAY_OPEN] == 0:
-            outcome = np.int64(_WRONG_VERSION)
-        else:
+        if is_first and load8(elsewhere, i) == 0 and cursor[at.C_MAY_OPEN] != 0:
             serial = _open(plan, slots, rows, row, cursor)
-            insert(table, hashes[i], serial)
-        cursor[at.C_OUTCOMES + outcome] += 1
-        follows, has_opened = True, False
-        if outcome != _ACCEPTED:
-            follows = _refuse_row(plan, slots, serial, rows, row, events, cursor, outcome)
-        elif not force_slow and _quick(plan, slots, serial, rows, row, events, cursor, is_first):
+            insert(table, key_hash, serial)
+        if (
+            serial >= 0
+            and not force_slow
+            and _quick(plan, slots, serial, rows, row, events, cursor, is_first)
+        ):
+            cursor[at.C_OUTCOMES] += 1
             mark_pages(slot_marks, serial * slot_bytes, slot_bytes)
-            follows = False
-        else:
+            continue
+        outcome = _outcome(plan, slots, serial, rows, row, cursor, is_first)
+        put_number(cursor, at.C_OUTCOMES + outcome, cursor[at.C_OUTCOMES + outcome] + 1)
+        follows, has_opened = True, False
+        if outcome == _ACCEPTED:
             has_opened = _accept(
                 plan, slots, serial, rows, row, adjustments, events, cursor,
                 adjustment_marks, is_first,
             )  # fmt: skip
+        else:
+            follows = _refuse_row(plan, slots, serial, rows, row, events, cursor, outcome)
         if follows:
             settle(
                 plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks,

@@ -1,8 +1,8 @@
 """A book: the transactions and adjustments under one agreement version, as flat images.
 
-Images stand one after the other in arrays that grow by a quarter, so that a million open
-transactions take little more than their images. Growing in place lets the system move pages instead
-of bytes; where somebody still looks at the array it is copied, and the looker keeps the old one.
+Images stand one after the other in arrays that grow fourfold. The system gives memory page by page
+when it is first written, so room that is not used costs nothing; large arrays that come zeroed get
+large pages, without which looking up a transaction at random would mostly wait for page tables.
 What lies behind the last image is always zero for slots, and scratch for adjustments.
 """
 
@@ -22,6 +22,7 @@ from tieout.merkle.tree import root
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
 
+_GROWTH: Final = 4
 _FIRST_SLOTS: Final = 64
 _FIRST_ADJUSTMENTS: Final = 64
 
@@ -43,15 +44,10 @@ class Images:
         needed = count * self.image_bytes
         if needed <= self.data.size:
             return
-        size = max(needed, self.data.size + self.data.size // 4)
-        size += -size % self.image_bytes
-        try:
-            self.data.resize(size)
-        except ValueError:  # somebody looks at it
-            grown = np.zeros(size, np.uint8)
-            grown[: self.data.size] = self.data
-            self.data = grown
-        marks = np.zeros(_pages(size), np.uint8)
+        grown = _zeros(max(needed, _GROWTH * self.data.size), needed)
+        grown[: self.data.size] = self.data
+        self.data = grown
+        marks = np.zeros(_pages(grown.size), np.uint8)
         marks[: self.marks.size] = self.marks
         self.marks = marks
 
@@ -74,11 +70,19 @@ class Images:
     def replace(self, images: memoryview) -> None:
         """Take images from elsewhere, all of their pages untouched by any digest yet."""
         size = len(images)
-        self.data = np.zeros(size + size // 8, np.uint8)
+        self.data = _zeros(2 * size, size)
         self.data[:size] = np.frombuffer(images, np.uint8)
         self.marks = np.zeros(_pages(self.data.size), np.uint8)
         self.marks[: _pages(size)] = 1
         self._hashes = []
+
+
+def _zeros(wanted: int, needed: int) -> Bytes:
+    """An array of `wanted` zero bytes, or a little more than `needed` where that is too much."""
+    try:
+        return np.zeros(wanted, np.uint8)
+    except MemoryError:
+        return np.zeros(needed + needed // 8, np.uint8)
 
 
 def _pages(size: int) -> int:

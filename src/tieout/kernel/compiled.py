@@ -6,9 +6,9 @@ ledger that would be a node with half of the old rules. So every cached function
 closure cell, which holds a hash over the source of this room and of the numbers it compiles in;
 closure cells are part of the key under which the machine code is found.
 
-`helper` is for functions that compiled code calls; they are compiled when the first of their
-callers is. `entry` is for the few functions that Python calls: compiled, or loaded, when they are
-imported. Integers only; no fastmath, no parallel; errors are states, not exceptions.
+`helper` and `inlined` are for functions that compiled code calls; they are compiled when the first
+of their callers is. `entry` is for the few functions that Python calls: compiled, or loaded, when
+they are imported. Integers only; no fastmath, no parallel; errors are states, not exceptions.
 
 With NUMBA_DISABLE_JIT=1 or NUMBA_BOUNDSCHECK=1 (`CHECKED`) every access is checked; use a separate
 NUMBA_CACHE_DIR for the latter.
@@ -27,6 +27,13 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 # Whose types are incomplete.
 _njit: Any = numba.njit
 _CONFIG: Any = numba.config
+_OPTIONS: Final = {
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+    # No counting of references: nothing is allocated, and every call would count all its arrays.
+    "_nrt": False,
+}
 INTERPRETED: Final = bool(_CONFIG.DISABLE_JIT)
 CHECKED: Final = INTERPRETED or bool(_CONFIG.BOUNDSCHECK)
 
@@ -57,9 +64,12 @@ STAMP: Final = _source_stamp()
 
 def helper(function: Function) -> Function:
     """Compile a function for other compiled functions; Python cannot call it."""
-    return _njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
-        function
-    )
+    return _njit(**_OPTIONS, no_cpython_wrapper=True)(function)
+
+
+def inlined(function: Function) -> Function:
+    """Compile a function into each of its callers: for the hot loop, where calls cost most."""
+    return _njit(**_OPTIONS, no_cpython_wrapper=True, forceinline=True)(function)
 
 
 def entry(signature: Any) -> Callable[[Function], Function]:
@@ -68,9 +78,7 @@ def entry(signature: Any) -> Callable[[Function], Function]:
     def decorate(function: Function) -> Function:
         if INTERPRETED:
             return function
-        return _njit(signature, nogil=True, error_model="numpy", cache=True, no_cfunc_wrapper=True)(
-            _stamped(function)
-        )
+        return _njit(signature, **_OPTIONS, cache=True)(_stamped(function))
 
     return decorate
 

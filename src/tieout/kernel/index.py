@@ -15,15 +15,15 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from tieout.kernel.compiled import entry, helper
-from tieout.kernel.words import M32, Int64, hash_key, prefetch, same_key
+from tieout.kernel.compiled import entry, inlined
+from tieout.kernel.words import M32, Int64, hash_key, number_at, prefetch, put_number, same_key
 
 MIN_PLACES: Final = 1024
 MAX_SERIALS: Final = (1 << 32) - 2
 _AHEAD: Final = 12
 
 
-@helper
+@inlined
 def find(
     table: Any, slots: Any, slot_bytes: Int64, key_hash: Int64, keys: Any, key_at: Int64
 ) -> Int64:
@@ -31,7 +31,7 @@ def find(
     last = np.int64(table.size) - 1
     place = key_hash & last
     for _ in range(table.size):
-        found = table[place]
+        found = number_at(table, place)
         if found == 0:
             return -1
         if ((found >> 32) & M32) == key_hash:
@@ -42,14 +42,29 @@ def find(
     return -1
 
 
-@helper
+@inlined
+def find_likely(table: Any, key_hash: Int64) -> Int64:
+    """The serial of the first key with this hash, −1 when there is none: a guess, without slots."""
+    last = np.int64(table.size) - 1
+    place = key_hash & last
+    for _ in range(table.size):
+        found = number_at(table, place)
+        if found == 0:
+            return -1
+        if ((found >> 32) & M32) == key_hash:
+            return (found & M32) - 1
+        place = (place + 1) & last
+    return -1
+
+
+@inlined
 def insert(table: Any, key_hash: Int64, serial: Int64) -> None:
     """Note a key that is not in the table. A full table is left as it is; callers keep room."""
     last = np.int64(table.size) - 1
     place = key_hash & last
     for _ in range(table.size):
-        if table[place] == 0:
-            table[place] = (key_hash << 32) | (serial + 1)
+        if number_at(table, place) == 0:
+            put_number(table, place, (key_hash << 32) | (serial + 1))
             return
         place = (place + 1) & last
 
@@ -63,17 +78,27 @@ def refill(table: Any, old: Any) -> None:
             insert(table, (found >> 32) & M32, (found & M32) - 1)
 
 
-@entry(types.void(types.int64[::1], types.uint8[::1], types.int64, types.int64, types.uint64[::1]))
-def rebuild(table: Any, slots: Any, slot_bytes: Int64, count: Int64, secret: Any) -> None:
-    """Fill an empty table from `count` slots."""
+@entry(
+    types.void(
+        types.int64[::1],
+        types.uint8[::1],
+        types.int64,
+        types.int64,
+        types.uint64[::1],
+        types.int64[::1],
+    )
+)
+def rebuild(
+    table: Any, slots: Any, slot_bytes: Int64, count: Int64, secret: Any, hashes: Any
+) -> None:
+    """Fill an empty table from `count` slots; `hashes` is scratch of any length but 0."""
     last = np.int64(table.size) - 1
-    hashes = np.empty(64, np.int64)
-    for start in range(0, count, 64):
-        n = min(64, count - start)
+    group = np.int64(hashes.size)
+    for start in range(0, count, group):
+        n = min(group, count - start)
         for i in range(n):
             key_hash = hash_key(slots, (start + i) * slot_bytes, secret)
             hashes[i] = key_hash
-            # A table of words, seen by the prefetch as words.
             prefetch(table, key_hash & last)
         for i in range(n):
             insert(table, hashes[i], start + i)

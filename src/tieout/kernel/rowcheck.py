@@ -1,9 +1,8 @@
 """Whether the rows of a batch are well formed (R-ROW-1), before anything is written.
 
 One pass over the rows that also hashes their keys. Ids, codes and texts are NUL-padded bytes; the
-usual case, plain ASCII, is checked four bytes at a time in the low half of an int64, where no sum
-overflows: `HIGH` is the top bit of each byte, and adding 0x80 − n to a byte below 0x80 sets its top
-bit exactly when the byte is at least n. Anything else goes byte by byte through UTF-8 (RFC 3629).
+usual case, plain ASCII, is checked eight bytes at a time. Anything else goes byte by byte through
+UTF-8 (RFC 3629).
 """
 
 from typing import Any, Final
@@ -12,15 +11,20 @@ import numpy as np
 from numba import types
 
 from tieout.kernel import layout as at
-from tieout.kernel.compiled import entry, helper
+from tieout.kernel.compiled import entry, helper, inlined
 from tieout.kernel.words import (
+    TOP_BITS,
     Int64,
+    ascii_marks,
     bit,
     hash_key,
     load8,
     load32,
     load32_signed,
     load64,
+    number_at,
+    short_word,
+    zero_bytes,
 )
 from tieout.wire.limits import ID_BYTES, MAX_ABS_NUMBER
 from tieout.wire.rows import ColumnKind
@@ -33,8 +37,6 @@ _CODE: Final = np.int64(ColumnKind.CODE)
 FIRST_DAY: Final = -719_162  # 0001-01-01
 LAST_DAY: Final = 2_932_896  # 9999-12-31
 
-HIGH: Final = 0x80808080
-_SPACES: Final = 0x20202020
 _SPACE: Final = 0x20
 _ID_BYTES: Final = np.int64(ID_BYTES)
 
@@ -43,52 +45,35 @@ OUTER_SPACES: Final = np.int64(1)
 BEYOND_ASCII: Final = np.int64(2)
 
 
-@helper
-def _zeros(rows: Any, start: Int64, count: Int64) -> bool:
-    i = 0
-    while i + 8 <= count:
-        if load64(rows, start + i) != 0:
-            return False
-        i += 8
-    while i < count:
-        if load8(rows, start + i) != 0:
-            return False
-        i += 1
-    return True
-
-
-@helper
+@inlined
 def _plain(rows: Any, start: Int64, width: Int64) -> bool:
     """Whether a field holds printable ASCII without outer spaces, NUL padded, not empty.
 
     False also when bytes are beyond ASCII, or spaces outside: then `_text` decides.
     """
     before = np.int64(_SPACE)  # the byte before this word; a space, so that none may begin it
-    i = 0
+    i = np.int64(0)
     while i < width:
-        if i + 4 <= width:
-            word = load32(rows, start + i)
-        else:
-            word = np.int64(0)
-            for j in range(width - i):
-                word |= load8(rows, start + i + j) << (8 * j)
-        if word & HIGH:
+        left = width - i
+        word = load64(rows, start + i) if left >= 8 else short_word(rows, start + i, left)
+        if word & TOP_BITS != 0:
             return False
-        filled = (word + 0x7F7F7F7F) & HIGH
-        printable = (word + 0x60606060) & ~(word + 0x01010101) & HIGH
-        spaces = ~((word ^ _SPACES) + 0x7F7F7F7F) & HIGH
-        # Where the byte before is NUL or missing: filled bytes follow filled ones only.
-        ends = ((filled << 8) | (0x80 if before != 0 else 0)) & ~filled & HIGH
-        starts = filled & ~((filled << 8) | (0x80 if before != 0 else 0)) & HIGH
-        after_space = ((spaces << 8) | (0x80 if before == _SPACE else 0)) & HIGH
-        if filled != printable or starts != 0 or (ends & after_space) != 0:
+        filled, printable, spaces = ascii_marks(word)
+        if filled & ~printable != 0 or (i == 0 and word & 0xFF == _SPACE):
             return False
-        if i == 0 and (word & 0xFF) == _SPACE:
-            return False
-        before = (word >> 24) & 0xFF
-        i += 4
-    # In a last word that is not whole, the bytes beyond the width count as padding, as they should.
-    return width & 3 != 0 or before != _SPACE
+        whole = TOP_BITS if left >= 8 else TOP_BITS & ~(np.int64(-1) << (8 * left))
+        if filled != whole:
+            # It ends here: no byte follows a NUL, and none of the NULs a space.
+            after_filled = (filled << 8) | 0x80
+            after_space = (spaces << 8) | (0x80 if before == _SPACE else 0)
+            return (
+                filled & ~after_filled == 0
+                and after_space & ~filled & whole == 0
+                and (left <= 8 or zero_bytes(rows, start + i + 8, left - 8))
+            )
+        before = (word >> (8 * (min(left, 8) - 1))) & 0xFF
+        i += 8
+    return before != _SPACE
 
 
 @helper
@@ -140,24 +125,24 @@ def _text(rows: Any, start: Int64, width: Int64, allowed: Int64) -> bool:
             if load8(rows, start + i + j) & 0xC0 != 0x80:
                 return False
         i += length
-    if i == 0 or not _zeros(rows, start + i, width - i):
+    if i == 0 or not zero_bytes(rows, start + i, width - i):
         return False
     if allowed & OUTER_SPACES:
         return True
     return load8(rows, start) != _SPACE and load8(rows, start + i - 1) != _SPACE
 
 
-@helper
+@inlined
 def _value(plan: Any, line: Int64, rows: Any, start: Int64) -> bool:
     """Whether the value that stands at `start` is one of its kind."""
-    kind = plan[line + at.F_KIND]
+    kind = number_at(plan, line + at.F_KIND)
     if kind in (_NUMBER, _TIME):
         number = load64(rows, start)
         return -MAX_ABS_NUMBER <= number <= MAX_ABS_NUMBER
     if kind == _DATE:
         day = load32_signed(rows, start)
         return FIRST_DAY <= day <= LAST_DAY
-    width = plan[line + at.F_WIDTH]
+    width = number_at(plan, line + at.F_WIDTH)
     if _plain(rows, start, width):
         return True
     return kind != _CODE and _text(rows, start, width, OUTER_SPACES | BEYOND_ASCII)
@@ -173,16 +158,16 @@ def _well_formed(plan: Any, rows: Any, start: Int64, reports: Int64) -> bool:
     if load8(rows, start + at.ROW_STAGE) != 0 or load32(rows, start + at.ROW_REVISION) == 0:
         return False
     if action != 0:
-        return action == 1 and presence == 0 and _zeros(rows, values, plan[at.P_VALUES_BYTES])
+        return action == 1 and presence == 0 and zero_bytes(rows, values, plan[at.P_VALUES_BYTES])
     if presence & ~reports != 0:
         return False
     line = at.P_TABLES + plan[at.P_ROLES] * at.ROLE_LINE
     for field in range(plan[at.P_FIELDS]):
-        value = values + plan[line + at.F_AT]
+        value = values + number_at(plan, line + at.F_AT)
         if presence & bit(field):
             if not _value(plan, line, rows, value):
                 return False
-        elif not _zeros(rows, value, plan[line + at.F_WIDTH]):
+        elif not zero_bytes(rows, value, number_at(plan, line + at.F_WIDTH)):
             return False
         line += at.FIELD_LINE
     return True

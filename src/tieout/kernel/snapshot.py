@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from tieout.agreement.errors import AgreementError
 from tieout.agreement.parse import load_canonical
@@ -25,6 +26,7 @@ from tieout.wire.operations import Enact
 
 FORMAT: Final = 1
 CONTROL: Final = "control"
+_REBUILT_AT_A_TIME: Final = 64
 Buffer = bytes | bytearray | memoryview
 
 
@@ -176,7 +178,6 @@ def _load_book(
     book.cursor[at.C_SLOTS] = control.slots
     book.cursor[at.C_ADJUSTMENTS] = control.adjustments
     book.table = index.empty_table(control.slots)
-    index.rebuild(
-        book.table, book.slots.data, book.slots.image_bytes, control.slots, state.index_secret
-    )
+    size, scratch = book.slots.image_bytes, np.zeros(_REBUILT_AT_A_TIME, np.int64)
+    index.rebuild(book.table, book.slots.data, size, control.slots, state.index_secret, scratch)
     return book

@@ -5,8 +5,8 @@ from typing import Any, Final
 import numpy as np
 
 from tieout.kernel import layout as at
-from tieout.kernel.compiled import helper
-from tieout.kernel.words import Int64, store16, store32, store64
+from tieout.kernel.compiled import helper, inlined
+from tieout.kernel.words import Int64, store8, store16, store32, store64
 from tieout.wire.codes import NO_FIELD, NO_ROLE
 
 NOBODY: Final = np.int64(NO_ROLE)
@@ -36,8 +36,8 @@ def tell(
     cursor[at.C_EVENTS] = start + at.EVENT_BYTES
 
 
-@helper
+@inlined
 def mark_pages(marks: Any, start: Int64, size: Int64) -> None:
     """Mark the pages of an image as touched; an image is shorter than a page."""
-    marks[start >> at.PAGE_SHIFT] = 1
-    marks[(start + size - 1) >> at.PAGE_SHIFT] = 1
+    store8(marks, start >> at.PAGE_SHIFT, 1)
+    store8(marks, (start + size - 1) >> at.PAGE_SHIFT, 1)

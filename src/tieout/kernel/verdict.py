@@ -14,7 +14,7 @@ import numpy as np
 from tieout.agreement.model import Policy
 from tieout.kernel import layout as at
 from tieout.kernel.compare import same_value, within
-from tieout.kernel.compiled import helper
+from tieout.kernel.compiled import helper, inlined
 from tieout.kernel.words import Int64, bit, load8, load16, load64
 from tieout.wire.codes import AdjustmentStatus, BenchmarkState
 
@@ -31,13 +31,13 @@ POSTED: Final = np.int64(AdjustmentStatus.POSTED)
 _KEPT: Final = at.STATES | at.WITHDREW | at.OVERDUE | at.DUPLICATE | at.CHANGED
 
 
-@helper
+@inlined
 def role_block(plan: Any, base: Int64, role: Int64) -> Int64:
     """Where the block of a role begins in the slot at `base`."""
     return base + at.ROLE_BLOCKS + role * plan[at.P_ROLE_BYTES]
 
 
-@helper
+@inlined
 def field_line(plan: Any, field: Int64) -> Int64:
     """Where the line of a field begins in the plan."""
     return at.P_TABLES + plan[at.P_ROLES] * at.ROLE_LINE + field * at.FIELD_LINE

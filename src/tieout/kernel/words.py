@@ -23,7 +23,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from tieout.kernel.compiled import CHECKED, INTERPRETED, helper
+from tieout.kernel.compiled import CHECKED, INTERPRETED, helper, inlined
 
 Int64: TypeAlias = Any
 """A number in compiled code: int64 there, numpy's or Python's own under the interpreter."""
@@ -35,9 +35,15 @@ KEY_BYTES: Final = np.int64(39)
 """Id, originator and stage: the key, with which rows and slots begin (R-KEY-1)."""
 HASH_WORDS: Final = 11
 _KEY_PAIRS: Final = 5
+TOP_BITS: Final = np.int64(-0x7F7F7F7F7F7F7F80)
+"""The top bit of each of eight bytes."""
+_TOPS: Final = 0x8080808080808080
+_SEVENS: Final = 0x7F7F7F7F7F7F7F7F
+_ONES: Final = 0x0101010101010101
+_SPACES: Final = 0x2020202020202020
 
 
-@helper
+@inlined
 def bit(position: Int64) -> Int64:
     """The mask of one bit, 0 to 63."""
     return np.int64(1) << np.int64(position)
@@ -123,6 +129,42 @@ store32 = _store(4)
 store64 = _store(8)
 
 
+@helper
+def _checked_number_at(numbers: Any, i: Int64) -> Int64:
+    if i < 0:
+        raise IndexError
+    return numbers[i]
+
+
+@helper
+def _checked_put_number(numbers: Any, i: Int64, value: Int64) -> None:
+    if i < 0:
+        raise IndexError
+    numbers[i] = value
+
+
+def _trusting_number_at(_typing: Any, numbers: Any, i: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load(_address(context, builder, signature, args))
+
+    return types.int64(numbers, i), codegen
+
+
+def _trusting_put_number(_typing: Any, numbers: Any, i: Any, value: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        number = context.cast(builder, args[2], signature.args[2], types.int64)
+        builder.store(number, _address(context, builder, signature, args))
+        return context.get_dummy_value()
+
+    return types.void(numbers, i, value), codegen
+
+
+number_at: Any = _checked_number_at if CHECKED else intrinsic(_trusting_number_at)
+"""A number of an int64 array; the index is not negative, so nothing is counted from the end."""
+put_number: Any = _checked_put_number if CHECKED else intrinsic(_trusting_put_number)
+"""Write a number of an int64 array."""
+
+
 def _prefetch(_typing: Any, buffer: Any, at: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointer = _address(context, builder, signature, args)
@@ -148,28 +190,54 @@ prefetch: Any = _no_prefetch if CHECKED else intrinsic(_prefetch)
 """Ask for the cache line of a byte; the offset may lie outside."""
 
 
-@helper
+@inlined
+def _last_bytes(buffer: Any, at: Int64, count: Int64) -> Int64:
+    """The `count` bytes (1 to 7) before `at`, as the high bytes of a word. `at` is 8 or more."""
+    return load64(buffer, at - 8) >> (64 - 8 * count)
+
+
+@inlined
+def short_word(buffer: Any, at: Int64, count: Int64) -> Int64:
+    """`count` bytes (1 to 7) as a word, zero above. `at` + `count` is 8 or more."""
+    return _last_bytes(buffer, at + count, count) & ~(np.int64(-1) << (8 * count))
+
+
+@inlined
+def zero_bytes(buffer: Any, at: Int64, count: Int64) -> bool:
+    """Whether `count` bytes are zero. They end 8 bytes or more behind the buffer's beginning."""
+    end = at + count
+    while at + 8 <= end:
+        if load64(buffer, at) != 0:
+            return False
+        at += 8
+    return at >= end or _last_bytes(buffer, end, end - at) == 0
+
+
+@inlined
 def same_bytes(left: Any, left_at: Int64, right: Any, right_at: Int64, count: Int64) -> bool:
-    """Whether `count` bytes are equal."""
+    """Whether `count` bytes are equal. They end 8 bytes or more behind the buffers' beginnings."""
     i = 0
     while i + 8 <= count:
         if load64(left, left_at + i) != load64(right, right_at + i):
             return False
         i += 8
-    while i < count:
-        if load8(left, left_at + i) != load8(right, right_at + i):
-            return False
-        i += 1
-    return True
+    if i >= count:
+        return True
+    rest = count - i
+    return _last_bytes(left, left_at + count, rest) == _last_bytes(right, right_at + count, rest)
 
 
-@helper
+@inlined
 def copy_bytes(target: Any, target_at: Int64, source: Any, source_at: Int64, count: Int64) -> None:
     """Copy `count` bytes; the ranges do not overlap."""
     i = 0
     while i + 8 <= count:
         store64(target, target_at + i, load64(source, source_at + i))
         i += 8
+    if i < count and count >= 8:
+        # The last word once more, moved back so that it ends where the range ends.
+        store64(target, target_at + count - 8, load64(source, source_at + count - 8))
+        return
     while i < count:
         store8(target, target_at + i, load8(source, source_at + i))
         i += 1
@@ -187,7 +255,7 @@ def clear_bytes(target: Any, at: Int64, count: Int64) -> None:
         i += 1
 
 
-@helper
+@inlined
 def same_key(left: Any, left_at: Int64, right: Any, right_at: Int64) -> bool:
     """Whether the first KEY_BYTES bytes are equal: ids are compared whole (R-KEY-1)."""
     return (
@@ -199,14 +267,37 @@ def same_key(left: Any, left_at: Int64, right: Any, right_at: Int64) -> bool:
     )
 
 
-@helper
+@inlined
+def _ascii_marks_compiled(word: Int64) -> tuple[Int64, Int64, Int64]:
+    w = np.uint64(word)
+    filled = (w + np.uint64(_SEVENS)) & np.uint64(_TOPS)
+    printable = (w + np.uint64(3 * _SPACES)) & ~(w + np.uint64(_ONES)) & np.uint64(_TOPS)
+    spaces = ~((w ^ np.uint64(_SPACES)) + np.uint64(_SEVENS)) & np.uint64(_TOPS)
+    return np.int64(filled), np.int64(printable), np.int64(spaces)
+
+
+def _ascii_marks_interpreted(word: Int64) -> tuple[Int64, Int64, Int64]:
+    w = int(word)
+    filled = (w + _SEVENS) & _TOPS
+    printable = (w + 3 * _SPACES) & ~(w + _ONES) & _TOPS
+    spaces = ~((w ^ _SPACES) + _SEVENS) & _TOPS
+    marks = np.array([filled, printable, spaces], np.uint64).astype(np.int64)
+    return marks[0], marks[1], marks[2]
+
+
+ascii_marks: Any = _ascii_marks_interpreted if INTERPRETED else _ascii_marks_compiled
+"""For eight bytes below 0x80: masks with the top bit of each byte that is not NUL, that is
+printable, that is a space. Adding 0x80 − n to such a byte sets its top bit when it is n or more."""
+
+
+@inlined
 def _key_word(buffer: Any, at: Int64, number: Int64) -> Int64:
     if number < 9:
         return load32(buffer, at + 4 * number)
     return load16(buffer, at + 36) | (load8(buffer, at + 38) << 16)
 
 
-@helper
+@inlined
 def _hash_key_compiled(buffer: Any, at: Int64, secret: Any) -> Int64:
     total = np.uint64(secret[0])
     for pair in range(_KEY_PAIRS):
