@@ -74,7 +74,8 @@ def items_of(height: int, rows: int) -> list[tuple[bytes, ItemResult, bool]]:
         items += [
             (golden.operations()[0].to_bytes(), ItemResult(ItemOutcome.ACCEPTED), True),
             (b"stray bytes", ItemResult(ItemOutcome.MALFORMED), False),
-            (changed, ItemResult(ItemOutcome.WRONG_ROOT), True),
+            (changed, ItemResult(ItemOutcome.WRONG_ROOT), False),
+            (batch(height, rows + 1), ItemResult(ItemOutcome.EQUIVOCATION), True),
         ]
     if height % 4 == 0:
         bad_row = ItemResult(ItemOutcome.MALFORMED_ROW, bad_row=1)

@@ -145,8 +145,8 @@ def test_every_leaf_is_found(journal: Journal) -> None:
 
 
 def test_items_are_found_by_their_senders_number(journal: Journal) -> None:
-    # Block 3 holds batch 3, and a changed form of it that was refused.
-    assert journal.find_items(1, 0, 3) == [ItemPlace(2, 3, 0), ItemPlace(4, 3, 3)]
+    # Block 3 holds batch 3, a form of it that was changed on the way, and another batch 3.
+    assert journal.find_items(1, 0, 3) == [ItemPlace(2, 3, 0), ItemPlace(4, 3, 4)]
     assert journal.find_items(1, 0, 1008) == [ItemPlace(12, 8, 1)]
     assert journal.find_items(2, 0, 3) == []
     assert journal.find_items(1, 0, 1 << 63) == []

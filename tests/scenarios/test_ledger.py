@@ -199,6 +199,51 @@ def test_a_bad_signature_comes_before_anything_that_is_said(rules: RuleBook) -> 
     assert outcomes(bench, bytes(item)) == ["bad_signature"]
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"sequence": 0},
+        {"sequence": 5_000},
+        {"sequence": 1},  # that of the enactment: an equivocation otherwise
+        {"valid_until_us": 0},
+        {"agreement": "unheard-of"},
+        {"role": 1},
+    ],
+)
+def test_rows_without_the_signed_root_come_before_anything_about_numbers(
+    rules: RuleBook, changes: dict[str, Any]
+) -> None:
+    """R-ITEM-1, R-ITEM-2: such a batch is nobody's word."""
+    bench = opened(rules)
+    before = bench.results[-1].app_hash, rules.state_digest(bench.state)
+    result = bench.apply(batch(bench, rows_root=bytes(32), **changes))
+    assert [(item.outcome, item.leaf) for item in result.items] == [(ItemOutcome.WRONG_ROOT, None)]
+    assert len(result.events) == 0
+    assert (result.app_hash, rules.state_digest(bench.state)) == before
+
+
+def test_a_bad_signature_comes_before_the_root(rules: RuleBook) -> None:
+    """R-ITEM-1."""
+    bench = opened(rules)
+    item = bytearray(batch(bench, rows_root=bytes(32)))
+    item[HEADER_BYTES] ^= 1
+    assert outcomes(bench, bytes(item)) == ["bad_signature"]
+
+
+def test_whoever_swaps_the_rows_of_a_batch_takes_nothing_from_its_sender(rules: RuleBook) -> None:
+    """R-ITEM-2: the batch as it was signed is taken afterwards, as if the other had not come."""
+    bench, undisturbed = opened(rules), opened(rules)
+    signed, other = batch(bench), batch(bench, "T2", sequence=9)
+    swapped = signed[:ROWS_AT] + other[ROWS_AT:]
+    spoilt = signed[:-1] + bytes([signed[-1] ^ 1])
+    assert outcomes(bench, swapped, spoilt) == ["wrong_root", "wrong_root"]
+    assert outcomes(undisturbed) == []
+    assert outcomes(bench, signed) == outcomes(undisturbed, signed) == ["accepted"]
+    assert bench.results[-1].app_hash == undisturbed.results[-1].app_hash
+    assert outcomes(bench, swapped, signed) == ["wrong_root", "repeated"]
+
+
 def test_a_key_is_valid_from_its_first_to_its_last_height(rules: RuleBook) -> None:
     """R-ITEM-1."""
     bench = opened(rules)
@@ -215,11 +260,11 @@ def test_what_passed_the_signature_is_kept_and_uses_its_number_up(rules: RuleBoo
     """R-ITEM-2, R-ITEM-3, R-SEQ-2: refused for what it says, or for being too late."""
     bench = opened(rules)
     late = batch(bench, valid_until_us=START_US - 1, agreement="unheard-of")
-    wrong = batch(bench, rows_root=bytes(32))
+    wrong = batch(bench, role=1)
     result = bench.apply(late, wrong)
     assert [(item.outcome, item.leaf) for item in result.items] == [
         (ItemOutcome.TOO_LATE, 2),
-        (ItemOutcome.WRONG_ROOT, 3),
+        (ItemOutcome.NOT_ENTITLED, 3),
     ]
     assert len(result.events) == 0
     assert rules.slot_images(bench.state, 1) == b""
@@ -351,9 +396,8 @@ def test_the_salt_may_be_anything_and_is_no_difference(rules: RuleBook) -> None:
         ({"agreement": "unheard-of", "agreement_hash": bytes(32)}, "unknown_agreement"),
         ({"version": 2, "role": 9}, "unknown_agreement"),
         ({"agreement_hash": bytes(32), "role": 9}, "wrong_agreement_hash"),
-        ({"role": 2, "rows_root": bytes(32)}, "unknown_role"),
-        ({"role": 1, "rows_root": bytes(32)}, "not_entitled"),
-        ({"rows_root": bytes(32)}, "wrong_root"),
+        ({"role": 2}, "unknown_role"),
+        ({"role": 1}, "not_entitled"),
     ],
 )
 def test_a_batch_is_refused_by_the_first_check_that_fails(
@@ -369,11 +413,9 @@ def test_rows_of_another_width_are_malformed_from_the_first(rules: RuleBook) -> 
     bench = opened(rules)
     row = row_bytes(AGREEMENT, "T1", 1, {0: 1})
     wide = bench.sender.batch(AGREEMENT, 1, 0, [row + bytes(8), row + bytes(8)])
-    swapped = bench.sender.batch(AGREEMENT, 1, 0, [row + bytes(8)], rows_root=bytes(32))
-    result = bench.apply(wide, swapped)
+    result = bench.apply(wide)
     assert [(item.outcome, item.bad_row) for item in result.items] == [
         (ItemOutcome.MALFORMED_ROW, 0),
-        (ItemOutcome.WRONG_ROOT, None),
     ]
 
 
@@ -413,28 +455,26 @@ def test_each_stream_of_each_party_counts_for_itself(rules: RuleBook) -> None:
 def test_the_same_bytes_again_are_a_repeat_and_other_bytes_an_equivocation(
     rules: RuleBook,
 ) -> None:
-    """R-SEQ-3: the signed bytes count, not the rows, and not the signature."""
+    """R-SEQ-3: the signed bytes count, not what becomes of them."""
     bench = opened(rules)
     first, other = batch(bench, sequence=2), batch(bench, "T2", sequence=2)
-    other_rows = first[:ROWS_AT] + other[ROWS_AT:]
     body = CloseCutoff(AGREEMENT.name, START_US)
     operation = bench.sender.operation(1, OperationKind.CLOSE_CUTOFF, body, sequence=2)
-    result = bench.apply(first, first, other_rows, other, other, operation, first)
+    result = bench.apply(first, first, other, other, operation, first)
     assert [item.outcome.name.lower() for item in result.items] == [
         "accepted",
-        "repeated",
         "repeated",
         "equivocation",
         "equivocation",
         "equivocation",
         "repeated",
     ]
-    assert [item.leaf for item in result.items] == [2, None, None, 3, 4, 5, None]
+    assert [item.leaf for item in result.items] == [2, None, 3, 4, 5, None]
     told = result.events[result.events["kind"] == EventKind.EQUIVOCATION]
     assert told[["item", "extra", "serial"]].tolist() == [
+        (2, 1 << 16, 2),
         (3, 1 << 16, 2),
         (4, 1 << 16, 2),
-        (5, 1 << 16, 2),
     ]
 
 

@@ -5,7 +5,7 @@ model: a small state of the reference implementation, in which only this transac
 agreement live. Each entry sets the state's height and time and is judged by the same inner
 functions as on the ledger: who signed, which agreement is in force, what becomes of one row, what
 an operation does. What depends on neighbours is not asked again: the log says that the item was
-accepted, so its sequence number was free and the other rows were well formed.
+accepted, so its sequence number was free, and the other rows had their root and were well formed.
 
 Deadlines are the one thing that happens without an item (R-TIME-1). Entries say where the ledger
 asked a role; the block in which it did may have left no leaf. Such an entry must be possible (the

@@ -46,7 +46,7 @@ TRAILER_BYTES: Final = HASH_BYTES + len(END)
 SMALLEST_FRAME_BYTES: Final = FRAME_HEADER_BYTES + TRAILER_BYTES
 SIGNED_HEAD_BYTES: Final = HEADER_BYTES + SIGNATURE_BYTES
 ROWS_ROOT_HELD: Final = (ItemOutcome.ACCEPTED, ItemOutcome.MALFORMED_ROW)
-"""Outcomes of batches whose rows were found to have the signed root (R-BATCH-1)."""
+"""Outcomes of batches that leave out their rows, which have the signed root (R-ITEM-1)."""
 
 
 class FrameError(ValueError):

@@ -9,6 +9,7 @@ from tieout.kernel import index
 from tieout.kernel import layout as at
 from tieout.kernel.apply import apply_rows
 from tieout.kernel.book import Book, books_of
+from tieout.kernel.items import Item
 from tieout.kernel.rowcheck import check_rows
 from tieout.kernel.state import State
 from tieout.merkle.lanes import rows_root
@@ -23,19 +24,16 @@ _OUTCOMES: Final = len(RowOutcome)
 _MALFORMED_WIDTH: Final = ItemResult(ItemOutcome.MALFORMED_ROW, bad_row=0)
 
 
-def apply_batch(state: State, batch: Batch, item: int, *, force_slow: bool = False) -> ItemResult:
-    """Apply a batch whose signature and place in its stream are good; `item` is its index.
+def apply_batch(state: State, batch: Batch, item: int) -> ItemResult:
+    """Apply a batch whose signature, root and place in its stream are good; `item` is its index.
 
-    A refused batch changes nothing (R-ITEM-3). `force_slow` takes the general way for every row,
-    with the same outcome.
+    A refused batch changes nothing (R-ITEM-3).
     """
     book = _book_for(state, batch)
     if isinstance(book, ItemOutcome):
         return ItemResult(book)
     header = batch.header
     rows = np.frombuffer(batch.rows, np.uint8)
-    if rows_root(rows.reshape(header.row_count, header.row_bytes)) != header.rows_root:
-        return ItemResult(ItemOutcome.WRONG_ROOT)
     if header.row_bytes != book.plan[at.P_ROW_BYTES]:
         return _MALFORMED_WIDTH
     hashes = np.empty(header.row_count, np.int64)
@@ -50,9 +48,22 @@ def apply_batch(state: State, batch: Batch, item: int, *, force_slow: bool = Fal
     cursor[at.C_ROLE] = header.role
     cursor[at.C_MAY_OPEN] = state.newest[header.agreement] is book
     cursor[at.C_OUTCOMES : at.C_OUTCOMES + _OUTCOMES] = 0
-    _run(state, book, rows, hashes, force_slow)
+    _run(state, book, rows, hashes)
     counts = cursor[at.C_OUTCOMES : at.C_OUTCOMES + _OUTCOMES].tolist()
     return ItemResult(ItemOutcome.ACCEPTED, rows=tuple(counts))
+
+
+def has_signed_root(state: State, item: Item) -> bool:
+    """Whether the rows of a batch are those whose root was signed (R-ITEM-1)."""
+    batch = item.content
+    if not isinstance(batch, Batch):
+        return True
+    if item.digest in state.vouched:
+        state.vouched.discard(item.digest)
+        return True
+    header = batch.header
+    rows = np.frombuffer(batch.rows, np.uint8).reshape(header.row_count, header.row_bytes)
+    return rows_root(rows) == header.rows_root
 
 
 def _book_for(state: State, batch: Batch) -> Book | ItemOutcome:
@@ -70,7 +81,7 @@ def _book_for(state: State, batch: Batch) -> Book | ItemOutcome:
     return book
 
 
-def _run(state: State, book: Book, rows: Bytes, hashes: Numbers, force_slow: bool) -> None:
+def _run(state: State, book: Book, rows: Bytes, hashes: Numbers) -> None:
     """Apply all rows, making room as often as it is needed."""
     elsewhere = _found_elsewhere(state, book, rows, hashes)
     book.make_room(len(hashes))
@@ -93,7 +104,7 @@ def _run(state: State, book: Book, rows: Bytes, hashes: Numbers, force_slow: boo
             book.adjustments.marks,
             events.data,
             cursor,
-            force_slow,
+            state.takes_slow_way,
         )
         events.size = int(cursor[at.C_EVENTS])
         if done == len(hashes):

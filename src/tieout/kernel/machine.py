@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from tieout.kernel.batches import apply_batch
+from tieout.kernel.batches import apply_batch, has_signed_root
 from tieout.kernel.digest import app_hash, state_digest
 from tieout.kernel.items import Item, check_signer, parse_item
 from tieout.kernel.operations import Speaker, apply_operation, tell
@@ -81,6 +81,8 @@ def _apply_item(state: State, index: int, data: bytes | memoryview) -> ItemResul
     key = check_signer(state, item)
     if isinstance(key, ItemOutcome):
         return ItemResult(key)
+    if not has_signed_root(state, item):
+        return ItemResult(ItemOutcome.WRONG_ROOT)
     place = _take_number(state, item)  # R-SEQ-1, R-SEQ-3
     if place is ItemOutcome.EQUIVOCATION:
         party, stream = item.stream

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
+from tieout.merkle.tree import leaf_hash, root
 from tieout.reference.state import State, StreamKey
 from tieout.wire.batch import BATCH_TAG, Batch, parse_batch
 from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
@@ -122,6 +123,20 @@ def check_signer(state: State, item: Item) -> Signer | ItemOutcome:
     if not verify(bytes.fromhex(key.public), item.signed, item.signature):
         return ItemOutcome.BAD_SIGNATURE
     return Signer(item.party, person.number)
+
+
+def has_signed_root(item: Item) -> bool:
+    """Whether the rows of a batch are those whose root was signed (R-ITEM-1)."""
+    batch = item.content
+    if not isinstance(batch, Batch):
+        return True
+    return batch.header.rows_root == root([leaf_hash(row) for row in rows_of(batch)])
+
+
+def rows_of(batch: Batch) -> list[bytes]:
+    """The rows of a batch as the header cuts them."""
+    width = batch.header.row_bytes
+    return [bytes(batch.rows[i * width : (i + 1) * width]) for i in range(batch.header.row_count)]
 
 
 def _is_valid_at(key: Key, height: int) -> bool:

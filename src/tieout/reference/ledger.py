@@ -12,7 +12,7 @@ from tieout.reference import sequences
 from tieout.reference.deadlines import judge_deadlines
 from tieout.reference.digest import app_hash, state_digest
 from tieout.reference.events import Events
-from tieout.reference.items import Item, Signer, check_signer, parse_item
+from tieout.reference.items import Item, Signer, check_signer, has_signed_root, parse_item
 from tieout.reference.operations import apply_operation
 from tieout.reference.records import apply_batch
 from tieout.reference.state import State
@@ -77,6 +77,8 @@ def _apply_item(state: State, events: Events, index: int, data: bytes | memoryvi
     signer = check_signer(state, item)
     if isinstance(signer, ItemOutcome):
         return ItemResult(signer)
+    if not has_signed_root(item):
+        return ItemResult(ItemOutcome.WRONG_ROOT)
     events.item_is_applied(index)
     place = sequences.judge(state, item)  # R-SEQ-1, R-SEQ-3
     if place in (ItemOutcome.REPEATED, ItemOutcome.OUT_OF_WINDOW):

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from tieout.merkle.tree import leaf_hash, root
 from tieout.reference import adjusting
 from tieout.reference.deadlines import set_deadlines
 from tieout.reference.events import Events
+from tieout.reference.items import rows_of
 from tieout.reference.judging import judge, open_change_after_match
 from tieout.reference.state import Book, State, TransactionKey
 from tieout.reference.transaction import Role, Transaction, new_transaction
@@ -24,10 +24,7 @@ def apply_batch(state: State, batch: Batch, events: Events) -> ItemResult:
     book = book_for(state, header)
     if isinstance(book, ItemOutcome):
         return ItemResult(book)
-    images = _cut(batch)
-    if header.rows_root != root([leaf_hash(image) for image in images]):
-        return ItemResult(ItemOutcome.WRONG_ROOT)
-    rows = _read(book, header.role, images, state.log.size)
+    rows = _read(book, header.role, rows_of(batch), state.log.size)
     if isinstance(rows, int):
         return ItemResult(ItemOutcome.MALFORMED_ROW, bad_row=rows)
     counts = [0] * len(RowOutcome)
@@ -49,12 +46,6 @@ def book_for(state: State, header: BatchHeader) -> Book | ItemOutcome:
     if header.party not in book.holders[header.role]:
         return ItemOutcome.NOT_ENTITLED
     return book
-
-
-def _cut(batch: Batch) -> list[bytes]:
-    """The rows of a batch as the header cuts them."""
-    width = batch.header.row_bytes
-    return [bytes(batch.rows[i * width : (i + 1) * width]) for i in range(batch.header.row_count)]
 
 
 def _read(book: Book, role: int, images: list[bytes], leaf: int) -> list[Row] | int:

@@ -384,9 +384,10 @@ class _Story:
         )
 
     def _spoil(self, item: bytes) -> bytes:
-        """Now and then, a byte that was changed on the way."""
+        """Now and then, a byte that was changed on the way; what was signed may come later."""
         if not self.dice.happens(2):
             return item
+        self._items.append(item)
         changed = bytearray(item)
         changed[-1 - self.dice.below(min(len(item), 400))] ^= 1 << self.dice.below(8)
         return bytes(changed)

@@ -33,7 +33,7 @@ BATCH: Final[tuple[Changes, ...]] = (
     {"role": 255},
     {"rows_root": bytes(32)},
 )
-"""Changes to the header of a batch (R-BATCH-1)."""
+"""Changes to the header of a batch (R-BATCH-1, and the root of R-ITEM-1)."""
 
 _IDS: Final = (
     b"",

@@ -1,7 +1,8 @@
 """The numbers of everything that is said with a number: kinds, outcomes, statuses.
 
-Outcomes stand in order of precedence (R-ITEM-1, R-BATCH-1, R-ROW-2). A number is never reused; the
-same lists stand in docs/formats/codes.md, which a test compares with this file.
+Outcomes stand in order of precedence (R-ITEM-1, R-BATCH-1, R-ROW-2), which need not be that of
+their numbers. A number is never reused; the same lists stand in docs/formats/codes.md, which a test
+compares with this file.
 """
 
 from enum import IntEnum
@@ -49,6 +50,7 @@ class ItemOutcome(IntEnum):
     KEY_NOT_VALID = 5
     WRONG_PURPOSE = 6
     BAD_SIGNATURE = 7
+    WRONG_ROOT = 24
     REPEATED = 8
     EQUIVOCATION = 9
     OUT_OF_WINDOW = 10
@@ -58,7 +60,6 @@ class ItemOutcome(IntEnum):
     WRONG_AGREEMENT_HASH = 21
     UNKNOWN_ROLE = 22
     NOT_ENTITLED = 23
-    WRONG_ROOT = 24
     MALFORMED_ROW = 25
     # Operations.
     MALFORMED_AGREEMENT = 40
