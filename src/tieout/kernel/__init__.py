@@ -25,7 +25,7 @@ from tieout.kernel.queries import (
 )
 from tieout.kernel.selftest import SelfTestError, warm
 from tieout.kernel.snapshot import SnapshotError, dump, load
-from tieout.kernel.state import PoisonedError, State, initial_state
+from tieout.kernel.state import PoisonedError, State, initial_state, reserve
 
 __all__ = [
     "Adjustment",
@@ -48,6 +48,7 @@ __all__ = [
     "initial_state",
     "load",
     "opened_us",
+    "reserve",
     "slot_images",
     "standing",
     "standings",

@@ -8,7 +8,7 @@ There are two ways through for an accepted row. The fast one (`_quick`) takes th
 role in a transaction where nothing is broken, judged or adjusted, when it equals what stands in
 everything that is compared: then nothing can mismatch (R-TOL-1), and the status follows from who
 states. Everything else goes through `settle`. Both give the same, bit for bit; a property holds
-them together, through `force_slow`.
+them together, through `takes_slow_way`.
 
 The loop stops before a row for which the events or the adjustments might not have room; the caller
 makes room and comes back.
@@ -338,7 +338,7 @@ def apply_rows(
     adjustment_marks: Any,
     events: Any,
     cursor: Any,
-    force_slow: bool,
+    takes_slow_way: bool,
 ) -> Int64:
     """Apply the rows from `start`; the index of the first one not reached for lack of room.
 
@@ -364,7 +364,7 @@ def apply_rows(
             insert(table, key_hash, serial)
         if (
             serial >= 0
-            and not force_slow
+            and not takes_slow_way
             and _quick(plan, slots, serial, rows, row, events, cursor, is_first)
         ):
             cursor[at.C_OUTCOMES] += 1

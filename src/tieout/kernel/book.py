@@ -23,6 +23,7 @@ Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
 
 _GROWTH: Final = 4
+_SYSTEM_PAGE_BYTES: Final = 4096
 _FIRST_SLOTS: Final = 64
 _FIRST_ADJUSTMENTS: Final = 64
 
@@ -50,6 +51,11 @@ class Images:
         marks = np.zeros(_pages(grown.size), np.uint8)
         marks[: self.marks.size] = self.marks
         self.marks = marks
+
+    def touch(self, first: int, last: int) -> None:
+        """Write to every page of images first to last − 1, which are not in use yet."""
+        start, end = first * self.image_bytes, last * self.image_bytes
+        self.data[start:end:_SYSTEM_PAGE_BYTES] = 0
 
     def pages_root(self, count: int) -> bytes:
         """The root over the pages of the first `count` images (docs/formats/state.md)."""
@@ -137,6 +143,12 @@ class Book:
             table = index.empty_table(count)
             index.refill(table, self.table)
             self.table = table
+
+    def reserve(self, transactions: int) -> None:
+        """Make room for so many transactions in all, and have the system give its memory now."""
+        if transactions > self.count:
+            self.make_room(transactions - self.count)
+            self.slots.touch(self.count, transactions)
 
     def make_adjustment_room(self) -> None:
         """Make room for what one verdict may propose, with one image of scratch."""

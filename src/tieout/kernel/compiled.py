@@ -10,8 +10,7 @@ closure cells are part of the key under which the machine code is found.
 of their callers is. `entry` is for the few functions that Python calls: compiled, or loaded, when
 they are imported. Integers only; no fastmath, no parallel; errors are states, not exceptions.
 
-With NUMBA_DISABLE_JIT=1 or NUMBA_BOUNDSCHECK=1 (`CHECKED`) every access is checked; use a separate
-NUMBA_CACHE_DIR for the latter.
+With NUMBA_DISABLE_JIT=1 or NUMBA_BOUNDSCHECK=1 (`CHECKED`) every access is checked.
 """
 
 import hashlib
@@ -50,7 +49,7 @@ COMPILED_IN: Final = {
 
 
 def _source_stamp() -> bytes:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(b"checked" if CHECKED else b"trusting")
     for package, names in COMPILED_IN.items():
         for name in names:
             source = files(package).joinpath(name).read_bytes()
