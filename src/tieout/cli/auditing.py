@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tieout.cli.progress import Progress
-from tieout.engines.embedded.ledger import JOURNAL, read_genesis
+from tieout.engines.embedded.ledger import read_genesis
+from tieout.engines.embedded.places import JOURNAL
 from tieout.evidence.audit import AuditReport, Held, audit
 from tieout.journal.check import check_journal
 from tieout.journal.journal import Journal

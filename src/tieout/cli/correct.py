@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from tieout import kernel
-from tieout.cli.opening import DEFAULT_LEDGER, chosen_agreements, guarded, open_ledger
+from tieout.cli.guarding import guarded
+from tieout.cli.opening import DEFAULT_LEDGER, chosen_agreements, open_ledger
 from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import print_json, say
 from tieout.engines.embedded.ledger import EmbeddedLedger

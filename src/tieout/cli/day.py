@@ -6,13 +6,12 @@ last, once. So the same command after a crash goes on where the ledger stands, a
 the same files it changes nothing.
 """
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
 import msgspec
 import numpy as np
@@ -20,39 +19,37 @@ from numpy.typing import NDArray
 
 from tieout import kernel
 from tieout.agreement.model import Agreement
-from tieout.cli.filing import FiledRole, RoleFiles, check_headers, write_refusals
+from tieout.cli.filing import FiledRole, write_refusals
+from tieout.cli.guarding import guarded
 from tieout.cli.intake import cut, side_by_side
-from tieout.cli.opening import guarded
 from tieout.cli.outcome import Failure
 from tieout.cli.output import print_json, say
 from tieout.cli.progress import Progress
+from tieout.cli.reading import Reading
 from tieout.cli.revising import Reviser
 from tieout.cli.runmark import RunMark, clear_mark, read_mark, write_mark
 from tieout.cli.tables import write_breaks
 from tieout.engines.embedded.commit import Pipeline
-from tieout.engines.embedded.ledger import GENESIS_FILE, EmbeddedLedger, found_ledger
+from tieout.engines.embedded.ledger import EmbeddedLedger, found_ledger
+from tieout.engines.embedded.places import GENESIS_FILE
 from tieout.engines.receipt import Receipt
 from tieout.evidence.breaklist import KINDS
 from tieout.units.dates import format_time
 from tieout.wire.codes import BreakKind, ItemOutcome, OperationKind, Purpose
 from tieout.wire.operations import CloseCutoff
 
-SWITCH_INTERVAL_S: Final = 1 / 5_000
-"""How long a thread may keep the interpreter from others. The readers are in compiled code most of
-the time; at the default of 5 ms each signature check would wait that long to go on."""
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for on the command line, checked. Roles are indices, times µs UTC."""
+    """What was asked for on the command line, checked. Times are microseconds UTC."""
 
     agreement: Agreement
-    files: dict[int, list[Path]]
-    mappings: dict[int, Path]
+    reading: Reading
     ledger: Path
     breaks: Path | None
     refused: Path | None
     receipts: Path | None
+    started_us: int
     cutoff_us: int | None
     withdraw: bool
     as_json: bool
@@ -95,11 +92,8 @@ class _Run:
 
 def reconcile_day(request: Request) -> Summary:
     """Publish, close, report. Raises Failure where nothing can be done."""
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    started = time.time_ns() // 1_000
     began = time.perf_counter()
-    inputs = guarded(lambda: check_headers(request.agreement, request.files, request.mappings))
-    run = guarded(lambda: _reconcile(request, inputs, started))
+    run = guarded(lambda: _reconcile(request))
     with run.ledger:
         table = write_breaks(run.ledger.state, request.agreement.name, request.breaks)
         summary = _summary(run, table, time.perf_counter() - began)
@@ -112,14 +106,13 @@ def reconcile_day(request: Request) -> Summary:
     return summary
 
 
-def _reconcile(request: Request, inputs: list[RoleFiles], started: int) -> _Run:
+def _reconcile(request: Request) -> _Run:
     """Everything that changes the ledger. The ledger is returned open, with all of it durable."""
     if not (request.ledger / GENESIS_FILE).exists():
-        found_ledger(request.ledger, request.agreement.roles, started)
+        found_ledger(request.ledger, request.agreement.roles, request.started_us)
     ledger = EmbeddedLedger.open(request.ledger)
     try:
-        roles = [FiledRole(each) for each in inputs]
-        run = _begin(request, ledger, roles, started)
+        run = _begin(request, ledger)
         ledger.enact(request.agreement, run.cutoff_us)
         with _receipts(request.receipts) as write_receipts:
             published = _publish(run, write_receipts)
@@ -127,15 +120,17 @@ def _reconcile(request: Request, inputs: list[RoleFiles], started: int) -> _Run:
     except BaseException:
         ledger.journal.close()
         raise
+    finally:
+        request.reading.stop()
     return run
 
 
-def _begin(request: Request, ledger: EmbeddedLedger, roles: list[FiledRole], started: int) -> _Run:
+def _begin(request: Request, ledger: EmbeddedLedger) -> _Run:
     """Settle the time of all blocks of this run: as asked for, or of an unfinished run, or now."""
     name, version = request.agreement.name, request.agreement.version
     mark = read_mark(request.ledger)
     is_resumed = mark is not None and (mark.agreement, mark.version) == (name, version)
-    cutoff_us = started
+    cutoff_us = request.started_us
     if request.cutoff_us is not None:
         cutoff_us = request.cutoff_us
     elif mark is not None and is_resumed:
@@ -150,6 +145,7 @@ def _begin(request: Request, ledger: EmbeddedLedger, roles: list[FiledRole], sta
     ledger.is_enactable(request.agreement)
     write_mark(request.ledger, RunMark(name, version, cutoff_us))
     had = kernel.counts(ledger.state, name).transactions
+    roles = request.reading.roles
     return _Run(request, ledger, cutoff_us, roles, is_first=had == 0, is_resumed=is_resumed)
 
 
@@ -201,7 +197,7 @@ def _prepared(run: _Run) -> Iterator[list[_Prepared]]:
 
 def _signed(run: _Run, role: FiledRole) -> Iterator[_Prepared]:
     publisher = run.ledger.publisher(run.ledger.party(role.name))
-    for rows in cut(chunk.rows for chunk in role.chunks()):
+    for rows in run.request.reading.batches_of(role):
         yield _Prepared(role, publisher.batch(run.request.agreement, role.index, rows))
 
 

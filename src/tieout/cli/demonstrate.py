@@ -41,7 +41,7 @@ def demo(
     """
     from rich.console import Console
 
-    from tieout.cli.opening import guarded
+    from tieout.cli.guarding import guarded
     from tieout.demo.ending import summary, tell
     from tieout.demo.play import play_day
     from tieout.demo.screen import screen_for

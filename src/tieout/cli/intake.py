@@ -5,6 +5,9 @@ there. The model: one thread a role prepares its batches into a short queue; the
 batch of each role in turn, so the order of the ledger does not depend on which thread was faster,
 and the records of one transaction arrive near each other when the files are sorted alike.
 
+Rows that were read stay in memory in any case, as later rows of the same id are compared with them.
+So reading may begin before the ledger is open and run ahead without a limit; signing does not.
+
 Threads end when they are exhausted, when the caller stops, or with the error that stopped them,
 which the caller then gets.
 """
@@ -48,15 +51,35 @@ def _joined(parts: list[Rows]) -> Rows:
     return np.ascontiguousarray(parts[0]) if len(parts) == 1 else np.concatenate(parts)
 
 
-class _Lane(Generic[Prepared]):
-    """One role's thread and queue."""
+class Lane(Generic[Prepared]):
+    """One source in a thread of its own, which starts at once, and the queue that it fills.
 
-    def __init__(self, source: Callable[[], Iterator[Prepared]], stop: threading.Event) -> None:
+    `room` is how many may wait, 0 for any number. Iterate once; `stop` ends the thread early.
+    """
+
+    def __init__(self, source: Callable[[], Iterator[Prepared]], room: int) -> None:
         self._source = source
-        self._stop = stop
-        self._queue: queue.Queue[Prepared | BaseException | None] = queue.Queue(QUEUED_BATCHES)
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
+        self._stopped = threading.Event()
+        self._queue: queue.Queue[Prepared | BaseException | None] = queue.Queue(room)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[Prepared]:
+        """Yield what the source prepared. Raises the error that ended it."""
+        while (prepared := self.take()) is not None:
+            yield prepared
+
+    def take(self) -> Prepared | None:
+        """The next that the source prepared, None at the end. Raises the error that ended it."""
+        what = self._queue.get()
+        if isinstance(what, BaseException):
+            raise what
+        return what
+
+    def stop(self) -> None:
+        """Let the source go no further than what it prepares now, and wait for that."""
+        self._stopped.set()
+        self._thread.join()
 
     def _run(self) -> None:
         try:
@@ -68,7 +91,7 @@ class _Lane(Generic[Prepared]):
             self._put(error)
 
     def _put(self, what: Prepared | BaseException | None) -> bool:
-        while not self._stop.is_set():
+        while not self._stopped.is_set():
             try:
                 self._queue.put(what, timeout=0.1)
             except queue.Full:
@@ -76,20 +99,12 @@ class _Lane(Generic[Prepared]):
             return True
         return False
 
-    def take(self) -> Prepared | None:
-        """The next prepared batch, None at the end."""
-        what = self._queue.get()
-        if isinstance(what, BaseException):
-            raise what
-        return what
-
 
 def side_by_side(
     sources: list[Callable[[], Iterator[Prepared]]],
 ) -> Iterator[list[Prepared]]:
     """One batch of each source in turn, as long as any has one; each runs in its own thread."""
-    stop = threading.Event()
-    lanes = [_Lane(source, stop) for source in sources]
+    lanes = [Lane(source, QUEUED_BATCHES) for source in sources]
     open_lanes = list(lanes)
     try:
         while open_lanes:
@@ -103,6 +118,5 @@ def side_by_side(
             if turn:
                 yield turn
     finally:
-        stop.set()
         for lane in lanes:
-            lane.thread.join()
+            lane.stop()

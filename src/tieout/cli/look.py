@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from tieout.cli.guarding import guarded
 from tieout.cli.opening import (
     DEFAULT_LEDGER,
     chosen_agreements,
     find_transaction,
-    guarded,
     open_ledger,
 )
 from tieout.cli.outcome import Outcome

@@ -1,37 +1,13 @@
-"""Opening ledgers for a command, and turning what goes wrong into words and an exit code."""
+"""Opening ledgers for a command, and finding in them what it names."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from tieout import kernel
-from tieout.cli.outcome import Failure, Outcome
-from tieout.connectors.errors import ConnectorError
+from tieout.cli.guarding import guarded
+from tieout.cli.outcome import Failure
 from tieout.engines.embedded.ledger import EmbeddedLedger
-from tieout.engines.errors import EngineError, LedgerDamaged
-from tieout.journal.errors import JournalDamaged, JournalError
-from tieout.wire.errors import BlockError
 
 DEFAULT_LEDGER = Path("tieout-ledger")
-
-Result = TypeVar("Result")
-
-
-def guarded(action: Callable[[], Result]) -> Result:
-    """The result of an action; errors of the rooms below become a Failure with their advice."""
-    try:
-        return action()
-    except ConnectorError as error:
-        raise Failure(str(error)) from error
-    except JournalDamaged as error:
-        what = f"the ledger is damaged: {error}"
-        raise Failure(what, error.advice, Outcome.INCOMPLETE) from error
-    except LedgerDamaged as error:
-        raise Failure(str(error), error.advice, Outcome.INCOMPLETE) from error
-    except (EngineError, JournalError) as error:
-        raise Failure(str(error), error.advice) from error
-    except BlockError as error:
-        raise Failure(str(error), "give a later --cutoff") from error
 
 
 def open_ledger(directory: Path, *, read_only: bool = True) -> EmbeddedLedger:

@@ -46,7 +46,8 @@ def evidence(
         The party in whose numbering the id counts; 0 when ids are shared by all.
 
     """
-    from tieout.cli.opening import find_transaction, guarded, open_ledger
+    from tieout.cli.guarding import guarded
+    from tieout.cli.opening import find_transaction, open_ledger
     from tieout.engines.embedded.proving import LedgerProofs
 
     def built() -> bytes:
@@ -159,7 +160,8 @@ def certificate(
         Print the certificate itself.
 
     """
-    from tieout.cli.opening import guarded, one_agreement, open_ledger
+    from tieout.cli.guarding import guarded
+    from tieout.cli.opening import one_agreement, open_ledger
     from tieout.cli.reconcile import cutoff_us_of
     from tieout.engines.embedded.proving import LedgerProofs
 
@@ -206,7 +208,7 @@ def audit(
 
     """
     from tieout.cli.auditing import audit_ledger
-    from tieout.cli.opening import guarded
+    from tieout.cli.guarding import guarded
 
     held = [_read(path) for path in hold]
     report = guarded(lambda: audit_ledger(ledger, held, quiet=json))

@@ -1,12 +1,17 @@
 """`tieout reconcile`: publish files as signed batches, close the cut-off, list the breaks."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from tieout.cli.files import check_writable, read_agreement, role_files
+from tieout.cli.filing import check_headers
+from tieout.cli.guarding import guarded
 from tieout.cli.outcome import Failure, Outcome
+from tieout.cli.reading import Reading
+from tieout.engines.embedded.places import GENESIS_FILE
 from tieout.units.dates import parse_time
 from tieout.units.errors import UnitsError
 
@@ -59,6 +64,7 @@ def reconcile(
         Print the result as JSON.
 
     """
+    started_us = time.time_ns() // 1_000
     stated = read_agreement(agreement)
     by_role = role_files(files, stated)
     if not by_role:
@@ -71,18 +77,23 @@ def reconcile(
         raise Failure(f"--breaks {breaks}: the name must end in .csv or .json")
     for path in (breaks, refused, receipts):
         check_writable(path)
+    cutoff_us = cutoff_us_of(cutoff)
+    single = {role: paths[0] for role, paths in mappings.items()}
+    reading = Reading(guarded(lambda: check_headers(stated, by_role, single)))
+    if not (ledger / GENESIS_FILE).exists():
+        reading.begin()
     from tieout.cli.day import Request, reconcile_day
 
     summary = reconcile_day(
         Request(
             agreement=stated,
-            files=by_role,
-            mappings={role: paths[0] for role, paths in mappings.items()},
+            reading=reading,
             ledger=ledger,
             breaks=breaks,
             refused=refused,
             receipts=receipts,
-            cutoff_us=cutoff_us_of(cutoff),
+            started_us=started_us,
+            cutoff_us=cutoff_us,
             withdraw=withdraw,
             as_json=json,
         )

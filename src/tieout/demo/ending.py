@@ -14,7 +14,7 @@ from rich.console import Console
 from tieout.demo.cast import INSTITUTIONS
 from tieout.demo.faults import CONTROLS, SeededBreak
 from tieout.demo.play import WHOLE_RECORD, Play
-from tieout.engines.embedded.ledger import GENESIS_FILE
+from tieout.engines.embedded.places import GENESIS_FILE
 from tieout.engines.embedded.proving import LedgerProofs
 from tieout.evidence.certificate import verify_certificate
 from tieout.evidence.pack import verify_pack

@@ -13,12 +13,12 @@ from typing import Final
 
 import msgspec
 
+from tieout.engines.embedded.places import KEYS_FILE
 from tieout.engines.errors import EngineError
 from tieout.wire.codes import Purpose
 from tieout.wire.ed25519 import SigningKey
 from tieout.wire.genesis import Genesis, Key, Party, Person
 
-KEYS_FILE: Final = "keys.json"
 OPERATOR: Final = "ledger-operator"
 """No role can have this name: those are identifiers."""
 TEST_KEYS: Final = "Test keys, made with this ledger. Whoever reads them can sign for everybody."

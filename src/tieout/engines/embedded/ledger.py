@@ -24,13 +24,13 @@ from typing import Final, Self
 from tieout import kernel
 from tieout.agreement.model import Agreement
 from tieout.engines.embedded.keyring import (
-    KEYS_FILE,
     KeyRing,
     found_parties,
     is_half_founded,
     read_keys,
     write_keys,
 )
+from tieout.engines.embedded.places import GENESIS_FILE, JOURNAL, KEYS_FILE
 from tieout.engines.embedded.publisher import Publisher
 from tieout.engines.embedded.warm import warm
 from tieout.engines.errors import EngineError, LedgerDamaged, NoLedger, Refused
@@ -41,8 +41,6 @@ from tieout.wire.errors import BlockError, WireError
 from tieout.wire.genesis import Genesis, parse_genesis
 from tieout.wire.operations import Body, Enact
 
-GENESIS_FILE: Final = "genesis.json"
-JOURNAL: Final = "journal"
 SNAPSHOT_AFTER_BYTES: Final = 64 * 1024 * 1024
 """Replaying more than this takes about half a second: then a snapshot is worth it."""
 
@@ -177,7 +175,8 @@ class EmbeddedLedger:
     def publisher(self, party: int, stream: int = 0) -> Publisher:
         """A publisher that goes on with the first number that the ledger has not seen."""
         known = self.state.streams.get((party, stream))
-        return Publisher(self.ring, party, stream, 1 if known is None else known.highest_used + 1)
+        first = 1 if known is None else known.highest_used + 1
+        return Publisher(self.ring, party, stream, first, self.state.vouched.add)
 
     # ------------------------------------------------------------------ writing
 

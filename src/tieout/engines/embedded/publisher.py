@@ -4,6 +4,7 @@ A publisher numbers the batches and operations of one (party, stream) without ho
 comes next after a restart is what the ledger says was not used yet.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -26,8 +27,19 @@ NO_END_US: Final = (1 << 62) - 1
 class Publisher:
     """Signs for one party on one stream. For one thread: numbers are taken in order."""
 
-    def __init__(self, ring: KeyRing, party: int, stream: int, next_sequence: int) -> None:
-        """`next_sequence` ≥ 1 is the first number this publisher uses."""
+    def __init__(
+        self,
+        ring: KeyRing,
+        party: int,
+        stream: int,
+        next_sequence: int,
+        vouch: Callable[[bytes], None] = lambda _digest: None,
+    ) -> None:
+        """`next_sequence` ≥ 1 is the first number this publisher uses.
+
+        `vouch` is told the digest of each batch header whose root was computed here.
+        """
+        self._vouch = vouch
         self.party = party
         self.stream = stream
         self.next_sequence = next_sequence
@@ -61,7 +73,9 @@ class Publisher:
             row_bytes=row_bytes,
             rows_root=rows_root(rows),
         )
-        return sign_batch(key, header, rows.reshape(-1).data)
+        signed = sign_batch(key, header, rows.reshape(-1).data)
+        self._vouch(header.digest())
+        return signed
 
     def operation(
         self, kind: OperationKind, purpose: Purpose, body: Body, person: str | None = None

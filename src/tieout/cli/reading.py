@@ -1,0 +1,49 @@
+"""Reading the files of a run ahead of everything else.
+
+Loading the compiled rules and opening the ledger take a while, in which a second core has nothing
+to do. For a ledger that is still to be begun all rows are new: their files can be read already.
+"""
+
+import sys
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+from tieout.cli.filing import FiledRole, RoleFiles
+from tieout.cli.intake import Lane, Rows, cut
+from tieout.connectors.limits import COMPILED_FROM_BYTES
+
+SWITCH_INTERVAL_S: Final = 1 / 5_000
+"""How long a thread may keep the interpreter from others. The readers are in compiled code most of
+the time; at the default of 5 ms each signature check would wait that long to go on."""
+
+
+class Reading:
+    """The roles of a run, and their rows in batches; each role is read once."""
+
+    def __init__(self, files: list[RoleFiles]) -> None:
+        self.roles = [FiledRole(each) for each in files]
+        self._ahead: dict[int, Lane[Rows]] = {}
+
+    def begin(self) -> None:
+        """Read ahead, each role in a thread of its own."""
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        if any(role.files.size_bytes >= COMPILED_FROM_BYTES for role in self.roles):
+            # Loaded once, before several threads would.
+            from tieout.connectors import csv_plan  # noqa: F401
+        for role in self.roles:
+            self._ahead[role.index] = Lane(partial(_batches, role), room=0)
+
+    def batches_of(self, role: FiledRole) -> Iterator[Rows]:
+        """The rows of a role in pieces of a batch's size. Raises SourceError."""
+        ahead = self._ahead.get(role.index)
+        yield from _batches(role) if ahead is None else ahead
+
+    def stop(self) -> None:
+        """End the threads."""
+        for lane in self._ahead.values():
+            lane.stop()
+
+
+def _batches(role: FiledRole) -> Iterator[Rows]:
+    yield from cut(chunk.rows for chunk in role.chunks())
