@@ -185,6 +185,8 @@ def _prepared(run: _Run) -> Iterator[list[_Prepared]]:
     On a ledger without records of this agreement the readers' threads sign them.
     """
     if run.is_first:
+        name = run.request.agreement.name
+        kernel.reserve(run.ledger.state, name, run.request.reading.likely_rows())
         yield from side_by_side([partial(_signed, run, role) for role in run.roles])
         return
     for role in run.roles:
@@ -275,7 +277,7 @@ def _summary(run: _Run, table: NDArray[np.void], seconds: float) -> Summary:
     """Count. A transaction is broken when it has a row in the table of breaks."""
     counts = kernel.counts(run.ledger.state, run.request.agreement.name)
     records = sum(role.records for role in run.roles)
-    broken = len(np.unique(table[["agreement", "serial"]]))
+    broken = len(np.unique(table["serial"] << np.uint64(16) | table["agreement"]))
     kinds, numbers = np.unique(table["kind"], return_counts=True)
     by_kind = zip((KINDS[BreakKind(kind)] for kind in kinds), numbers.tolist(), strict=True)
     return Summary(

@@ -66,6 +66,8 @@ class FiledRole:
         self.known = KnownRows(files.agreement.layout.row_bytes)
         self.repeats = 0
         self.bytes_read = 0
+        self.likely_rows = 0
+        """How many rows there will be if the files go on as they began."""
         self.refused: list[list[Refused]] = [[] for _ in files.paths]
 
     @property
@@ -106,6 +108,7 @@ class FiledRole:
                 self.repeats += chunk.repeats
                 self.refused[number] += chunk.refused
                 self.bytes_read = before + chunk.bytes_read
+                self.likely_rows = self.known.count * self.files.size_bytes // self.bytes_read
                 if len(chunk.rows):
                     yield number, chunk
             before += path.stat().st_size

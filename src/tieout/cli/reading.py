@@ -39,6 +39,14 @@ class Reading:
         ahead = self._ahead.get(role.index)
         yield from _batches(role) if ahead is None else ahead
 
+    def likely_rows(self) -> int:
+        """How many rows the longest role will have if its files go on as they began, and some more.
+
+        Room for a few that are not needed costs less than growing for a few that are.
+        """
+        longest = max((role.likely_rows for role in self.roles), default=0)
+        return longest + longest // 16
+
     def stop(self) -> None:
         """End the threads."""
         for lane in self._ahead.values():
