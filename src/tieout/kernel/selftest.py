@@ -109,7 +109,9 @@ def _signing_key(party: int) -> SigningKey:
     return SigningKey(hashlib.sha256(b"tieout self-test %d" % party).digest())
 
 
-def _genesis() -> Genesis:
+def known_genesis() -> Genesis:
+    """The genesis of the known answer: three parties whose keys everybody knows."""
+
     def party(number: int) -> Party:
         key = Key(1, _signing_key(number).public.hex(), ("publish", "govern"))
         return Party(number, f"party {number}", (Person(1, "system", (key,)),))
@@ -118,7 +120,7 @@ def _genesis() -> Genesis:
 
 
 def _history() -> tuple[State, Agreement]:
-    genesis, agreement = _genesis(), parse_agreement(_AGREEMENT)
+    genesis, agreement = known_genesis(), parse_agreement(_AGREEMENT)
     state, ledger_id = initial_state(genesis), genesis.ledger_id()
     enact = Enact(agreement.canonical, ((1,), (2,), (3,)))
     cutoff = CloseCutoff(agreement.name, _START_US + 40 * _SECOND_US)
