@@ -133,6 +133,7 @@ class Journal:
                     self._lookup.write()
                 self._writer.close()
         finally:
+            self._writer = None
             self._lookup.close()
             self._chain.close()
             if self._lock is not None:
@@ -197,7 +198,7 @@ class Journal:
 
     def _writing(self) -> SegmentWriter:
         if self._writer is None:
-            raise JournalError(f"{self.directory} was opened to be read only")
+            raise JournalError(f"{self.directory} was closed, or opened to be read only")
         return self._writer
 
     def _new_segment(self, first_height: int) -> Segment | None:

@@ -100,6 +100,7 @@ class EmbeddedLedger:
         self.journal = journal
         self.state = state
         self.read_only = False
+        self._failure: BaseException | None = None
         self.replayed_bytes = 0
         """How much of the journal was replayed when this ledger was opened."""
         self._ring: KeyRing | None = None
@@ -195,17 +196,30 @@ class EmbeddedLedger:
 
         The two halves of `apply`, for a caller that runs them in two threads.
         """
+        if self._failure is not None:
+            raise EngineError(
+                f"the ledger could not be written: {self._failure}",
+                "what was receipted is kept; mend the disk, then open the ledger again",
+            ) from self._failure
         block = Block(self.state.height + 1, time_us, tuple(items))
         self.state, result = kernel.apply_block(self.state, block)
         return block, result
 
     def keep(self, block: Block, result: BlockResult) -> None:
         """Write a block that was judged. It is not durable before `sync` has returned."""
-        self.journal.append(block, result)
+        try:
+            self.journal.append(block, result)
+        except BaseException as error:
+            self._failure = error
+            raise
 
     def sync(self) -> None:
-        """Make everything that was kept durable. Raises JournalFailed."""
-        self.journal.sync()
+        """Make everything that was kept durable. Raises JournalFailed; nothing is taken after."""
+        try:
+            self.journal.sync()
+        except BaseException as error:
+            self._failure = error
+            raise
 
     def operate(
         self,
