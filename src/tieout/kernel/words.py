@@ -174,8 +174,8 @@ def _prefetch(_typing: Any, buffer: Any, at: Any) -> Any:
             [pointer.type],
             ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number]),
         )
-        # For reading and soon writing, to the nearest cache, data.
-        builder.call(function, [pointer, number(1), number(3), number(1)])
+        # For reading, into the second cache, data: the first one can wait for a few lines only.
+        builder.call(function, [pointer, number(0), number(2), number(1)])
         return context.get_dummy_value()
 
     return types.void(buffer, at), codegen
