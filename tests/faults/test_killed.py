@@ -40,7 +40,7 @@ class Undisturbed:
 
     files: Files
     breaks: bytes
-    journal_bytes: int
+    receipts: int
 
 
 @pytest.fixture(scope="module")
@@ -51,38 +51,45 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     assert said.returncode == 1, said.stderr
     breaks = (folder / "ledger.csv").read_bytes()
     assert breaks.count(b"\n") > TRANSACTIONS // 100
-    return Undisturbed(files, breaks, journal_size(folder / "ledger"))
+    return Undisturbed(files, breaks, len(printed(folder / "ledger")))
 
 
-def journal_size(ledger: Path) -> int:
-    """Bytes in the segments of a ledger that may not be there yet, or be changing."""
-    size = 0
-    for path in (ledger / JOURNAL / "segments").glob("*.seg"):
-        size += path.stat().st_size
-    return size
+@dataclass(frozen=True)
+class Moment:
+    """So long after a run has printed so many further receipts, or, at none, has begun to work."""
+
+    receipts: int
+    seconds: float
 
 
-def killed(command: list[str], ledger: Path, moment_bytes: int) -> bool:
-    """Run and kill as soon as the journal has grown so far; False if it ended before."""
+def killed(command: list[str], ledger: Path, moment: Moment) -> bool:
+    """Run and kill at a moment; False if the run ended before."""
+    enough = len(printed(ledger)) + moment.receipts
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline:
-            try:
-                process.wait(timeout=0.001)
-            except subprocess.TimeoutExpired:
-                if ledger.exists() and journal_size(ledger) >= moment_bytes:
-                    process.kill()
-            else:
-                return process.returncode < 0
+        while time.monotonic() < deadline and not ended(process, 0.001):
+            if ledger.exists() and len(printed(ledger)) >= enough:
+                ended(process, moment.seconds)
+                process.kill()
+                return process.wait() < 0
         process.kill()
-    raise AssertionError("the run neither ended nor reached the moment")
+    return False
+
+
+def ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether it ends within so many seconds."""
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def printed(ledger: Path) -> list[Place]:
     path = ledger.with_name(ledger.name + ".receipts")
     if not path.exists():
         return []
-    lines = map(json.loads, path.read_text().splitlines())
+    lines = map(json.loads, path.read_bytes().split(b"\n")[:-1])
     return [(line["height"], line["item"], line["leaf"], line["app_hash"]) for line in lines]
 
 
@@ -117,11 +124,14 @@ def kept(ledger: Path) -> Kept:
     return Kept(found.places, found.rows, found.times_us, cutoffs)
 
 
-def moments(seed: int, journal_bytes: int) -> Iterator[int]:
-    """One to three moments of one run, from before its first block to after its last."""
+def moments(seed: int, receipts: int) -> Iterator[Moment]:
+    """One to three moments in which one run is killed, from its first second to its last."""
     chance = random.Random(seed)
     for _ in range(chance.randrange(1, 4)):
-        yield int(chance.uniform(-0.15, 1.05) * journal_bytes)
+        if chance.random() < 0.5:
+            yield Moment(0, chance.uniform(0, 0.3))
+        else:
+            yield Moment(chance.randrange(1, receipts + 1), chance.uniform(0, 0.02))
 
 
 @pytest.mark.parametrize("seed", range(KILLS))
@@ -129,7 +139,7 @@ def test_a_killed_run_is_gone_on_with(undisturbed: Undisturbed, tmp_path: Path, 
     ledger = tmp_path / "ledger"
     words = ["--cutoff", CUTOFF] if seed % 2 == 0 else []
     command = undisturbed.files.command(ledger, *words)
-    for moment in moments(seed, undisturbed.journal_bytes):
+    for moment in moments(seed, undisturbed.receipts):
         killed(command, ledger, moment)
         assert set(printed(ledger)) <= set(kept(ledger).places)
     said = run(command)
@@ -149,11 +159,10 @@ def test_killed_while_running_again_on_mended_files(tmp_path: Path) -> None:
     folder, ledger = tmp_path / "files", tmp_path / "ledger"
     files = write_files(folder, 2_000)
     assert run(files.command(ledger, "--cutoff", CUTOFF)).returncode == 1
-    before = journal_size(ledger)
     mended = (folder / "bank.csv").read_text().replace(",2026-03-03\n", ",2026-03-02\n")
     (folder / "bank.csv").write_text(mended)
     later = ["--cutoff", "2026-04-01T18:00:00Z"]
-    killed(files.command(ledger, *later), ledger, before + 1)
+    killed(files.command(ledger, *later), ledger, Moment(1, 0.0))
     said = run(files.command(ledger, *later))
     assert said.returncode == 1, said.stderr
     undisturbed_ledger = tmp_path / "other"
