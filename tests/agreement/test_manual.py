@@ -13,7 +13,10 @@ from tieout.agreement.parse import parse_agreement
 
 ROOT = Path(__file__).resolve().parents[2]
 MANUAL = (ROOT / "docs" / "agreement.md").read_text(encoding="utf-8")
-EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
+EXAMPLES = {
+    "fund-subscription": ROOT / "examples" / "fund-subscription.toml",
+    "us-eiti": ROOT / "examples" / "us-eiti" / "agreement.toml",
+}
 
 ENTRIES = [
     *keys.TOP,
@@ -51,9 +54,10 @@ def test_the_pieces_of_the_manual_are_parts_of_good_files() -> None:
             assert [line for line in lines if line not in whole] == []
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_examples_hold(example: Path) -> None:
-    assert parse_agreement(example.read_text(encoding="utf-8"), example.name).name == example.stem
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_hold(name: str) -> None:
+    text = EXAMPLES[name].read_text(encoding="utf-8")
+    assert parse_agreement(text, name).name == name
 
 
 def test_an_agreement_is_checked_without_the_compiled_kernel() -> None:

@@ -10,7 +10,7 @@ from tieout.agreement.parse import parse_agreement
 from tieout.connectors.mapping_file import parse_mapping
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-AGREEMENT = parse_agreement((EXAMPLES / "us-eiti.toml").read_text(encoding="utf-8"))
+AGREEMENT = parse_agreement((EXAMPLES / "us-eiti/agreement.toml").read_text(encoding="utf-8"))
 GOVERNMENT, COMPANY = 0, 1
 STREAMS = {
     "bonus_and_first_year_rental": "Bonus & 1st Year Rental",
@@ -23,7 +23,7 @@ NOT_STATED = ("DNP", "DNR", "N/A", "did not report", "did not participate")
 
 def read_table(data: Path, role: int) -> Taken:
     name = AGREEMENT.roles[role]
-    toml = (EXAMPLES / f"us-eiti-{name}.toml").read_text(encoding="utf-8")
+    toml = (EXAMPLES / f"us-eiti/{name}.toml").read_text(encoding="utf-8")
     mapping = parse_mapping(toml, AGREEMENT, role, name)
     path = data / "useiti-2013" / "input-2013.tsv"
     taken = read_all(path, mapping, agreement=AGREEMENT, role=role)

@@ -16,7 +16,7 @@ import pytest
 from tests.cli.desk import Desk, Said
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-AGREEMENT = str(EXAMPLES / "us-eiti.toml")
+AGREEMENT = str(EXAMPLES / "us-eiti/agreement.toml")
 ROLES = {"government": "Government Reported", "company": "Company Reported"}
 NAMES = {
     "bonus_and_first_year_rental": "Bonus & 1st Year Rental",
@@ -67,7 +67,7 @@ def reconcile_published(desk: Desk, useiti: Path, *words: str) -> Said:
     pairs, mappings = [], []
     for role in ROLES:
         pairs.append(f"{role}={useiti / 'input-2013.tsv'}")
-        mappings += ["--mapping", f"{role}={EXAMPLES / f'us-eiti-{role}.toml'}"]
+        mappings += ["--mapping", f"{role}={EXAMPLES / f'us-eiti/{role}.toml'}"]
     return desk.tieout("reconcile", AGREEMENT, *pairs, *mappings, "--breaks", "breaks.csv", *words)
 
 
@@ -98,7 +98,7 @@ def test_the_total_and_the_key_below_the_table_are_refused_by_line(
 
 
 def test_the_long_form_has_them_too(desk: Desk, useiti: Path) -> None:
-    columns = tomllib.loads((EXAMPLES / "us-eiti-company.toml").read_text())["columns"]
+    columns = tomllib.loads((EXAMPLES / "us-eiti/company.toml").read_text())["columns"]
     fields = {
         column.removesuffix(" Company"): field
         for field, column in columns.items()

@@ -58,8 +58,7 @@ def has_signed_root(state: State, item: Item) -> bool:
     batch = item.content
     if not isinstance(batch, Batch):
         return True
-    if item.digest in state.vouched:
-        state.vouched.discard(item.digest)
+    if batch.rows.obj is state.vouched.pop(item.digest, state):
         return True
     header = batch.header
     rows = np.frombuffer(batch.rows, np.uint8).reshape(header.row_count, header.row_bytes)

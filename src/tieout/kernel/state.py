@@ -107,9 +107,10 @@ class State:
     cutoffs_us: dict[str, int] = field(default_factory=dict)
     confirmations: dict[tuple[int, int], Confirmations] = field(default_factory=dict)
     events: EventBuffer = field(default_factory=EventBuffer)
-    vouched: set[bytes] = field(default_factory=set)
-    """Digests of batch headers whose rows' root this very process has just computed itself. It is
-    not computed again when the batch is applied. The node's own affair: it changes no outcome."""
+    vouched: dict[bytes, bytes] = field(default_factory=dict)
+    """Whole batches, by the digest of their header, whose root this very process has just computed
+    over these very bytes; it is not computed again for the same object. The node's own affair: it
+    changes no outcome."""
     takes_slow_way: bool = False
     """Whether every row goes the general way, for tests of the quick one; it changes no outcome."""
     is_digest_due: bool = False

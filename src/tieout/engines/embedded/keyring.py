@@ -126,13 +126,15 @@ def _party(number: int, name: str) -> tuple[Party, list[StoredKey]]:
 
 
 def write_keys(directory: Path, stored: StoredKeys) -> None:
-    """Write the key file, readable by its owner alone, durably."""
-    path = directory / KEYS_FILE
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Write the key file, whole or not at all, readable by its owner alone."""
+    new = directory / (KEYS_FILE + ".new")
+    new.unlink(missing_ok=True)
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(stored), indent=1) + b"\n")
         file.flush()
         os.fsync(file.fileno())
+    new.replace(directory / KEYS_FILE)
 
 
 def is_half_founded(directory: Path) -> bool:

@@ -30,7 +30,7 @@ from tieout.engines.embedded.keyring import (
     read_keys,
     write_keys,
 )
-from tieout.engines.embedded.places import GENESIS_FILE, JOURNAL, KEYS_FILE
+from tieout.engines.embedded.places import GENESIS_FILE, JOURNAL
 from tieout.engines.embedded.publisher import Publisher
 from tieout.engines.embedded.warm import warm
 from tieout.engines.errors import EngineError, LedgerDamaged, NoLedger, Refused
@@ -64,7 +64,6 @@ def found_ledger(directory: Path, parties: Sequence[str], created_us: int) -> Ge
     genesis, stored = found_parties(parties, created_us, directory.name or "ledger")
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / KEYS_FILE).unlink(missing_ok=True)
         write_keys(directory, stored)
         _write_durably(path, genesis.to_bytes() + b"\n")
     except OSError as error:
@@ -177,7 +176,7 @@ class EmbeddedLedger:
         """A publisher that goes on with the first number that the ledger has not seen."""
         known = self.state.streams.get((party, stream))
         first = 1 if known is None else known.highest_used + 1
-        return Publisher(self.ring, party, stream, first, self.state.vouched.add)
+        return Publisher(self.ring, party, stream, first, self.state.vouched.__setitem__)
 
     # ------------------------------------------------------------------ writing
 

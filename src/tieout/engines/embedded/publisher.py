@@ -33,11 +33,12 @@ class Publisher:
         party: int,
         stream: int,
         next_sequence: int,
-        vouch: Callable[[bytes], None] = lambda _digest: None,
+        vouch: Callable[[bytes, bytes], None] = lambda _digest, _batch: None,
     ) -> None:
         """`next_sequence` ≥ 1 is the first number this publisher uses.
 
-        `vouch` is told the digest of each batch header whose root was computed here.
+        `vouch` is told the header's digest and the bytes of each batch, as its root was computed
+        over these very bytes.
         """
         self._vouch = vouch
         self.party = party
@@ -74,7 +75,7 @@ class Publisher:
             rows_root=rows_root(rows),
         )
         signed = sign_batch(key, header, rows.reshape(-1).data)
-        self._vouch(header.digest())
+        self._vouch(header.digest(), signed)
         return signed
 
     def operation(
