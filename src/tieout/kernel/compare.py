@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 
 from tieout.kernel import layout as at
-from tieout.kernel.compiled import helper
-from tieout.kernel.words import Int64, load16, load32_signed, load64, same_bytes
+from tieout.kernel.compiled import helper, inlined
+from tieout.kernel.words import Int64, load16, load32_signed, load64, number_at, same_bytes
 from tieout.wire.rows import ColumnKind
 
 _DATE: Final = np.int64(ColumnKind.DATE)
@@ -39,20 +39,22 @@ def product_at_most(left: Int64, left_factor: Int64, right: Int64, right_factor:
     return (low & _LIMB) <= (other_low & _LIMB)
 
 
-@helper
+@inlined
 def same_currency(plan: Any, line: Int64, a: Any, a_at: Int64, b: Any, b_at: Int64) -> bool:
     """Whether two values of a field are in one currency; a blank one equals a blank one only."""
-    if plan[line + at.F_CURRENCY] < 0:
+    if number_at(plan, line + at.F_CURRENCY) < 0:
         return True
-    offset = plan[line + at.F_CURRENCY_AT]
-    return same_bytes(a, a_at + offset, b, b_at + offset, plan[line + at.F_CURRENCY_WIDTH])
+    offset = number_at(plan, line + at.F_CURRENCY_AT)
+    return same_bytes(
+        a, a_at + offset, b, b_at + offset, number_at(plan, line + at.F_CURRENCY_WIDTH)
+    )
 
 
-@helper
+@inlined
 def same_value(plan: Any, line: Int64, a: Any, a_at: Int64, b: Any, b_at: Int64) -> bool:
     """Whether two values of a field are exactly the same, currency included."""
-    offset = plan[line + at.F_AT]
-    width = plan[line + at.F_WIDTH]
+    offset = number_at(plan, line + at.F_AT)
+    width = number_at(plan, line + at.F_WIDTH)
     return same_bytes(a, a_at + offset, b, b_at + offset, width) and same_currency(
         plan, line, a, a_at, b, b_at
     )
@@ -63,8 +65,8 @@ def _within_percent(
     plan: Any, line: Int64, field: Int64, a: Any, a_at: Int64, other: Int64, slots: Any, base: Int64
 ) -> bool:
     """R-TOL-3; the two values differ and are in one currency."""
-    number = load64(a, a_at + plan[line + at.F_AT])
-    of = plan[line + at.F_OF]
+    number = load64(a, a_at + number_at(plan, line + at.F_AT))
+    of = number_at(plan, line + at.F_OF)
     reference = max(abs(number), abs(other))
     if of >= 0:
         block = base + at.ROLE_BLOCKS + of * plan[at.P_ROLE_BYTES]
@@ -75,9 +77,11 @@ def _within_percent(
             return False
         if not same_currency(plan, line, a, a_at, slots, values):
             return False
-        reference = abs(load64(slots, values + plan[line + at.F_AT]))
-    factor = plan[line + at.F_PERCENT_FACTOR]
-    return product_at_most(abs(number - other), factor, reference, plan[line + at.F_PERCENT])
+        reference = abs(load64(slots, values + number_at(plan, line + at.F_AT)))
+    factor = number_at(plan, line + at.F_PERCENT_FACTOR)
+    return product_at_most(
+        abs(number - other), factor, reference, number_at(plan, line + at.F_PERCENT)
+    )
 
 
 @helper
@@ -91,18 +95,18 @@ def within(
     line = at.P_TABLES + plan[at.P_ROLES] * at.ROLE_LINE + field * at.FIELD_LINE
     if not same_currency(plan, line, a, a_at, b, b_at):
         return False
-    offset = plan[line + at.F_AT]
-    if same_bytes(a, a_at + offset, b, b_at + offset, plan[line + at.F_WIDTH]):
+    offset = number_at(plan, line + at.F_AT)
+    if same_bytes(a, a_at + offset, b, b_at + offset, number_at(plan, line + at.F_WIDTH)):
         return True
-    if plan[line + at.F_KIND] == _DATE:
+    if number_at(plan, line + at.F_KIND) == _DATE:
         days = abs(load32_signed(a, a_at + offset) - load32_signed(b, b_at + offset))
-        return np.int64(days) <= plan[line + at.F_DRIFT]
-    absolute = plan[line + at.F_ABSOLUTE]
-    percent = plan[line + at.F_PERCENT]
-    if plan[line + at.F_IS_NUMBER] == 0 or (absolute < 0 and percent < 0):
+        return np.int64(days) <= number_at(plan, line + at.F_DRIFT)
+    absolute = number_at(plan, line + at.F_ABSOLUTE)
+    percent = number_at(plan, line + at.F_PERCENT)
+    if number_at(plan, line + at.F_IS_NUMBER) == 0 or (absolute < 0 and percent < 0):
         return False
     other = load64(b, b_at + offset)
-    needs_all = plan[line + at.F_WITHIN_ALL] != 0
+    needs_all = number_at(plan, line + at.F_WITHIN_ALL) != 0
     if absolute >= 0:
         fits = abs(load64(a, a_at + offset) - other) <= absolute
         if percent < 0 or fits != needs_all:

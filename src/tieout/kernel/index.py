@@ -20,7 +20,8 @@ from tieout.kernel.words import M32, Int64, hash_key, number_at, prefetch, put_n
 
 MIN_PLACES: Final = 1024
 MAX_SERIALS: Final = (1 << 32) - 2
-_AHEAD: Final = 12
+_TABLE_AHEAD: Final = 24
+_SLOT_AHEAD: Final = 12
 
 
 @inlined
@@ -142,8 +143,12 @@ def locate(
     last = np.int64(table.size) - 1
     n = np.int64(serials.size)
     for i in range(n):
-        if i + _AHEAD < n:
-            prefetch(table, hashes[i + _AHEAD] & last)
+        if i + _TABLE_AHEAD < n:
+            prefetch(table, hashes[i + _TABLE_AHEAD] & last)
+        if i + _SLOT_AHEAD < n:
+            likely = find_likely(table, hashes[i + _SLOT_AHEAD])
+            if likely >= 0:
+                prefetch(slots, likely * slot_bytes)
         serials[i] = find(table, slots, slot_bytes, hashes[i], rows, i * row_bytes)
 
 

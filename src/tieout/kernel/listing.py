@@ -11,7 +11,7 @@ from tieout.kernel.apply import same_record
 from tieout.kernel.compare import same_currency
 from tieout.kernel.compiled import entry, helper
 from tieout.kernel.telling import NOWHERE
-from tieout.kernel.verdict import DECIDED, evaluate, field_line, role_block
+from tieout.kernel.verdict import DECIDED, field_line, look, note_benchmark, role_block
 from tieout.kernel.words import (
     KEY_BYTES,
     Int64,
@@ -21,6 +21,7 @@ from tieout.kernel.words import (
     load32,
     load32_signed,
     load64,
+    prefetch,
     store8,
     store16,
     store64,
@@ -52,6 +53,7 @@ CHANGED: Final = 2
 OTHER_VERSION: Final = 3
 """The transaction is pinned to another version of the agreement (R-PIN-1)."""
 
+_AHEAD: Final = 8
 _MISSING: Final = np.int64(BreakKind.MISSING)
 _CHANGED_KIND: Final = np.int64(BreakKind.CHANGED_AFTER_MATCH)
 _MISMATCH: Final = np.int64(BreakKind.MISMATCH)
@@ -127,6 +129,47 @@ def _put_values(
         store64(table, line + B_DIFFERENCE, number - other)
 
 
+@entry(types.void(types.int64[::1], types.uint8[::1], types.int64[::1], types.int64[::1]))
+def count_breaks(plan: Any, slots: Any, serials: Any, counts: Any) -> None:
+    """Write how many open breaks each transaction has."""
+    for i in range(np.int64(serials.size)):
+        base = serials[i] * plan[at.P_SLOT_BYTES]
+        count = np.int64(0)
+        for role in range(plan[at.P_ROLES]):
+            block = role_block(plan, base, role)
+            flags = load16(slots, block + at.FLAGS)
+            for kind in range(_MISSING, _CHANGED_KIND + 1):
+                count += (flags >> (kind + 2)) & 1
+            mismatch, blank = load64(slots, block + at.MISMATCH), load64(slots, block + at.BLANK)
+            if mismatch | blank != 0:
+                for field in range(plan[at.P_FIELDS]):
+                    count += ((mismatch >> field) & 1) + ((blank >> field) & 1)
+        counts[i] = count
+
+
+@helper
+def _fetch(slots: Any, start: Int64, size: Int64) -> None:
+    for line in range(0, size, 64):
+        prefetch(slots, start + line)
+
+
+@helper
+def _list_whole_records(
+    plan: Any, slots: Any, serial: Int64, table: Any, line: Int64, line_bytes: Int64
+) -> Int64:
+    """Write the breaks of whole records; where the next line goes."""
+    base = serial * plan[at.P_SLOT_BYTES]
+    for role in range(plan[at.P_ROLES]):
+        flags = load16(slots, role_block(plan, base, role) + at.FLAGS)
+        if flags & at.WHOLE_RECORD_BREAKS == 0:
+            continue
+        for kind in range(_MISSING, _CHANGED_KIND + 1):
+            if flags & bit(kind + 2):
+                _put_line(plan, slots, serial, table, line, role, NOWHERE, np.int64(kind))
+                line += line_bytes
+    return line
+
+
 @entry(
     types.void(
         types.int64[::1],
@@ -153,24 +196,26 @@ def list_breaks(
 
     `table` is all zero; a line has B_REPORTED + 2 · width bytes.
     """
-    line_bytes = B_REPORTED + 2 * width
-    roles = plan[at.P_ROLES]
-    for i in range(np.int64(serials.size)):
-        serial, line = serials[i], lines[i] * line_bytes
-        base = serial * plan[at.P_SLOT_BYTES]
-        evaluate(plan, slots, base, adjustments, cursor)
-        of_fields = np.int64(0)
+    line_bytes, slot_bytes = B_REPORTED + 2 * width, plan[at.P_SLOT_BYTES]
+    roles, count = plan[at.P_ROLES], np.int64(serials.size)
+    for i in range(count):
+        if i + _AHEAD < count:
+            _fetch(slots, serials[i + _AHEAD] * slot_bytes, slot_bytes)
+        serial = serials[i]
+        base = serial * slot_bytes
+        line = _list_whole_records(plan, slots, serial, table, lines[i] * line_bytes, line_bytes)
+        mismatch, blank = np.int64(0), np.int64(0)
         for role in range(roles):
             block = role_block(plan, base, role)
-            of_fields |= load64(slots, block + at.MISMATCH) | load64(slots, block + at.BLANK)
-            flags = load16(slots, block + at.FLAGS)
-            for kind in range(_MISSING, _CHANGED_KIND + 1):
-                if flags & bit(kind + 2):
-                    _put_line(plan, slots, serial, table, line, role, NOWHERE, kind)
-                    line += line_bytes
+            mismatch |= load64(slots, block + at.MISMATCH)
+            blank |= load64(slots, block + at.BLANK)
+        if mismatch != 0:
+            look(plan, slots, base, adjustments, cursor)
         for field in range(plan[at.P_FIELDS]):
-            if of_fields & bit(field) == 0:
+            if (mismatch | blank) & bit(field) == 0:
                 continue
+            if mismatch & bit(field):
+                note_benchmark(plan, field, slots, base, adjustments, cursor)
             for role in range(roles):
                 block = role_block(plan, base, role)
                 if load64(slots, block + at.BLANK) & bit(field):
@@ -199,10 +244,14 @@ def compare_standing(
     plan: Any, slots: Any, serials: Any, rows: Any, role: Int64, status: Any, revisions: Any
 ) -> None:
     """How each row stands to the role's standing record in transaction serials[i] (−1: none)."""
-    for i in range(np.int64(serials.size)):
+    count, slot_bytes = np.int64(serials.size), plan[at.P_SLOT_BYTES]
+    for i in range(count):
+        if i + _AHEAD < count and serials[i + _AHEAD] >= 0:
+            ahead = role_block(plan, serials[i + _AHEAD] * slot_bytes, role)
+            _fetch(slots, ahead, plan[at.P_ROLE_BYTES])
         if serials[i] < 0:
             continue
-        block = role_block(plan, serials[i] * plan[at.P_SLOT_BYTES], role)
+        block = role_block(plan, serials[i] * slot_bytes, role)
         revision = load32(slots, block + at.REVISION)
         revisions[i] = np.uint32(revision)
         if revision != 0:

@@ -129,7 +129,7 @@ def break_table(state: State, agreement_name: str) -> NDArray[np.void]:
     serials = np.concatenate([np.zeros(0, np.int64), *chosen])
     which = np.repeat(np.arange(len(books)), [len(part) for part in chosen])
     keys = np.concatenate([np.zeros(0, _KEY_DTYPE), *map(_keys, books, chosen)])
-    order = np.lexsort((keys["stage"], keys["originator"], keys["id"]))
+    order = _order(keys)
     sizes = np.concatenate([np.zeros(0, np.int64), *map(_break_counts, books, chosen)])[order]
     lines = np.cumsum(sizes) - sizes
     dtype = _table_dtype(width)
@@ -186,13 +186,18 @@ def _keys(book: Book, serials: NDArray[np.int64]) -> NDArray[np.void]:
 
 def _break_counts(book: Book, serials: NDArray[np.int64]) -> NDArray[np.int64]:
     counts = np.zeros(len(serials), np.int64)
-    for role in range(len(book.agreement.roles)):
-        block = book.role_offset(role)
-        for offset, kind in ((at.MISMATCH, "<u8"), (at.BLANK, "<u8")):
-            counts += np.bitwise_count(book.column(block + offset, kind)[serials])
-        flags = book.column(block + at.FLAGS, "<u2")[serials] & at.WHOLE_RECORD_BREAKS
-        counts += np.bitwise_count(flags)
+    listing.count_breaks(book.plan, book.slots.data, serials, counts)
     return counts
+
+
+def _order(keys: NDArray[np.void]) -> NDArray[np.int64]:
+    """In which order ids stand by code point, then originator and stage."""
+    ids = np.ascontiguousarray(keys["id"]).view(np.uint8).reshape(len(keys), ID_BYTES)
+    words = [
+        np.ascontiguousarray(ids[:, i : i + 4]).view(">u4")[:, 0].astype(np.uint32)
+        for i in range(ID_BYTES - 4, -1, -4)
+    ]
+    return np.lexsort([keys["stage"], keys["originator"], *words])
 
 
 def breaks(state: State, agreement_name: str) -> list[BreakRow]:

@@ -15,7 +15,7 @@ from tieout.agreement.model import Policy
 from tieout.kernel import layout as at
 from tieout.kernel.compare import same_value, within
 from tieout.kernel.compiled import helper, inlined
-from tieout.kernel.words import Int64, bit, load8, load16, load64
+from tieout.kernel.words import Int64, bit, load8, load16, load64, number_at
 from tieout.wire.codes import AdjustmentStatus, BenchmarkState
 
 AWAITING: Final = np.int64(BenchmarkState.AWAITING)
@@ -57,7 +57,7 @@ def frozen_fields(plan: Any, slots: Any, block: Int64, adjustments: Any) -> Int6
 
 
 @helper
-def _look(plan: Any, slots: Any, base: Int64, adjustments: Any, cursor: Any) -> None:
+def look(plan: Any, slots: Any, base: Int64, adjustments: Any, cursor: Any) -> None:
     """Who states, who is heard, what is frozen."""
     judged = load8(slots, base + at.JUDGED) & 1
     states, heard, frozen = np.int64(0), np.int64(0), np.int64(0)
@@ -102,10 +102,10 @@ def _judge_roles(plan: Any, slots: Any, base: Int64, cursor: Any) -> None:
         cursor[line + 2] = blank
 
 
-@helper
+@inlined
 def taking_part(plan: Any, field: Int64, slots: Any, base: Int64, states: Int64) -> Int64:
     """The roles that report the field and state a value for it (R-MATCH-1), as a mask."""
-    candidates = states & plan[field_line(plan, field) + at.F_ROLES]
+    candidates = states & number_at(plan, field_line(plan, field) + at.F_ROLES)
     taking = np.int64(0)
     for role in range(plan[at.P_ROLES]):
         if candidates & bit(role):
@@ -158,25 +158,37 @@ def _frozen_source(plan: Any, field: Int64, slots: Any, base: Int64, adjustments
 def benchmark(
     plan: Any, field: Int64, slots: Any, base: Int64, adjustments: Any, cursor: Any, taking: Int64
 ) -> tuple[Int64, Int64]:
-    """The benchmark of a field: (state, source), of the verdict that `_look` has begun."""
+    """The benchmark of a field: (state, source), of the verdict that `look` has begun."""
     if cursor[at.V_FROZEN] & bit(field):
         return np.int64(DECIDED), _frozen_source(plan, field, slots, base, adjustments)
     line = field_line(plan, field)
-    policy = plan[line + at.F_POLICY]
+    policy = number_at(plan, line + at.F_POLICY)
     if policy == _AUTHORITY:
-        authority = plan[line + at.F_AUTHORITY]
+        authority = number_at(plan, line + at.F_AUTHORITY)
         if taking & bit(authority):
             return np.int64(DECIDED), authority
         heard = cursor[at.V_HEARD] & bit(authority)
         return np.int64(UNDECIDED if heard else AWAITING), np.int64(at.NO_SOURCE)
     if policy == _MAJORITY:
-        waiting = plan[line + at.F_ROLES] & ~cursor[at.V_HEARD]
+        waiting = number_at(plan, line + at.F_ROLES) & ~cursor[at.V_HEARD]
         state, source = _majority(plan, line, slots, base, taking, waiting)
         return np.int64(state), source
     return np.int64(UNDECIDED), np.int64(at.NO_SOURCE)
 
 
 @helper
+def note_benchmark(
+    plan: Any, field: Int64, slots: Any, base: Int64, adjustments: Any, cursor: Any
+) -> None:
+    """Write the benchmark of a field into the scratch, for a verdict that `look` has begun."""
+    taking = taking_part(plan, field, slots, base, cursor[at.V_STATES])
+    state, source = benchmark(plan, field, slots, base, adjustments, cursor, taking)
+    note = at.V_FIELDS + field * at.V_FIELD_LINE
+    cursor[note] = state
+    cursor[note + 1] = source
+
+
+@inlined
 def _all_alike(plan: Any, line: Int64, slots: Any, base: Int64, taking: Int64) -> bool:
     first = np.int64(-1)
     for role in range(plan[at.P_ROLES]):
@@ -259,7 +271,7 @@ def _judge_field(
 @helper
 def evaluate(plan: Any, slots: Any, base: Int64, adjustments: Any, cursor: Any) -> None:
     """Write the verdict on the slot at `base` into the scratch of the cursor."""
-    _look(plan, slots, base, adjustments, cursor)
+    look(plan, slots, base, adjustments, cursor)
     _judge_roles(plan, slots, base, cursor)
     compared = plan[at.P_COMPARED]
     for field in range(plan[at.P_FIELDS]):
