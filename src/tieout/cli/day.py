@@ -198,7 +198,7 @@ def _prepared(run: _Run) -> Iterator[list[_Prepared]]:
 
 
 def _signed(run: _Run, role: FiledRole) -> Iterator[_Prepared]:
-    publisher = run.ledger.publisher(run.ledger.party(role.name))
+    publisher = run.ledger.publisher(run.ledger.party(role.name), vouch=True)
     for rows in run.request.reading.batches_of(role):
         yield _Prepared(role, publisher.batch(run.request.agreement, role.index, rows))
 
