@@ -10,7 +10,7 @@ from tieout.cli.outcome import Outcome
 from tieout.cli.output import print_json
 
 
-def check(file: Path, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+def check(file: Path, /, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     """Check an agreement file strictly and explain it.
 
     Parameters

@@ -125,7 +125,7 @@ def _print_entries(entries: list[dict[str, object]]) -> None:
 
 
 def approve(
-    adjustment: str, *, person: Person, ledger: Path = DEFAULT_LEDGER, json: Flag = False
+    adjustment: str, /, *, person: Person, ledger: Path = DEFAULT_LEDGER, json: Flag = False
 ) -> int:
     """Approve a correcting entry, signed with a personal key. Two different persons are needed.
 
@@ -146,6 +146,7 @@ def approve(
 
 def refuse(
     adjustment: str,
+    /,
     *,
     person: Person,
     reason: str,

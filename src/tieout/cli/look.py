@@ -81,6 +81,7 @@ def _print_breaks(lines: "list[BreakLine]") -> None:
 
 def show(
     transaction: str,
+    /,
     *,
     ledger: Path = DEFAULT_LEDGER,
     agreement: str | None = None,

@@ -23,6 +23,7 @@ DEFAULT_LEDGER = Path("tieout-ledger")
 
 def evidence(
     transaction: str,
+    /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     ledger: Path = DEFAULT_LEDGER,
@@ -62,7 +63,7 @@ def evidence(
     return Outcome.COMPLETE
 
 
-def verify(file: Path, *, trust: Path | None = None, json: Flag = False) -> int:
+def verify(file: Path, /, *, trust: Path | None = None, json: Flag = False) -> int:
     """Verify an evidence pack or a certificate, offline, with the reference rules.
 
     Parameters
@@ -192,7 +193,7 @@ def certificate(
 def audit(
     *,
     ledger: Path = DEFAULT_LEDGER,
-    hold: tuple[Path, ...] = (),
+    hold: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     json: Flag = False,
 ) -> int:
     """Replay the whole ledger with the reference rules, and compare every verdict and every hash.

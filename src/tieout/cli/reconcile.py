@@ -22,8 +22,9 @@ Flag = Annotated[bool, Parameter(negative="")]
 
 def reconcile(
     agreement: Path,
+    /,
     *files: str,
-    mapping: tuple[str, ...] = (),
+    mapping: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     ledger: Path = DEFAULT_LEDGER,
     breaks: Path | None = None,
     refused: Path | None = None,
