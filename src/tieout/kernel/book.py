@@ -1,8 +1,9 @@
 """A book: the transactions and adjustments under one agreement version, as flat images.
 
-Images stand one after the other in arrays that grow fourfold. The system gives memory page by page
-when it is first written, so room that is not used costs nothing; large arrays that come zeroed get
-large pages, without which looking up a transaction at random would mostly wait for page tables.
+Images stand one after the other in arrays that grow fourfold, and at once to a gigabyte when they
+become large, as growing means copying. The system gives memory page by page when it is first
+written, so room that is not used costs nothing; large arrays that come zeroed get large pages,
+without which looking up a transaction at random would mostly wait for page tables.
 What lies behind the last image is always zero for slots, and scratch for adjustments.
 """
 
@@ -23,6 +24,8 @@ Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
 
 _GROWTH: Final = 4
+_SMALL: Final = 1 << 22
+_LARGE: Final = 1 << 28
 _SYSTEM_PAGE_BYTES: Final = 4096
 _FIRST_SLOTS: Final = 64
 _FIRST_ADJUSTMENTS: Final = 64
@@ -45,7 +48,7 @@ class Images:
         needed = count * self.image_bytes
         if needed <= self.data.size:
             return
-        grown = _zeros(max(needed, _GROWTH * self.data.size), needed)
+        grown = _zeros(needed)
         grown[: self.data.size] = self.data
         self.data = grown
         marks = np.zeros(_pages(grown.size), np.uint8)
@@ -76,17 +79,17 @@ class Images:
     def replace(self, images: memoryview) -> None:
         """Take images from elsewhere, all of their pages untouched by any digest yet."""
         size = len(images)
-        self.data = _zeros(2 * size, size)
+        self.data = _zeros(size)
         self.data[:size] = np.frombuffer(images, np.uint8)
         self.marks = np.zeros(_pages(self.data.size), np.uint8)
         self.marks[: _pages(size)] = 1
         self._hashes = []
 
 
-def _zeros(wanted: int, needed: int) -> Bytes:
-    """An array of `wanted` zero bytes, or a little more than `needed` where that is too much."""
+def _zeros(needed: int) -> Bytes:
+    """An array of zeros with room to grow; with little of it where memory may not be promised."""
     try:
-        return np.zeros(wanted, np.uint8)
+        return np.zeros(_GROWTH * max(needed, _LARGE if needed > _SMALL else 0), np.uint8)
     except MemoryError:
         return np.zeros(needed + needed // 8, np.uint8)
 
