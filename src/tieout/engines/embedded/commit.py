@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 Item = bytes | memoryview
 MAX_BLOCK_ITEMS: Final = 1_024
 """Items of one block: the longest that one caller waits for others is a few hundred signatures."""
+SYNC_BLOCKS: Final = 8
+SYNC_WAIT_S: Final = 0.002
+"""A stream's blocks wait for each other so long, or until there are so many, and share a sync."""
 MAX_WAITING_BLOCKS: Final = 64
 """Blocks that wait to be written: about 200 MB of large ones."""
 
@@ -132,11 +135,15 @@ class Pipeline:
                 self._shared.failure = error
                 self._changed.notify_all()
 
+    def _is_worth_a_sync(self) -> bool:
+        return len(self._shared.judged) >= SYNC_BLOCKS or self._shared.closing
+
     def _keep_waiting(self) -> bool:
         """Keep and sync all blocks that wait; False when there will be no more."""
         with self._changed:
             while not self._shared.judged and not self._shared.closing:
                 self._changed.wait()
+            self._changed.wait_for(self._is_worth_a_sync, SYNC_WAIT_S)
             blocks = list(self._shared.judged)
             self._shared.judged.clear()
             self._changed.notify_all()
