@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import msgspec
 import numpy as np
@@ -87,13 +87,15 @@ class _Run:
     """Whether the ledger had no records of this agreement before this run."""
     is_resumed: bool
     vanished: list[tuple[str, str]] = field(default_factory=list)
-    withdrawn: int = 0
 
 
 def reconcile_day(request: Request) -> Summary:
     """Publish, close, report. Raises Failure where nothing can be done."""
     began = time.perf_counter()
-    run = guarded(lambda: _reconcile(request))
+    try:
+        run = guarded(lambda: _reconcile(request))
+    finally:
+        request.reading.stop()
     with run.ledger:
         table = write_breaks(run.ledger.state, request.agreement.name, request.breaks)
         summary = _summary(run, table, time.perf_counter() - began)
@@ -114,14 +116,12 @@ def _reconcile(request: Request) -> _Run:
     try:
         run = _begin(request, ledger)
         ledger.enact(request.agreement, run.cutoff_us)
-        with _receipts(request.receipts) as write_receipts:
-            published = _publish(run, write_receipts)
+        with ReceiptLines(request.receipts) as lines:
+            published = _publish(run, lines.write)
         _close(run, published=published)
     except BaseException:
         ledger.journal.close()
         raise
-    finally:
-        request.reading.stop()
     return run
 
 
@@ -152,14 +152,6 @@ def _begin(request: Request, ledger: EmbeddedLedger) -> _Run:
 # ---------------------------------------------------------------- publishing
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A signed batch, and how far its role's files have been read."""
-
-    role: FiledRole
-    item: bytes
-
-
 def _publish(run: _Run, on_durable: Callable[[tuple[Receipt, ...]], None]) -> bool:
     """Publish what the ledger does not have yet; whether there was anything."""
     pipeline = Pipeline(run.ledger, on_durable)
@@ -168,7 +160,7 @@ def _publish(run: _Run, on_durable: Callable[[tuple[Receipt, ...]], None]) -> bo
     try:
         with Progress("publishing", total, quiet=run.request.as_json) as progress:
             for turn in _prepared(run):
-                pipeline.apply([prepared.item for prepared in turn], run.cutoff_us)
+                pipeline.apply(turn, run.cutoff_us)
                 published = True
                 progress.reach(sum(role.bytes_read for role in run.roles))
             for item in _withdrawals(run):
@@ -179,8 +171,8 @@ def _publish(run: _Run, on_durable: Callable[[tuple[Receipt, ...]], None]) -> bo
     return published
 
 
-def _prepared(run: _Run) -> Iterator[list[_Prepared]]:
-    """Batches of all roles in turn.
+def _prepared(run: _Run) -> Iterator[list[bytes]]:
+    """Signed batches of all roles in turn.
 
     On a ledger without records of this agreement the readers' threads sign them.
     """
@@ -193,14 +185,13 @@ def _prepared(run: _Run) -> Iterator[list[_Prepared]]:
         publisher = run.ledger.publisher(run.ledger.party(role.name))
         reviser = Reviser(run.ledger, run.request.agreement, role)
         for rows in cut(reviser.revised()):
-            item = publisher.batch(run.request.agreement, role.index, rows)
-            yield [_Prepared(role, item)]
+            yield [publisher.batch(run.request.agreement, role.index, rows)]
 
 
-def _signed(run: _Run, role: FiledRole) -> Iterator[_Prepared]:
+def _signed(run: _Run, role: FiledRole) -> Iterator[bytes]:
     publisher = run.ledger.publisher(run.ledger.party(role.name), vouch=True)
     for rows in run.request.reading.batches_of(role):
-        yield _Prepared(role, publisher.batch(run.request.agreement, role.index, rows))
+        yield publisher.batch(run.request.agreement, role.index, rows)
 
 
 def _withdrawals(run: _Run) -> Iterator[bytes]:
@@ -211,7 +202,6 @@ def _withdrawals(run: _Run) -> Iterator[bytes]:
         run.vanished += [(role.name, one) for one in gone.ids()]
         if run.request.withdraw and len(gone):
             publisher = run.ledger.publisher(run.ledger.party(role.name))
-            run.withdrawn += len(gone)
             for rows in cut([gone.withdrawals()]):
                 yield publisher.batch(run.request.agreement, role.index, rows)
 
@@ -231,23 +221,24 @@ def _close(run: _Run, *, published: bool) -> None:
 # ---------------------------------------------------------------- receipts
 
 
-class _receipts:  # noqa: N801 - used like a function
+class ReceiptLines:
     """Appends a line of JSON for each durable batch to a file, at once; nothing without one."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._file: IO[bytes] | None = None
 
-    def __enter__(self) -> Callable[[tuple[Receipt, ...]], None]:
+    def __enter__(self) -> Self:
         if self._path is not None:
             self._file = self._path.open("ab", buffering=0)
-        return self._write
+        return self
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._file.close()
 
-    def _write(self, receipts: tuple[Receipt, ...]) -> None:
+    def write(self, receipts: tuple[Receipt, ...]) -> None:
+        """Write the lines of a block's batches. Raises Failure when the ledger refused one."""
         for receipt in receipts:
             if receipt.result.outcome is not ItemOutcome.ACCEPTED:
                 raise Failure(
