@@ -59,28 +59,59 @@ class _Random(random.Random):
         return self.choice(choices)
 
 
-def made_up_day(seed: int) -> Day:
-    """The day of a seed: at most 25 transactions."""
+def made_up_day(seed: int, transactions: int = 0) -> Day:
+    """The day of a seed: so many transactions, or at most 25."""
     chance = _Random(seed)
-    text = to_toml(choose_tree(chance, max_fields=4))
+    tree = choose_tree(chance, max_fields=4)
+    # What is kept too shortly to be mended has tests of its own.
+    tree.pop("retention", None)
+    text = to_toml(tree)
     agreement = parse_agreement(text)
     rows: list[list[Record]] = [[] for _ in agreement.roles]
-    for number in range(chance.randrange(1, 26)):
+    for number in range(transactions or chance.randrange(1, 26)):
         base = {field.name: _base(chance, field) for field in agreement.fields}
         for role in range(len(agreement.roles)):
             if chance.random() < 0.9:
                 record = _record(chance, agreement, role, base)
                 rows[role].append({"transaction_id": _id(seed, number), **record})
     for role, stated in enumerate(rows):
-        for first in list(stated):
+        for place in range(len(stated)):
             if chance.random() < 0.06:
-                again = first
+                again = stated[place]
                 if chance.random() < 0.5:
-                    other = {field.name: _base(chance, field) for field in agreement.fields}
-                    values = _record(chance, agreement, role, other)
-                    again = {"transaction_id": first["transaction_id"], **values}
-                stated.insert(chance.randrange(stated.index(first) + 1, len(stated) + 1), again)
+                    again = _changed(chance, agreement, role, again)
+                stated.append(again)
     return Day(text, agreement, rows)
+
+
+def mended_day(day: Day, seed: int) -> Day:
+    """The same day, handed in once more: some rows changed, one gone, one new for each role."""
+    chance = _Random(seed)
+    rows = []
+    for role, stated in enumerate(day.rows):
+        first = {row["transaction_id"]: row for row in reversed(stated)}
+        names = [*first, f"new-{seed % 3}"]
+        if len(first) > 3:
+            names.remove(chance.pick(names))
+        chance.shuffle(names)
+        rows.append(
+            [
+                first[name]
+                if name in first and chance.random() < 0.7
+                else _changed(chance, day.agreement, role, {"transaction_id": name})
+                for name in names
+            ]
+        )
+    return Day(day.text, day.agreement, rows)
+
+
+def _changed(chance: _Random, agreement: Agreement, role: int, row: Record) -> Record:
+    """A row of the same transaction with other values."""
+    base = {field.name: _base(chance, field) for field in agreement.fields}
+    return {
+        "transaction_id": row["transaction_id"],
+        **_record(chance, agreement, role, base),
+    }
 
 
 def _id(seed: int, number: int) -> str:

@@ -269,3 +269,18 @@ def test_an_agreement_with_a_party_that_the_ledger_does_not_know_is_refused(desk
     said = desk.reconcile(other, office=[HEAD, "A,1.00"])
     assert said.code == 2
     told(said, "'office' is not a party of this ledger", "--ledger")
+
+
+def test_a_changed_row_of_what_is_kept_no_longer_is_refused_and_not_ignored(desk: Desk) -> None:
+    terms = PAY + '[retention]\nclosed = "1h"\n'
+    rows = [HEAD, "A,1.00", "B,2.00"]
+    desk.breaks(terms, "--cutoff", DAY_1, seller=rows, bank=rows)
+    before = audited(desk)
+    changed = [HEAD, "A,1.00", "B,9.00"]
+    words = ["--cutoff", DAY_2, "--refused", "r.csv", "--json"]
+    said = desk.reconcile(terms, *words, seller=rows, bank=changed)
+    assert (said.code, said.json["refused"], said.json["breaks"]) == (1, 1, 0)
+    row = desk.read("r.csv").splitlines()[1]
+    assert row.startswith("3,transaction_id,")
+    assert row.endswith(",B,9.00")
+    assert audited(desk)["records"] == before["records"]
