@@ -205,6 +205,24 @@ def test_a_cutoff_that_is_no_time_is_refused(files: Desk, time: str) -> None:
     assert "--cutoff" in nothing_done(files, *words)
 
 
+@pytest.mark.parametrize(
+    "time", ["1970-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "0001-01-01T00:00Z"]
+)
+def test_a_cutoff_that_no_block_can_have_is_refused(files: Desk, time: str) -> None:
+    nothing_done(files, "reconcile", "pay.toml", "seller=s.csv", "--cutoff", time)
+    assert files.tieout("reconcile", "pay.toml", "seller=s.csv", "bank=b.csv").code == 0
+
+
+@pytest.mark.parametrize("option", ["--breaks", "--refused", "--receipts"])
+@pytest.mark.parametrize("name", ["s.csv", "./s.csv", "link.csv", "pay.toml"])
+def test_a_file_that_is_read_is_not_written_over(files: Desk, option: str, name: str) -> None:
+    (files.folder / "link.csv").symlink_to("s.csv")
+    before = {each: files.read(each) for each in ("s.csv", "b.csv", "pay.toml")}
+    words = ["reconcile", "pay.toml", "seller=s.csv", "bank=b.csv", option, name]
+    nothing_done(files, *words)
+    assert {each: files.read(each) for each in before} == before
+
+
 @pytest.mark.parametrize("option", ["--breaks", "--refused", "--receipts"])
 def test_a_file_that_cannot_be_written_is_named_before_anything_is_done(
     files: Desk, option: str

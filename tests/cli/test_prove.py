@@ -226,6 +226,16 @@ def test_an_altered_ledger_is_named_to_the_block_by_every_command(ledger: Desk) 
     assert path.read_bytes() == bytes(data)
 
 
+def test_the_audit_of_an_altered_ledger_as_json(ledger: Desk) -> None:
+    path = segments(ledger.folder)[0]
+    data = bytearray(path.read_bytes())
+    data[data.index(b"B".ljust(36, b"\0"))] ^= 0x20
+    path.write_bytes(data)
+    said = ledger.tieout("audit", "--json")
+    assert said.code == 1
+    assert (said.json["sound"], said.json["difference"]["height"]) == (False, 2)
+
+
 def test_a_torn_tail_is_put_aside_and_the_ledger_goes_on(ledger: Desk) -> None:
     path = segments(ledger.folder)[-1]
     whole = path.read_bytes()
