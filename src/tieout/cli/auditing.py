@@ -6,16 +6,28 @@ from pathlib import Path
 from tieout.cli.progress import Progress
 from tieout.engines.embedded.ledger import read_genesis
 from tieout.engines.embedded.places import JOURNAL
-from tieout.evidence.audit import AuditReport, Held, audit
+from tieout.evidence.audit import AuditReport, Difference, Held, audit
 from tieout.journal.check import check_journal
+from tieout.journal.errors import JournalDamaged
 from tieout.journal.journal import Journal
 from tieout.merkle import lanes
 from tieout.wire.block import Block, BlockResult
+from tieout.wire.genesis import Genesis
 
 
 def audit_ledger(directory: Path, certificates: list[bytes], *, quiet: bool) -> AuditReport:
-    """Audit the ledger in a directory. Raises NoLedger, and JournalDamaged naming the block."""
+    """Audit the ledger in a directory; damage is what it reports. Raises NoLedger, NoJournal."""
     genesis = read_genesis(directory)
+    try:
+        return _audit(directory, genesis, certificates, quiet=quiet)
+    except JournalDamaged as damage:
+        difference = Difference(damage.height, f"the ledger is damaged: {damage}")
+        return AuditReport(difference=difference)
+
+
+def _audit(
+    directory: Path, genesis: Genesis, certificates: list[bytes], *, quiet: bool
+) -> AuditReport:
     checked = check_journal(directory / JOURNAL, genesis.ledger_id())
     if checked.damages:
         raise checked.damages[0]

@@ -87,6 +87,7 @@ class _Run:
     """Whether the ledger had no records of this agreement before this run."""
     is_resumed: bool
     vanished: list[tuple[str, str]] = field(default_factory=list)
+    not_applied: int = 0
 
 
 def reconcile_day(request: Request) -> Summary:
@@ -118,6 +119,7 @@ def _reconcile(request: Request) -> _Run:
         ledger.enact(request.agreement, run.cutoff_us)
         with ReceiptLines(request.receipts) as lines:
             published = _publish(run, lines.write)
+            run.not_applied = lines.not_applied
         _close(run, published=published)
     except BaseException:
         ledger.journal.close()
@@ -183,7 +185,7 @@ def _prepared(run: _Run) -> Iterator[list[bytes]]:
         return
     for role in run.roles:
         publisher = run.ledger.publisher(run.ledger.party(role.name))
-        reviser = Reviser(run.ledger, run.request.agreement, role)
+        reviser = Reviser(run.ledger, run.request.agreement, role, run.cutoff_us)
         for rows in cut(reviser.revised()):
             yield [publisher.batch(run.request.agreement, role.index, rows)]
 
@@ -197,7 +199,7 @@ def _signed(run: _Run, role: FiledRole) -> Iterator[bytes]:
 def _withdrawals(run: _Run) -> Iterator[bytes]:
     """List what is on the ledger and no longer in the files; withdraw it where that was asked."""
     for role in [] if run.is_first else run.roles:
-        reviser = Reviser(run.ledger, run.request.agreement, role)
+        reviser = Reviser(run.ledger, run.request.agreement, role, run.cutoff_us)
         gone = reviser.vanished()
         run.vanished += [(role.name, one) for one in gone.ids()]
         if run.request.withdraw and len(gone):
@@ -225,6 +227,8 @@ class ReceiptLines:
     """Appends a line of JSON for each durable batch to a file, at once; nothing without one."""
 
     def __init__(self, path: Path | None) -> None:
+        self.not_applied = 0
+        """Rows that the rules did not apply, for whatever reason."""
         self._path = path
         self._file: IO[bytes] | None = None
 
@@ -245,6 +249,7 @@ class ReceiptLines:
                     f"the ledger refused a batch: {receipt.result.outcome.name.lower()}",
                     "run `tieout audit`",
                 )
+            self.not_applied += sum(receipt.result.rows[1:])
         if self._file is not None:
             lines = [
                 msgspec.json.encode(
@@ -278,7 +283,7 @@ def _summary(run: _Run, table: NDArray[np.void], seconds: float) -> Summary:
         broken=broken,
         breaks=len(table),
         by_kind=dict(sorted(by_kind)),
-        refused=sum(role.refused_count for role in run.roles),
+        refused=sum(role.refused_count for role in run.roles) + run.not_applied,
         repeated=sum(role.repeats for role in run.roles),
         seconds=round(seconds, 3),
         records_per_second=int(records / seconds) if seconds else 0,
@@ -304,6 +309,8 @@ def _tell(run: _Run, summary: Summary, refusals: list[Path]) -> None:
         say(f"  refused rows are in {path}: mend them there and reconcile that file again")
     if summary.refused and request.refused is None:
         say(f"  {summary.refused:,} rows were refused; --refused FILE lists them with the reason")
+    if run.not_applied:
+        say(f"  {run.not_applied:,} rows were published and not applied; `tieout show ID` says why")
     _tell_vanished(run)
     if request.breaks is not None:
         say(f"  breaks are in {request.breaks}")

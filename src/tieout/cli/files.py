@@ -44,10 +44,17 @@ def role_files(
     return files
 
 
-def check_writable(path: Path | None) -> None:
-    """Raise Failure, before anything is done, when a file that was asked for cannot be written."""
-    if path is None:
-        return
-    target = path if path.exists() else path.absolute().parent
-    if path.is_dir() or not target.exists() or not os.access(target, os.W_OK):
-        raise Failure(f"{path} cannot be written", "name a file in a directory that you may write")
+def check_outputs(outputs: list[Path], inputs: list[Path]) -> None:
+    """Raise Failure, before anything is done, when a file that was asked for cannot be written.
+
+    Nor may it be one of the files that are read, or be asked for twice.
+    """
+    for number, path in enumerate(outputs):
+        target = path if path.exists() else path.absolute().parent
+        if path.is_dir() or not target.exists() or not os.access(target, os.W_OK):
+            advice = "name a file in a directory that you may write"
+            raise Failure(f"{path} cannot be written", advice)
+        for other in [*inputs, *outputs[:number]]:
+            if path.resolve() == other.resolve():
+                what = "is one of the files to be read" if other in inputs else "is named twice"
+                raise Failure(f"{path} {what}", "name another file to be written")

@@ -1,12 +1,13 @@
 """`tieout reconcile`: publish files as signed batches, close the cut-off, list the breaks."""
 
 import time
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from tieout.cli.files import check_writable, read_agreement, role_files
+from tieout.cli.files import check_outputs, read_agreement, role_files
 from tieout.cli.filing import check_headers
 from tieout.cli.guarding import guarded
 from tieout.cli.outcome import Failure, Outcome
@@ -76,8 +77,8 @@ def reconcile(
             raise Failure(f"two mappings were named for {stated.roles[role]}")
     if breaks is not None and breaks.suffix not in {".csv", ".json"}:
         raise Failure(f"--breaks {breaks}: the name must end in .csv or .json")
-    for path in (breaks, refused, receipts):
-        check_writable(path)
+    inputs = [agreement, *chain(*by_role.values(), *mappings.values())]
+    check_outputs([path for path in (breaks, refused, receipts) if path is not None], inputs)
     cutoff_us = cutoff_us_of(cutoff)
     single = {role: paths[0] for role, paths in mappings.items()}
     reading = Reading(guarded(lambda: check_headers(stated, by_role, single)))
@@ -106,7 +107,11 @@ def cutoff_us_of(text: str | None) -> int | None:
     """The time of a `--cutoff` in microseconds UTC; None without one. Raises Failure."""
     if text is None:
         return None
+    advice = "write for example 2026-03-31T18:00:00Z"
     try:
-        return parse_time(text)
+        time_us = parse_time(text)
     except UnitsError as error:
-        raise Failure(f"--cutoff: {error}", "write for example 2026-03-31T18:00:00Z") from error
+        raise Failure(f"--cutoff: {error}", advice) from error
+    if time_us < 1:
+        raise Failure(f"--cutoff: {text} is before 1970, where the times of ledgers begin", advice)
+    return time_us

@@ -26,6 +26,10 @@ _PINNED = (
     "the transaction was opened under another version of the agreement and stays with it: reconcile"
     " this row with that version"
 )
+_EXPIRED = (
+    "the transaction has been closed for longer than the agreement keeps it (R-KEEP-1): correct it"
+    " by a new transaction"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,11 @@ class Gone:
 class Reviser:
     """Compares one role's files with what the ledger has of that role."""
 
-    def __init__(self, ledger: EmbeddedLedger, agreement: Agreement, role: FiledRole) -> None:
+    def __init__(
+        self, ledger: EmbeddedLedger, agreement: Agreement, role: FiledRole, time_us: int
+    ) -> None:
+        """`time_us` is the time of the run's blocks."""
+        self._time_us = time_us
         self._ledger = ledger
         self._agreement = agreement
         self._role = role
@@ -68,8 +76,10 @@ class Reviser:
         state, name, version = self._ledger.state, self._agreement.name, self._agreement.version
         newest = state.newest[name].agreement.version
         for number, chunk in self._role.numbered_chunks():
-            status, revisions = kernel.standing(state, name, self._role.name, chunk.rows, version)
-            misplaced = {listing.OTHER_VERSION: _PINNED}
+            status, revisions = kernel.standing(
+                state, name, self._role.name, chunk.rows, version, self._time_us
+            )
+            misplaced = {listing.OTHER_VERSION: _PINNED, listing.EXPIRED: _EXPIRED}
             if version != newest:
                 misplaced[listing.NEW] = f"new transactions are opened under version {newest}"
             chosen = status == listing.CHANGED
@@ -88,7 +98,7 @@ class Reviser:
         """Records that the files should have, and have not. Ask once all files have been read."""
         state, name, version = self._ledger.state, self._agreement.name, self._agreement.version
         number = state.by_version[name, version].number
-        stated = kernel.stated_ids(state, name, self._role.name)
+        stated = kernel.stated_ids(state, name, self._role.name, self._time_us)
         stated = stated[stated["agreement"] == number]
         if not len(stated):
             return Gone(self._agreement, stated)

@@ -52,6 +52,8 @@ CHANGED: Final = 2
 """The row says something else."""
 OTHER_VERSION: Final = 3
 """The transaction is pinned to another version of the agreement (R-PIN-1)."""
+EXPIRED: Final = 4
+"""The transaction has been closed for longer than the agreement keeps it (R-KEEP-1)."""
 
 _AHEAD: Final = 8
 _MISSING: Final = np.int64(BreakKind.MISSING)

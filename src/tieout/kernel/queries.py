@@ -284,10 +284,17 @@ _STANDINGS_DTYPE: Final = np.dtype(
 )
 
 
-def stated_ids(state: State, agreement_name: str, role: str) -> NDArray[np.void]:
-    """The transactions for which a role's standing record is a statement.
+def _expired(book: Book, time_us: int) -> NDArray[np.bool_]:
+    """By serial: whether rows that come at a time are too late for the transaction (R-KEEP-1)."""
+    closed_us = book.column(at.CLOSED, "<i8")
+    return (closed_us != 0) & (time_us - closed_us > book.agreement.retention_us)
 
-    Columns: id S36, originator, stage, agreement (book number), serial, revision.
+
+def stated_ids(state: State, agreement_name: str, role: str, time_us: int) -> NDArray[np.void]:
+    """The transactions for which a role's standing record is a statement, and may be changed.
+
+    Those that have expired at `time_us` are left out (R-KEEP-1). Columns: id S36, originator,
+    stage, agreement (book number), serial, revision.
     """
     parts = [np.zeros(0, _STATED_DTYPE)]
     for book in books_of(state.books, agreement_name):
@@ -295,7 +302,7 @@ def stated_ids(state: State, agreement_name: str, role: str) -> NDArray[np.void]
             continue
         block = book.role_offset(book.agreement.roles.index(role))
         flags = book.column(block + at.FLAGS, "<u2")
-        serials = np.flatnonzero(flags & at.STATES)
+        serials = np.flatnonzero((flags & at.STATES != 0) & ~_expired(book, time_us))
         part = np.zeros(len(serials), _STATED_DTYPE)
         keys = _keys(book, serials)
         for name in ("id", "originator", "stage"):
@@ -313,15 +320,21 @@ _STATED_DTYPE: Final = np.dtype(
 
 
 def standing(
-    state: State, agreement_name: str, role: str, rows: Bytes, version: int | None = None
+    state: State,
+    agreement_name: str,
+    role: str,
+    rows: Bytes,
+    version: int | None = None,
+    time_us: int | None = None,
 ) -> tuple[Bytes, NDArray[np.uint32]]:
     """How rows (uint8[n, row width]) of a version stand to the role's standing records.
 
     Without `version` they are of the newest one. A row of a transaction that is pinned to another
-    version is UNCHANGED there only where both versions have the same layout and roles.
+    version is UNCHANGED there only where both versions have the same layout and roles. `time_us` is
+    that of the block which the rows would come in: without it nothing is EXPIRED.
 
-    For each row: NEW, UNCHANGED, CHANGED or OTHER_VERSION (`listing`), and the revision that
-    stands, 0 for none. Revision and salt of the rows do not matter.
+    For each row: NEW, UNCHANGED, CHANGED, OTHER_VERSION or EXPIRED (`listing`), and the revision
+    that stands, 0 for none. Revision and salt of the rows do not matter.
     """
     own = state.newest[agreement_name]
     if version is not None:
@@ -342,8 +355,11 @@ def standing(
             listing.compare_standing(
                 book.plan, slots.data, serials, flat, number, status, revisions
             )
+            news = found[status[found] != listing.UNCHANGED]
             if book is not own:
-                status[found[status[found] != listing.UNCHANGED]] = listing.OTHER_VERSION
+                status[news] = listing.OTHER_VERSION
+            elif time_us is not None:
+                status[news[_expired(book, time_us)[serials[news]]]] = listing.EXPIRED
             continue
         status[found] = listing.OTHER_VERSION
         if role in book.agreement.roles:

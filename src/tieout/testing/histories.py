@@ -385,7 +385,7 @@ class _Story:
 
     def _spoil(self, item: bytes) -> bytes:
         """Now and then, a byte that was changed on the way; what was signed may come later."""
-        if not self.dice.happens(2):
+        if not item or not self.dice.happens(2):
             return item
         self._items.append(item)
         changed = bytearray(item)
