@@ -90,7 +90,14 @@ def test_what_stands_and_what_is_stated(history: History) -> None:
             revision = record.revision if record else 0
             if each.agreement_number != len(history.agreements):
                 row = row_bytes(newest, name, 9, {}, originator=each.originator)
-                expected.append((listing.OTHER_VERSION, revision))
+                theirs = history.agreements[each.agreement_number - 1]
+                is_alike = (theirs.layout, theirs.roles) == (newest.layout, newest.roles)
+                states_nothing = ((record.action, record.presence) if record else None) == (
+                    Action.STATE,
+                    0,
+                )
+                is_same = is_alike and states_nothing
+                expected.append((listing.UNCHANGED if is_same else listing.OTHER_VERSION, revision))
             elif record is None:
                 row = row_bytes(newest, name, 9, {}, originator=each.originator)
                 expected.append((listing.NEW, 0))
