@@ -145,8 +145,13 @@ def _begin(request: Request, ledger: EmbeddedLedger) -> _Run:
             "give a --cutoff that is not earlier",
         )
     ledger.is_enactable(request.agreement)
-    write_mark(request.ledger, RunMark(name, version, cutoff_us))
     had = kernel.counts(ledger.state, name).transactions
+    if had and request.reading.has_begun:
+        raise Failure(
+            f"another run has begun the ledger at {request.ledger} since this one was started",
+            "run the same command again",
+        )
+    write_mark(request.ledger, RunMark(name, version, cutoff_us))
     roles = request.reading.roles
     return _Run(request, ledger, cutoff_us, roles, is_first=had == 0, is_resumed=is_resumed)
 

@@ -25,6 +25,11 @@ class Reading:
         self.roles = [FiledRole(each) for each in files]
         self._ahead: dict[int, Lane[Rows]] = {}
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether rows are being read ahead, as those of a ledger that has none yet."""
+        return bool(self._ahead)
+
     def begin(self) -> None:
         """Read ahead, each role in a thread of its own."""
         sys.setswitchinterval(SWITCH_INTERVAL_S)

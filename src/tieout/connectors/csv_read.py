@@ -119,6 +119,7 @@ class RowReader:
     ) -> None:
         self.columns = form.header.names
         self.known = known
+        self._earlier = known.count
         self._records = records
         self._form = form
         self._chunk_rows = chunk_rows
@@ -204,10 +205,11 @@ class RowReader:
         return take_page
 
     def _likely_rows(self) -> int:
-        """Return how many rows the file will have if they go on as they began."""
+        """Return how many rows there will be, with those of earlier files, if this goes on so."""
         pages = self._records.pages
         taken = pages.bytes_read - (pages.end - pages.pos)
-        return self.known.count * pages.size // taken * 51 // 50 if taken > 0 else 0
+        own = self.known.count - self._earlier
+        return self._earlier + own * pages.size // taken * 51 // 50 if taken > 0 else 0
 
     def _row_at(self, conflict: Conflict) -> tuple[str, str]:
         """Return the text of a row of the page, and its transaction id."""
