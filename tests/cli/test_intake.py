@@ -3,10 +3,16 @@
 import csv
 import io
 import json
+import time
 
 import pytest
 
 from tests.cli.desk import MONEY, PAY, TRIO, Desk, agreement
+from tieout.cli.day import Request, reconcile_day
+from tieout.cli.files import read_agreement
+from tieout.cli.filing import check_headers
+from tieout.cli.outcome import Failure
+from tieout.cli.reading import Reading
 
 HEAD = "transaction_id,amount"
 
@@ -230,3 +236,39 @@ def test_crlf_and_a_byte_order_mark_make_no_difference(desk: Desk) -> None:
     (desk.folder / "s.csv").write_bytes(b"\xef\xbb\xbftransaction_id,amount\r\nA,1.00\r\n")
     desk.file("b.csv", HEAD, "A,1.00")
     assert desk.tieout("reconcile", "pay.toml", "seller=s.csv", "bank=b.csv").code == 0
+
+
+def test_a_run_that_another_one_overtook_says_so_and_can_be_run_again(desk: Desk) -> None:
+    """Two first runs at once: the one that comes second finds a ledger that has records."""
+    rows = [f"T-{number:08},1.00" for number in range(30_000)]
+    changed = ["T-00000005,2.00", *rows[6:], *rows[:5]]
+    (desk.folder / "pay.toml").write_text(PAY)
+    desk.file("s.csv", HEAD, *rows)
+    desk.file("changed.csv", HEAD, *changed, "new,1.00")
+    terms = read_agreement(desk.folder / "pay.toml")
+    reading = Reading(check_headers(terms, {0: [desk.folder / "changed.csv"]}, {}))
+    reading.begin()
+    assert desk.tieout("reconcile", "pay.toml", "seller=s.csv", "bank=s.csv").code == 0
+    overtaken = Request(
+        agreement=terms,
+        reading=reading,
+        ledger=desk.folder / "tieout-ledger",
+        breaks=None,
+        refused=None,
+        receipts=None,
+        started_us=time.time_ns() // 1_000,
+        cutoff_us=None,
+        withdraw=False,
+        as_json=True,
+    )
+    with pytest.raises(Failure, match="another run") as raised:
+        reconcile_day(overtaken)
+    assert raised.value.outcome == 2
+    words = ["seller=changed.csv", "--breaks", "breaks.csv"]
+    assert desk.tieout("reconcile", "pay.toml", *words).code == 1
+    assert desk.read("breaks.csv").split("\r\n")[1:-1] == [
+        "T-00000005,changed_after_match,,seller,,,,,open",
+        "T-00000005,mismatch,amount,seller,2.00,,,,undecided",
+        "T-00000005,mismatch,amount,bank,1.00,,,,undecided",
+        "new,missing,,bank,,,,,open",
+    ]

@@ -1,5 +1,6 @@
 """The commands as processes: what is loaded, what is written where, and how it ends."""
 
+import json
 import os
 import signal
 import subprocess
@@ -18,6 +19,12 @@ try:
     main()
 finally:
     print(*sorted(name for name in sys.modules if "." not in name), file=sys.stderr)
+"""
+IN_LITTLE_MEMORY = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
+from tieout.cli.main import main
+main()
 """
 
 
@@ -97,3 +104,23 @@ def test_an_interrupt_is_no_traceback_and_loses_nothing(desk: Desk) -> None:
     assert "Traceback" not in said
     assert desk.tieout(*words[:4]).code == 0
     assert desk.tieout("breaks").code == 0
+
+
+def test_large_files_of_one_role_are_read_one_after_the_other_in_little_memory(desk: Desk) -> None:
+    rows = [f"T-{number:08},{number}.25" for number in range(60_000)]
+    (desk.folder / "agreement.toml").write_text(BANK_DECIDES)
+    files = [
+        "seller=" + desk.file("s1.csv", HEAD, *rows[:30_000]),
+        "seller=" + desk.file("s2.csv", HEAD, *rows[30_000:], rows[5], "T-00000007,1.00"),
+        "bank=" + desk.file("b.csv", HEAD, *rows),
+    ]
+    words = ["reconcile", "agreement.toml", *files, "--refused", "r.csv", "--json"]
+    said = subprocess.run(
+        [sys.executable, "-c", IN_LITTLE_MEMORY, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    result = json.loads(said.stdout)
+    assert (result["matched"], result["repeated"], result["refused"]) == (60_000, 1, 1)
+    assert "line 9 of s1.csv" in desk.read("r.csv")
