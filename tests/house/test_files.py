@@ -14,7 +14,7 @@ PACKAGE_HOSTS = re.compile(
         name + r"\." + ending
         for name, ending in (
             ("pypi", "org"),
-            ("".join(("python", "hosted")), "org"),
+            ("python(?:hosted)", "org"),
             ("npmjs", "(?:org|com)"),
             ("crates", "io"),
             ("anaconda", "org"),
