@@ -21,12 +21,12 @@ code is kept beside this file.
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from tieout.compiled import loops
+from tieout.compiled.loops import entry, helper, inlined
+
 U64: Final = np.uint64
-LOOP: Final[dict[str, Any]] = {"nogil": True, "cache": True, "_nrt": False}
-"""How a function that Python calls is compiled."""
 
 # What a column is to the pass. A date or time without fixed places is OTHER: never plain.
 KINDS: Final = 8
@@ -52,6 +52,10 @@ NOWHERE: Final = 255
 FACTS: Final = 4
 ROW_BYTES, PRESENCE_AT, HASH_SEED, LONGEST_LINE = range(FACTS)
 
+# Numbers that `scan_page` and `settle_rows` give back beside their result.
+REACHED: Final = 2
+COUNTS: Final = 3
+
 
 # One byte in all bytes of a word. NINE is 0x7F - 9: added to a byte, it shows in the high bit
 # whether the byte is above nine.
@@ -70,7 +74,7 @@ Words = NDArray[np.uint64]
 Numbers = NDArray[np.int64]
 
 
-@njit(forceinline=True)
+@inlined
 def word(data: Bytes, at: Any) -> Any:
     """Return eight bytes as a little-endian number."""
     value = U0
@@ -79,20 +83,20 @@ def word(data: Bytes, at: Any) -> Any:
     return value
 
 
-@njit(forceinline=True)
+@inlined
 def put(data: Bytes, at: Any, value: Any, size: Any) -> None:
     """Write the lowest 4 or 8 bytes of a number."""
     for i in range(size):
         data[at + U64(i)] = np.uint8(value >> U64(8 * i))
 
 
-@njit(forceinline=True)
+@inlined
 def first_flagged(flags: Any) -> Any:
     """Return the lowest byte whose high bit is set; 8 when none is."""
     return ((((flags & (~flags + U1)) >> U7) - U1) & ONES) * ONES >> U56
 
 
-@njit(forceinline=True)
+@inlined
 def below(count: Any) -> Any:
     """Return a mask of the lowest `count` bytes, 0 to 8."""
     if count == U8:
@@ -100,7 +104,7 @@ def below(count: Any) -> Any:
     return (U1 << (count << U3)) - U1
 
 
-@njit(forceinline=True)
+@inlined
 def extent(data: Bytes, at: Any, stop: Any) -> Any:
     """Return where the next `stop` (in all bytes of a word) or control character stands.
 
@@ -119,14 +123,14 @@ def extent(data: Bytes, at: Any, stop: Any) -> Any:
             return at, odd != U0
 
 
-@njit(forceinline=True)
+@inlined
 def digits_ahead(w: Any) -> Any:
     """Return how many of a word's bytes are digits before the first that is none."""
     t = w ^ ZEROS
     return first_flagged((((t & LOWS) + NINE) | t) & HIGHS)
 
 
-@njit(forceinline=True)
+@inlined
 def number_of(w: Any, count: Any) -> Any:
     """Return the number that the first `count` bytes, 1 to 8 digits, of a word write."""
     t = (w ^ ZEROS) << (U64(64) - (count << U3))
@@ -136,7 +140,7 @@ def number_of(w: Any, count: Any) -> Any:
     return np.int64((low + high) >> U64(32))
 
 
-@njit(forceinline=True)
+@inlined
 def digits(data: Bytes, at: Any, value: Any) -> Any:
     """Read on a number: (where it ends, value, digits read); the value is void above 18 digits."""
     total = np.int64(0)
@@ -151,7 +155,7 @@ def digits(data: Bytes, at: Any, value: Any) -> Any:
             return at, value, total
 
 
-@njit(forceinline=True)
+@inlined
 def groups(data: Bytes, at: Any, end: Any, value: Any, mark: Any) -> Any:
     """Read on groups of a mark and three digits: (where they end or 0, value, digits read)."""
     total = 0
@@ -165,7 +169,7 @@ def groups(data: Bytes, at: Any, end: Any, value: Any, mark: Any) -> Any:
     return at, value, total
 
 
-@njit(forceinline=True)
+@inlined
 def number(data: Bytes, at: Any, end: Any, scale: Any, form: Numbers) -> Any:
     """Return whether the value is a plain number of the scale, and the number."""
     minus = False
@@ -197,13 +201,13 @@ def number(data: Bytes, at: Any, end: Any, scale: Any, form: Numbers) -> Any:
     return True, -value if minus else value
 
 
-@njit(forceinline=True)
+@inlined
 def two(data: Bytes, at: Any) -> Any:
     """Return the number that two digits write."""
     return (np.int64(data[at]) - 48) * 10 + np.int64(data[at + U1]) - 48
 
 
-@njit(forceinline=True)
+@inlined
 def fits(data: Bytes, at: Any, formats: Words, of: Any) -> Any:
     """Whether every byte is a digit or the literal that the format has there."""
     wrong = U0
@@ -216,7 +220,7 @@ def fits(data: Bytes, at: Any, formats: Words, of: Any) -> Any:
     return wrong & HIGHS == U0
 
 
-@njit(forceinline=True)
+@inlined
 def day(data: Bytes, at: Any, formats: Words, of: Any) -> Any:
     """Return the days from 1970-01-01 to the date at the format's places, or NO_DAY."""
     y = two(data, at + formats[of + YEAR]) * 100 + two(data, at + formats[of + YEAR] + U2)
@@ -237,7 +241,7 @@ def day(data: Bytes, at: Any, formats: Words, of: Any) -> Any:
     return np.int64(march_year * U64(365) + leaps) + of_year - 719468
 
 
-@njit(forceinline=True)
+@inlined
 def moment(data: Bytes, at: Any, end: Any, form: Numbers, formats: Words) -> Any:
     """Return whether the value is a plain time, and its microseconds from 1970-01-01T00:00:00Z."""
     days = day(data, at, formats, PLACES)
@@ -267,7 +271,7 @@ def moment(data: Bytes, at: Any, end: Any, form: Numbers, formats: Words) -> Any
     return offset(data, at, end, time_us)
 
 
-@njit(forceinline=True)
+@inlined
 def offset(data: Bytes, at: Any, end: Any, time_us: Any) -> Any:
     """Return whether ±hh:mm follows, and the time in UTC."""
     if end - at != U6 or (data[at] != 43 and data[at] != 45) or data[at + U3] != 58:
@@ -282,7 +286,7 @@ def offset(data: Bytes, at: Any, end: Any, time_us: Any) -> Any:
     return True, time_us + shift_us if data[at] == 45 else time_us - shift_us
 
 
-@njit
+@helper
 def settled_text(data: Bytes, at: Any, end: Any) -> Any:
     """Whether the bytes are UTF-8 (RFC 3629) of characters that NFC leaves alone, and no others.
 
@@ -314,7 +318,7 @@ def settled_text(data: Bytes, at: Any, end: Any) -> Any:
     return True
 
 
-@njit(forceinline=True)
+@inlined
 def letters(data: Bytes, at: Any, end: Any, rows: Bytes, to: Any) -> None:
     """Copy a text into zeroed bytes of a row."""
     while end - at >= U8:
@@ -325,7 +329,7 @@ def letters(data: Bytes, at: Any, end: Any, rows: Bytes, to: Any) -> None:
     put(rows, to, word(rows, to) | (word(data, at) & below(end - at)), 8)
 
 
-@njit(forceinline=True)
+@inlined
 def is_marker(data: Bytes, at: Any, end: Any, markers: Bytes) -> Any:
     """Whether the value is one of the texts that mean blank: rows of a size and so many bytes."""
     for i in range(markers.shape[0]):
@@ -338,7 +342,7 @@ def is_marker(data: Bytes, at: Any, end: Any, markers: Bytes) -> Any:
     return False
 
 
-@njit(forceinline=True)
+@inlined
 def has_two_spaces(data: Bytes, at: Any, end: Any) -> Any:
     """Whether two spaces follow each other."""
     while at + U1 < end:
@@ -348,7 +352,7 @@ def has_two_spaces(data: Bytes, at: Any, end: Any) -> Any:
     return False
 
 
-@njit(forceinline=True)
+@inlined
 def value(
     data: Bytes,
     at: Any,
@@ -389,7 +393,7 @@ def value(
     return True
 
 
-@njit(forceinline=True)
+@inlined
 def cell(data: Bytes, at: Any, is_last: Any, form: Numbers) -> Any:
     """Find a value: (where it begins, where it ends, where the next one begins or 0, odd)."""
     if data[at] == form[QUOTE]:
@@ -408,7 +412,7 @@ def cell(data: Bytes, at: Any, is_last: Any, form: Numbers) -> Any:
     return at, end, pos + U1, odd
 
 
-@njit(forceinline=True)
+@inlined
 def record(
     data: Bytes,
     pos: Any,
@@ -448,11 +452,33 @@ def record(
     return pos, presence
 
 
-@njit(**LOOP)
+@entry(
+    loops.NUMBER,
+    *(
+        loops.FIXED_BYTES,
+        loops.NUMBER,
+        loops.NUMBER,
+        loops.FIXED_TABLE,
+        loops.FIXED_NUMBERS,
+        loops.FIXED_WORDS,
+        loops.FIXED_TABLE8,
+    ),
+    *(
+        loops.FIXED_BYTES,
+        loops.FIXED_WORDS,
+        loops.BYTES,
+        loops.NUMBER,
+        loops.NUMBER,
+        loops.NUMBER,
+        loops.NUMBERS,
+        loops.NUMBERS,
+        loops.NUMBERS,
+    ),
+)
 def scan_page(
     data: Bytes,
-    pos: Any,
-    end: Any,
+    start: Any,
+    stop: Any,
     columns: Numbers,
     form: Numbers,
     formats: Words,
@@ -465,13 +491,15 @@ def scan_page(
     line: Any,
     lines: Numbers,
     starts: Numbers,
+    reached: Numbers,
 ) -> Any:
     """Convert lines until the page ends, `row_end` is reached, or one is not plain.
 
-    The five arrays are described by `csv_plan.plan_of`. Returns where the next line begins, the
-    rows so far, and the last line taken. `starts` counts from the row that is the first to be
-    written; `lines` and `rows` count from the beginning.
+    The five arrays are described by `csv_plan.plan_of`. Returns the rows so far, and writes where
+    the next line begins and the last line taken into `reached`. `starts` counts from the row that
+    is the first to be written; `lines` and `rows` count from the beginning.
     """
+    pos, end = U64(start), U64(stop)
     first = row
     while pos < end and row < row_end:
         if data[pos] == 10 or (data[pos] == 13 and data[pos + U1] == 10):
@@ -491,10 +519,12 @@ def scan_page(
         starts[row - first] = np.int64(pos)
         row += 1
         pos = after
-    return pos, row, line
+    reached[0] = np.int64(pos)
+    reached[1] = line
+    return row
 
 
-@njit(forceinline=True)
+@inlined
 def hash_of(rows: Bytes, base: Any, seed: Any) -> Any:
     """Return a hash of the 36 bytes of an id."""
     h = seed
@@ -505,7 +535,7 @@ def hash_of(rows: Bytes, base: Any, seed: Any) -> Any:
     return h ^ (h >> U64(29))
 
 
-@njit(forceinline=True)
+@inlined
 def same_bytes(rows: Bytes, one: Any, other: Any, start: Any, stop: Any) -> Any:
     """Whether two rows have the same bytes from `start` to `stop`."""
     for i in range(start, stop):  # noqa: SIM110 - compiled code has no generators
@@ -514,7 +544,7 @@ def same_bytes(rows: Bytes, one: Any, other: Any, start: Any, stop: Any) -> Any:
     return True
 
 
-@njit(forceinline=True)
+@inlined
 def look_up(rows: Bytes, row: Any, h: Any, table: Words, facts: Words) -> Any:
     """Return the row that has the same id, or -1 after noting this one in the table.
 
@@ -533,7 +563,7 @@ def look_up(rows: Bytes, row: Any, h: Any, table: Words, facts: Words) -> Any:
     return np.int64(-1)
 
 
-@njit(**LOOP)
+@entry(loops.NOTHING, loops.FIXED_BYTES, loops.NUMBER, loops.WORDS, loops.FIXED_WORDS)
 def fill_table(rows: Bytes, count: Any, table: Words, facts: Words) -> None:
     """Note rows, all of different ids, in an empty table."""
     for row in range(count):
@@ -542,7 +572,19 @@ def fill_table(rows: Bytes, count: Any, table: Words, facts: Words) -> None:
         )
 
 
-@njit(**LOOP)
+@entry(
+    loops.NUMBER,
+    loops.BYTES,
+    loops.NUMBER,
+    loops.NUMBER,
+    loops.NUMBERS,
+    loops.NUMBERS,
+    loops.WORDS,
+    loops.FIXED_WORDS,
+    loops.WORDS,
+    loops.TABLE,
+    loops.NUMBERS,
+)
 def settle_rows(
     rows: Bytes,
     known: Any,
@@ -553,11 +595,12 @@ def settle_rows(
     facts: Words,
     hashes: Words,
     found: Numbers,
+    counts: Numbers,
 ) -> Any:
-    """Take `count` rows behind the `known` ones: (known now, repeats, conflicts, _).
+    """Take `count` rows behind the `known` ones; the known now.
 
-    The place, line and first row of each conflict are noted in `found`. The table's slots of
-    sixteen rows are touched before the first is needed, so that the misses of the cache overlap.
+    Repeats and conflicts are counted in `counts`; the place, line and first row of each conflict
+    are noted in `found`. The table's slots of sixteen rows are touched before the first is needed, so that the misses of the cache overlap.
     """
     mask = U64(table.shape[0] - 1)
     repeats = 0
@@ -591,5 +634,8 @@ def settle_rows(
             found[conflicts, 1] = lines[kept]
             found[conflicts, 2] = other
             conflicts += 1
+    counts[0] = repeats
+    counts[1] = conflicts
     # What was touched is handed out, so that the compiler does not leave the touching out.
-    return kept, repeats, conflicts, touched
+    counts[2] = np.int64(touched)
+    return kept

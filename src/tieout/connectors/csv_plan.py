@@ -85,10 +85,11 @@ def scan(
     Moves on in the page, to the first line that is not plain at the latest. `starts` are the
     places of the rows in the page.
     """
-    pos, row, line = fast.scan_page(
+    reached = np.empty(fast.REACHED, np.int64)
+    row = fast.scan_page(
         np.frombuffer(pages.buffer, np.uint8),
-        np.uint64(pages.pos),
-        np.uint64(pages.end),
+        pages.pos,
+        pages.end,
         *plan,
         _facts(known),
         known.flat,
@@ -97,8 +98,9 @@ def scan(
         line,
         known.all_lines,
         starts,
+        reached,
     )
-    pages.pos = int(pos)
+    pages.pos, line = reached.tolist()
     return row - known.count, line
 
 
@@ -107,7 +109,8 @@ def settle(
 ) -> tuple[int, int, int]:
     """Take rows behind the known ones; (known now, repeats, conflicts noted in `found`)."""
     hashes = np.empty(rows, np.uint64)
-    return fast.settle_rows(  # type: ignore[no-any-return]
+    counts = np.empty(fast.COUNTS, np.int64)
+    taken = fast.settle_rows(
         known.flat,
         known.count,
         rows,
@@ -117,7 +120,10 @@ def settle(
         _facts(known),
         hashes,
         found,
-    )[:3]
+        counts,
+    )
+    repeats, conflicts, _ = counts.tolist()
+    return taken, repeats, conflicts
 
 
 def table_of(known: KnownRows, slots: int) -> NDArray[np.uint64]:

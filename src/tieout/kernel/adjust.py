@@ -11,7 +11,7 @@ import numpy as np
 
 from tieout.kernel import layout as at
 from tieout.kernel.compare import within
-from tieout.kernel.compiled import helper
+from tieout.compiled.loops import helper
 from tieout.kernel.telling import NOWHERE, mark_pages, tell
 from tieout.kernel.verdict import (
     APPROVED,
@@ -21,22 +21,18 @@ from tieout.kernel.verdict import (
     field_line,
     role_block,
 )
-from tieout.kernel.words import (
-    ZERO,
+from tieout.compiled.memory import (
     Int64,
-    bit,
-    clear_bytes,
-    copy_bytes,
     load8,
     load16,
     load32,
     load64,
-    same_bytes,
     store8,
     store16,
     store32,
     store64,
 )
+from tieout.kernel.words import ZERO, bit, clear_bytes, copy_bytes, same_bytes
 from tieout.wire.codes import AdjustmentStatus, EventKind
 from tieout.wire.limits import MAX_AUTOMATIC_ROUNDS
 

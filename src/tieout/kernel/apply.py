@@ -17,21 +17,16 @@ makes room and comes back.
 from typing import Any, Final
 
 import numpy as np
-from numba import types
 
 from tieout.kernel import layout as at
 from tieout.kernel.adjust import answer_open_adjustment
-from tieout.kernel.compiled import entry, helper, inlined
+from tieout.compiled.loops import BYTES, FIXED_BYTES, FLAG, NUMBER, NUMBERS, entry, helper, inlined
 from tieout.kernel.index import find, find_likely, insert
 from tieout.kernel.settle import MATCHED, PENDING, settle
 from tieout.kernel.telling import NOBODY, NOWHERE, mark_pages, tell
 from tieout.kernel.verdict import role_block
-from tieout.kernel.words import (
-    KEY_BYTES,
-    ZERO,
+from tieout.compiled.memory import (
     Int64,
-    bit,
-    copy_bytes,
     load8,
     load16,
     load32,
@@ -39,12 +34,12 @@ from tieout.kernel.words import (
     number_at,
     prefetch,
     put_number,
-    same_bytes,
     store8,
     store16,
     store32,
     store64,
 )
+from tieout.kernel.words import KEY_BYTES, ZERO, bit, copy_bytes, same_bytes
 from tieout.wire.codes import BreakKind, EventKind, RowOutcome
 
 _ACCEPTED: Final = np.int64(RowOutcome.ACCEPTED)
@@ -304,26 +299,21 @@ def _refuse_row(
     return outcome == _DUPLICATE
 
 
-_BYTES: Final = types.uint8[::1]
-_NUMBERS: Final = types.int64[::1]
-
-
 @entry(
-    types.int64(
-        _NUMBERS,
-        types.Array(types.uint8, 1, "C", readonly=True),
-        _NUMBERS,
-        _BYTES,
-        types.int64,
-        _NUMBERS,
-        _BYTES,
-        _BYTES,
-        _BYTES,
-        _BYTES,
-        _BYTES,
-        _NUMBERS,
-        types.boolean,
-    )
+    NUMBER,
+    NUMBERS,
+    FIXED_BYTES,
+    NUMBERS,
+    BYTES,
+    NUMBER,
+    NUMBERS,
+    BYTES,
+    BYTES,
+    BYTES,
+    BYTES,
+    BYTES,
+    NUMBERS,
+    FLAG,
 )
 def apply_rows(
     plan: Any,

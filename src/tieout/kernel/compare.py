@@ -11,8 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from tieout.kernel import layout as at
-from tieout.kernel.compiled import helper, inlined
-from tieout.kernel.words import Int64, load16, load32_signed, load64, number_at, same_bytes
+from tieout.compiled.loops import helper, inlined
+from tieout.compiled.memory import Int64, load16, load32_signed, load64, number_at
+from tieout.kernel.words import same_bytes
 from tieout.wire.rows import ColumnKind
 
 _DATE: Final = np.int64(ColumnKind.DATE)

@@ -12,11 +12,20 @@ table is no part of the state: it is in no digest and no snapshot.
 from typing import Any, Final
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
-from tieout.kernel.compiled import entry, inlined
-from tieout.kernel.words import M32, Int64, hash_key, number_at, prefetch, put_number, same_key
+from tieout.compiled.loops import (
+    BYTES,
+    FIXED_BYTES,
+    NOTHING,
+    NUMBER,
+    NUMBERS,
+    WORDS,
+    entry,
+    inlined,
+)
+from tieout.compiled.memory import Int64, number_at, prefetch, put_number
+from tieout.kernel.words import M32, hash_key, same_key
 
 MIN_PLACES: Final = 1024
 MAX_SERIALS: Final = (1 << 32) - 2
@@ -70,7 +79,7 @@ def insert(table: Any, key_hash: Int64, serial: Int64) -> None:
         place = (place + 1) & last
 
 
-@entry(types.void(types.int64[::1], types.int64[::1]))
+@entry(NOTHING, NUMBERS, NUMBERS)
 def refill(table: Any, old: Any) -> None:
     """Move the entries of a smaller table."""
     for i in range(old.size):
@@ -79,16 +88,7 @@ def refill(table: Any, old: Any) -> None:
             insert(table, (found >> 32) & M32, (found & M32) - 1)
 
 
-@entry(
-    types.void(
-        types.int64[::1],
-        types.uint8[::1],
-        types.int64,
-        types.int64,
-        types.uint64[::1],
-        types.int64[::1],
-    )
-)
+@entry(NOTHING, NUMBERS, BYTES, NUMBER, NUMBER, WORDS, NUMBERS)
 def rebuild(
     table: Any, slots: Any, slot_bytes: Int64, count: Int64, secret: Any, hashes: Any
 ) -> None:
@@ -105,31 +105,14 @@ def rebuild(
             insert(table, hashes[i], start + i)
 
 
-@entry(
-    types.void(
-        types.Array(types.uint8, 1, "C", readonly=True),
-        types.int64,
-        types.uint64[::1],
-        types.int64[::1],
-    )
-)
+@entry(NOTHING, FIXED_BYTES, NUMBER, WORDS, NUMBERS)
 def hash_keys(rows: Any, row_bytes: Int64, secret: Any, hashes: Any) -> None:
     """Write the hash of each row's key."""
     for i in range(np.int64(hashes.size)):
         hashes[i] = hash_key(rows, i * row_bytes, secret)
 
 
-@entry(
-    types.void(
-        types.int64[::1],
-        types.uint8[::1],
-        types.int64,
-        types.int64[::1],
-        types.Array(types.uint8, 1, "C", readonly=True),
-        types.int64,
-        types.int64[::1],
-    )
-)
+@entry(NOTHING, NUMBERS, BYTES, NUMBER, NUMBERS, FIXED_BYTES, NUMBER, NUMBERS)
 def locate(
     table: Any,
     slots: Any,

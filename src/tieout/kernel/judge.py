@@ -7,15 +7,15 @@ adjustments might not have room, as `apply` does.
 from typing import Any, Final
 
 import numpy as np
-from numba import types
 
 from tieout.kernel import layout as at
 from tieout.kernel.adjust import propose, wanted
-from tieout.kernel.compiled import entry, helper
+from tieout.compiled.loops import BYTES, NUMBER, NUMBERS, entry, helper
 from tieout.kernel.settle import MATCHED, settle
 from tieout.kernel.telling import mark_pages
 from tieout.kernel.verdict import evaluate, role_block
-from tieout.kernel.words import NO, ZERO, Int64, load8, load16, load64, store8, store16, store64
+from tieout.compiled.memory import Int64, load8, load16, load64, store8, store16, store64
+from tieout.kernel.words import NO, ZERO
 
 CUT_OFF: Final = 0
 """Judge at a cut-off."""
@@ -74,19 +74,7 @@ def _propose(
 
 
 @entry(
-    types.int64(
-        types.int64,
-        types.int64[::1],
-        types.int64[::1],
-        types.int64[::1],
-        types.int64,
-        types.uint8[::1],
-        types.uint8[::1],
-        types.uint8[::1],
-        types.uint8[::1],
-        types.uint8[::1],
-        types.int64[::1],
-    )
+    NUMBER, NUMBER, NUMBERS, NUMBERS, NUMBERS, NUMBER, BYTES, BYTES, BYTES, BYTES, BYTES, NUMBERS
 )
 def judge(
     mode: Int64,

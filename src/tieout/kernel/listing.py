@@ -3,20 +3,25 @@
 from typing import Any, Final
 
 import numpy as np
-from numba import types
 
 from tieout.agreement.model import Policy
 from tieout.kernel import layout as at
 from tieout.kernel.apply import same_record
 from tieout.kernel.compare import same_currency
-from tieout.kernel.compiled import entry, helper
+from tieout.compiled.loops import (
+    BYTES,
+    FIXED_BYTES,
+    NOTHING,
+    NUMBER,
+    NUMBERS,
+    WORDS32,
+    entry,
+    helper,
+)
 from tieout.kernel.telling import NOWHERE
 from tieout.kernel.verdict import DECIDED, field_line, look, note_benchmark, role_block
-from tieout.kernel.words import (
-    KEY_BYTES,
+from tieout.compiled.memory import (
     Int64,
-    bit,
-    copy_bytes,
     load16,
     load32,
     load32_signed,
@@ -26,6 +31,7 @@ from tieout.kernel.words import (
     store16,
     store64,
 )
+from tieout.kernel.words import KEY_BYTES, bit, copy_bytes
 from tieout.wire.codes import BreakKind
 from tieout.wire.rows import ColumnKind
 
@@ -131,7 +137,7 @@ def _put_values(
         store64(table, line + B_DIFFERENCE, number - other)
 
 
-@entry(types.void(types.int64[::1], types.uint8[::1], types.int64[::1], types.int64[::1]))
+@entry(NOTHING, NUMBERS, BYTES, NUMBERS, NUMBERS)
 def count_breaks(plan: Any, slots: Any, serials: Any, counts: Any) -> None:
     """Write how many open breaks each transaction has."""
     for i in range(np.int64(serials.size)):
@@ -172,18 +178,7 @@ def _list_whole_records(
     return line
 
 
-@entry(
-    types.void(
-        types.int64[::1],
-        types.uint8[::1],
-        types.uint8[::1],
-        types.int64[::1],
-        types.int64[::1],
-        types.int64[::1],
-        types.uint8[::1],
-        types.int64,
-    )
-)
+@entry(NOTHING, NUMBERS, BYTES, BYTES, NUMBERS, NUMBERS, NUMBERS, BYTES, NUMBER)
 def list_breaks(
     plan: Any,
     slots: Any,
@@ -231,17 +226,7 @@ def list_breaks(
                     line += line_bytes
 
 
-@entry(
-    types.void(
-        types.int64[::1],
-        types.uint8[::1],
-        types.int64[::1],
-        types.Array(types.uint8, 1, "C", readonly=True),
-        types.int64,
-        types.uint8[::1],
-        types.uint32[::1],
-    )
-)
+@entry(NOTHING, NUMBERS, BYTES, NUMBERS, FIXED_BYTES, NUMBER, BYTES, WORDS32)
 def compare_standing(
     plan: Any, slots: Any, serials: Any, rows: Any, role: Int64, status: Any, revisions: Any
 ) -> None:

@@ -8,24 +8,11 @@ UTF-8 (RFC 3629).
 from typing import Any, Final
 
 import numpy as np
-from numba import types
 
 from tieout.kernel import layout as at
-from tieout.kernel.compiled import entry, helper, inlined
-from tieout.kernel.words import (
-    TOP_BITS,
-    Int64,
-    ascii_marks,
-    bit,
-    hash_key,
-    load8,
-    load32,
-    load32_signed,
-    load64,
-    number_at,
-    short_word,
-    zero_bytes,
-)
+from tieout.compiled.loops import FIXED_BYTES, NUMBER, NUMBERS, WORDS, entry, helper, inlined
+from tieout.compiled.memory import Int64, load8, load32, load32_signed, load64, number_at
+from tieout.kernel.words import TOP_BITS, ascii_marks, bit, hash_key, short_word, zero_bytes
 from tieout.wire.limits import ID_BYTES, MAX_ABS_NUMBER
 from tieout.wire.rows import ColumnKind
 
@@ -173,16 +160,7 @@ def _well_formed(plan: Any, rows: Any, start: Int64, reports: Int64) -> bool:
     return True
 
 
-@entry(
-    types.int64(
-        types.int64[::1],
-        types.Array(types.uint8, 1, "C", readonly=True),
-        types.int64,
-        types.int64,
-        types.uint64[::1],
-        types.int64[::1],
-    )
-)
+@entry(NUMBER, NUMBERS, FIXED_BYTES, NUMBER, NUMBER, WORDS, NUMBERS)
 def check_rows(plan: Any, rows: Any, count: Int64, role: Int64, secret: Any, hashes: Any) -> Int64:
     """The index of the first malformed row, −1 for none; writes the hash of each row's key."""
     row_bytes = plan[at.P_ROW_BYTES]

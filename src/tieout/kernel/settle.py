@@ -11,13 +11,11 @@ import numpy as np
 
 from tieout.kernel import layout as at
 from tieout.kernel.adjust import adjust_after_verdict
-from tieout.kernel.compiled import helper
+from tieout.compiled.loops import helper
 from tieout.kernel.telling import NOBODY, NOWHERE, mark_pages, tell
 from tieout.kernel.verdict import AWAITING, DECIDED, UNDECIDED, evaluate, role_block
-from tieout.kernel.words import (
-    ZERO,
+from tieout.compiled.memory import (
     Int64,
-    bit,
     load8,
     load16,
     load32,
@@ -27,6 +25,7 @@ from tieout.kernel.words import (
     store32,
     store64,
 )
+from tieout.kernel.words import ZERO, bit
 from tieout.wire.codes import AlarmState, BreakKind, EventKind, Status
 
 PENDING: Final = np.int64(Status.PENDING)

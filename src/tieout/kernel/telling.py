@@ -5,8 +5,8 @@ from typing import Any, Final
 import numpy as np
 
 from tieout.kernel import layout as at
-from tieout.kernel.compiled import helper, inlined
-from tieout.kernel.words import Int64, store8, store16, store32, store64
+from tieout.compiled.loops import helper, inlined
+from tieout.compiled.memory import Int64, store8, store16, store32, store64
 from tieout.wire.codes import NO_FIELD, NO_ROLE
 
 NOBODY: Final = np.int64(NO_ROLE)

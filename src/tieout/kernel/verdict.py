@@ -14,8 +14,9 @@ import numpy as np
 from tieout.agreement.model import Policy
 from tieout.kernel import layout as at
 from tieout.kernel.compare import same_value, within
-from tieout.kernel.compiled import helper, inlined
-from tieout.kernel.words import Int64, bit, load8, load16, load64, number_at
+from tieout.compiled.loops import helper, inlined
+from tieout.compiled.memory import Int64, load8, load16, load64, number_at
+from tieout.kernel.words import bit
 from tieout.wire.codes import AdjustmentStatus, BenchmarkState
 
 AWAITING: Final = np.int64(BenchmarkState.AWAITING)

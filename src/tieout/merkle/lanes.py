@@ -29,9 +29,22 @@ Sources: FIPS 180-4 (SHA-256), RFC 6962 section 2.1 and RFC 9162 section 2.1 (th
 from typing import Any, Final
 
 import numpy as np
-from numba import config, njit, types
 from numpy.typing import NDArray
 
+from tieout.compiled.loops import (
+    FIXED_TABLE8,
+    FLAG,
+    MODE,
+    NOTHING,
+    TABLE8,
+    TABLE32,
+    WORDS32,
+    Mode,
+    entry,
+    helper,
+    inlined,
+    merged,
+)
 from tieout.merkle import tree
 from tieout.merkle.errors import MerkleError, SelfTestError
 
@@ -43,7 +56,7 @@ Words = NDArray[np.uint32]
 U32: Final = np.uint32
 UINT: Final = np.uintp
 
-COMPILED: Final = not config.DISABLE_JIT  # type: ignore[attr-defined]  # set at run time
+COMPILED: Final = MODE is not Mode.INTERPRETED
 
 CUTOVER_ROWS: Final = 4
 """Below so many leaves hashlib in a loop is as fast, by measurement."""
@@ -103,13 +116,13 @@ ROUND_CONSTANTS: Final = (
 )
 
 
-@njit(forceinline=True)
+@inlined
 def _rotated(x: Any, by: Any) -> Any:
     """Return x rotated right by 1 to 31 bits."""
     return U32(U32(x >> by) | U32(x << U32(U32(32) - by)))
 
 
-@njit(forceinline=True)
+@inlined
 def _round(a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any, k: Any, w: Any) -> Any:
     """Return the new d and h of one round; the caller renames the others (FIPS 180-4, 6.2.2)."""
     sum1 = _rotated(e, U32(6)) ^ _rotated(e, U32(11)) ^ _rotated(e, U32(25))
@@ -122,7 +135,7 @@ def _round(a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any, k: An
     return U32(d + t1), U32(t1 + U32(sum0 + majority))
 
 
-@njit(forceinline=True)
+@inlined
 def _expand(w0: Any, w1: Any, w9: Any, w14: Any) -> Any:
     """Return the word sixteen places after w0 in the message schedule."""
     sigma0 = _rotated(w1, U32(7)) ^ _rotated(w1, U32(18)) ^ U32(w1 >> U32(3))
@@ -130,7 +143,7 @@ def _expand(w0: Any, w1: Any, w9: Any, w14: Any) -> Any:
     return U32(w0 + sigma0 + w9 + sigma1)
 
 
-@njit(forceinline=True)
+@inlined
 def _rounds16(k: Any, state: Any, w: Any) -> Any:
     """Return the eight working variables after sixteen rounds with constants k and words w."""
     a, b, c, d, e, f, g, h = state
@@ -153,7 +166,7 @@ def _rounds16(k: Any, state: Any, w: Any) -> Any:
     return a, b, c, d, e, f, g, h
 
 
-@njit(forceinline=True)
+@inlined
 def _expand16(w: Any) -> Any:
     """Return the next sixteen words of the message schedule after the sixteen in `w`."""
     w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15 = w
@@ -176,7 +189,7 @@ def _expand16(w: Any) -> Any:
     return w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15
 
 
-@njit(forceinline=True)
+@inlined
 def _rounds64(state: Any, w: Any) -> Any:
     """Return the eight working variables after all rounds of the block w."""
     state = _rounds16(ROUND_CONSTANTS[0], state, w)
@@ -188,7 +201,7 @@ def _rounds64(state: Any, w: Any) -> Any:
     return _rounds16(ROUND_CONSTANTS[3], state, w)
 
 
-@njit(forceinline=True)
+@inlined
 def _state_of(x: Any, lane: int) -> Any:
     """Return the eight words of a lane's chaining value."""
     return (
@@ -203,7 +216,7 @@ def _state_of(x: Any, lane: int) -> Any:
     )
 
 
-@njit(forceinline=True)
+@inlined
 def _add_to_state(x: Any, lane: int, state: Any) -> None:
     """Add the working variables to a lane's chaining value."""
     a, b, c, d, e, f, g, h = state
@@ -217,7 +230,7 @@ def _add_to_state(x: Any, lane: int, state: Any) -> None:
     x[STATE + 112 + lane] = U32(x[STATE + 112 + lane] + h)
 
 
-@njit
+@helper
 def _compress(x: Any) -> None:
     """Compress the block of each lane into its chaining value."""
     for lane in range(LANES):
@@ -242,7 +255,7 @@ def _compress(x: Any) -> None:
         _add_to_state(x, lane, _rounds64(_state_of(x, lane), w))
 
 
-@njit
+@helper
 def _compress_last(x: Any) -> None:
     """Compress the second block of an interior node: the LAST word, padding, a length of 520 bits.
 
@@ -258,7 +271,7 @@ def _compress_last(x: Any) -> None:
         _add_to_state(x, lane, _rounds64(_state_of(x, lane), w))
 
 
-@njit(inline="always")
+@merged
 def _restart(x: Any) -> None:
     """Set the chaining value of every lane to SHA-256's initial value."""
     for j in range(8):
@@ -266,7 +279,7 @@ def _restart(x: Any) -> None:
             x[STATE + 16 * j + lane] = INITIAL_STATE[j]
 
 
-@njit(inline="always")
+@merged
 def _hash_pairs(left: Any, right: Any, x: Any) -> None:
     """Hash the pairs of two groups: nodes 0 to 15 of `left`, then those of `right`, become sixteen.
 
@@ -290,7 +303,7 @@ def _hash_pairs(left: Any, right: Any, x: Any) -> None:
     _compress_last(x)
 
 
-@njit(inline="always")
+@merged
 def _halve(groups: Any, count: int, x: Any) -> int:
     """Hash `count` nodes pairwise, in place; a last one without a sibling stays. Return how many.
 
@@ -310,7 +323,7 @@ def _halve(groups: Any, count: int, x: Any) -> int:
     return count - pairs
 
 
-@njit(forceinline=True)
+@inlined
 def _big_endian(rows: Any, row: int, at: Any) -> Any:
     """Return bytes at to at + 3 of a row as one word."""
     return U32(
@@ -321,7 +334,7 @@ def _big_endian(rows: Any, row: int, at: Any) -> Any:
     )
 
 
-@njit(inline="always")
+@merged
 def _fill_block(rows: Any, block: int, x: Any) -> None:
     """Write block `block` of the padded messages of sixteen rows: 0x00, row, 0x80, zeros, bits.
 
@@ -349,7 +362,7 @@ def _fill_block(rows: Any, block: int, x: Any) -> None:
             x[BLOCK + 240 + lane] = U32(8 * (width + 1))
 
 
-@njit(inline="always")
+@merged
 def _fill_tail(rows: Any, at: int, x: Any) -> None:
     """Write the word that ends each row: its last 0 to 3 bytes, then 0x80."""
     width = rows.shape[1]
@@ -361,7 +374,7 @@ def _fill_tail(rows: Any, at: int, x: Any) -> None:
         x[at + lane] = U32(U32(_big_endian(rows, lane, UINT(width - 4)) << shift) & keep) | mark
 
 
-@njit(inline="always")
+@merged
 def _hash_rows(rows: Any, first: int, chunk: Any, count: int, spare: Any, x: Any) -> None:
     """Hash `count` rows from `first` on as leaves into the chunk.
 
@@ -382,28 +395,23 @@ def _hash_rows(rows: Any, first: int, chunk: Any, count: int, spare: Any, x: Any
             chunk[g, i] = x[STATE + i]
 
 
-@njit(
-    types.void(
-        types.Array(types.uint8, 2, "C", readonly=True),
-        types.boolean,
-        types.uint32[:, ::1],
-        types.boolean,
-        types.uint32[::1],
-    ),
-    cache=True,
-    nogil=True,
-)
-def _run(rows: Any, from_rows: bool, hashes: Any, to_root: bool, root: Any) -> None:
+@entry(NOTHING, FIXED_TABLE8, FLAG, TABLE32, FLAG, WORDS32, WORDS32, TABLE8, TABLE32, TABLE32)
+def _hash_all(
+    rows: Any,
+    from_rows: bool,
+    hashes: Any,
+    to_root: bool,
+    root: Any,
+    x: Any,
+    spare: Any,
+    chunk: Any,
+    tops: Any,
+) -> None:
     """Hash `rows`, or take `hashes` (uint32[n, 8]); write `root` (uint32[8]), or write `hashes`.
 
     One function for all three uses, since each entry would be compiled with all that it calls.
-    At least one row or hash; rows of MIN_WIDTH to MAX_WIDTH bytes.
     """
     count = rows.shape[0] if from_rows else hashes.shape[0]
-    x = np.empty(SCRATCH, np.uint32)
-    spare = np.empty((LANES, rows.shape[1]), np.uint8)
-    chunk = np.empty((CHUNK_ROWS // LANES, GROUP), np.uint32)
-    tops = np.empty((count // CHUNK_ROWS + 2, GROUP), np.uint32)
     for start in range(0, count, CHUNK_ROWS):
         nodes = min(CHUNK_ROWS, count - start)
         if from_rows:
@@ -431,7 +439,24 @@ def _run(rows: Any, from_rows: bool, hashes: Any, to_root: bool, root: Any) -> N
 
 if not COMPILED:
     # A numpy scalar warns when it wraps, which is what SHA-256 asks of it.
-    _run = np.errstate(over="ignore")(_run)
+    _hash_all = np.errstate(over="ignore")(_hash_all)
+
+
+def _run(rows: Bytes, from_rows: bool, hashes: Words, to_root: bool, root: Words) -> None:
+    """Call `_hash_all` with working memory that belongs to this call."""
+    count = len(rows) if from_rows else len(hashes)
+    _hash_all(
+        rows,
+        from_rows,
+        hashes,
+        to_root,
+        root,
+        np.empty(SCRATCH, np.uint32),
+        np.empty((LANES, rows.shape[1]), np.uint8),
+        np.empty((CHUNK_ROWS // LANES, GROUP), np.uint32),
+        np.empty((count // CHUNK_ROWS + 2, GROUP), np.uint32),
+    )
+
 
 _NO_ROWS: Final = np.empty((0, 0), np.uint8)
 _NO_HASHES: Final = np.empty((0, 8), np.uint32)

@@ -1,0 +1,93 @@
+"""Loads, stores and prefetches as single machine instructions (llvmlite); the forms of `memory`.
+
+Imported by the compiler alone. Offsets are trusted.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+
+def _address(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    array = context.make_array(signature.args[0])(context, builder, args[0])
+    at = context.cast(builder, args[1], signature.args[1], types.int64)
+    return builder.gep(array.data, [at])
+
+
+def load(size: int, *, signed: bool) -> Any:
+    """A load of so many bytes, extended to an int64."""
+    word = ir.IntType(8 * size)
+
+    def typed(_typing: Any, buffer: Any, at: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pointer = _address(context, builder, signature, args)
+            value = builder.load(builder.bitcast(pointer, word.as_pointer()), align=1)
+            if size == 8:
+                return value
+            extend = builder.sext if signed else builder.zext
+            return extend(value, ir.IntType(64))
+
+        return types.int64(buffer, at), codegen
+
+    return intrinsic(typed)
+
+
+def store(size: int) -> Any:
+    """A store of the lowest so many bytes."""
+    word = ir.IntType(8 * size)
+
+    def typed(_typing: Any, buffer: Any, at: Any, value: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pointer = _address(context, builder, signature, args)
+            number = context.cast(builder, args[2], signature.args[2], types.int64)
+            if size < 8:
+                number = builder.trunc(number, word)
+            builder.store(number, builder.bitcast(pointer, word.as_pointer()), align=1)
+            return context.get_dummy_value()
+
+        return types.void(buffer, at, value), codegen
+
+    return intrinsic(typed)
+
+
+@intrinsic
+def number_at(_typing: Any, numbers: Any, i: Any) -> Any:
+    """An element of an int64 array."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load(_address(context, builder, signature, args))
+
+    return types.int64(numbers, i), codegen
+
+
+@intrinsic
+def put_number(_typing: Any, numbers: Any, i: Any, value: Any) -> Any:
+    """Write an element of an int64 array."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        number = context.cast(builder, args[2], signature.args[2], types.int64)
+        builder.store(number, _address(context, builder, signature, args))
+        return context.get_dummy_value()
+
+    return types.void(numbers, i, value), codegen
+
+
+@intrinsic
+def prefetch(_typing: Any, buffer: Any, at: Any) -> Any:
+    """Ask for the cache line of a byte."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _address(context, builder, signature, args)
+        number = ir.IntType(32)
+        function = builder.module.declare_intrinsic(
+            "llvm.prefetch",
+            [pointer.type],
+            ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number]),
+        )
+        # For reading, into the second cache, data: the first one can wait for a few lines only.
+        builder.call(function, [pointer, number(0), number(2), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(buffer, at), codegen
