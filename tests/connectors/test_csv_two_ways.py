@@ -1,6 +1,5 @@
 """The compiled way gives what the readable way gives: rows, lines, refusals and repeats."""
 
-import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.connectors.support import AGREEMENT, BANK, SELLER, Taken, read_all
-from tieout.connectors import csv_fast, csv_plan
+from tieout.connectors import csv_plan
 from tieout.connectors.csv_header import read_header
 from tieout.connectors.csv_known import KnownRows
 from tieout.connectors.csv_read import PLAIN
@@ -216,31 +215,3 @@ def test_plain_lines_all_go_the_compiled_way(tmp_path: Path) -> None:
     records.pages.close()
     assert (rows, line) == (999, 1_000)
     assert read_all(path, compiled=True) == read_all(path)
-
-
-def test_text_that_is_not_looked_at_twice_is_left_alone_by_nfc() -> None:
-    """Over all characters: what the compiled way takes is composed, and no control or odd space."""
-    settled = []
-    for point in range(0x110000):
-        if 0xD800 <= point <= 0xDFFF:
-            continue
-        data = np.frombuffer(chr(point).encode() + bytes(8), np.uint8)
-        if csv_fast.settled_text(data, np.uint64(0), np.uint64(len(chr(point).encode()))):
-            settled.append(chr(point))
-    assert len(settled) > 38_000
-    for character in settled:
-        assert unicodedata.combining(character) == 0
-        assert unicodedata.category(character) != "Cc"
-        assert character == " " or not character.isspace()
-    # Starters that compose with nothing before them: any text of them is composed already.
-    for probe in ("a", "e", "가", "か", "\u0391"):
-        assert all(unicodedata.is_normalized("NFC", probe + each + probe) for each in settled)
-
-
-@given(st.binary(max_size=6))
-@settings(max_examples=300)
-def test_only_utf8_is_settled(data: bytes) -> None:
-    padded = np.frombuffer(data + bytes(8), np.uint8)
-    if csv_fast.settled_text(padded, np.uint64(0), np.uint64(len(data))):
-        text = data.decode()
-        assert unicodedata.normalize("NFC", text) == text

@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError
 
 import tieout
 from tieout.cli.outcome import Failure, Outcome
+from tieout.compiled.errors import LoopsError
 
 app = App(
     name="tieout",
@@ -75,6 +76,9 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     except Failure as failure:
         failure.print()
         sys.exit(failure.outcome)
+    except LoopsError as error:
+        print(f"tieout: {error}", file=sys.stderr)
+        sys.exit(Outcome.NOTHING_DONE)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(Outcome.INCOMPLETE)

@@ -19,7 +19,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
-from numba.np.arrayobj import populate_array
+from numba.np import arrayobj
 
 from tieout.compiled import loops
 from tieout.compiled.load import ARRAY_TYPE, BAD_ARGUMENT, OUT_OF_BOUNDS, write_object
@@ -137,7 +137,8 @@ def _taken_apart(
         for each in lists
     )
     made = context.make_array(numba_type)(context, builder)
-    populate_array(
+    take_apart: Any = arrayobj.populate_array  # without types
+    take_apart(
         made,
         data=builder.bitcast(_field(builder, array, DATA, ADDRESS), made.data.type),
         shape=shape,

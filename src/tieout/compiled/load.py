@@ -25,6 +25,7 @@ from typing import Any, Final
 import numpy as np
 from llvmlite import binding as llvm
 
+from tieout.compiled.errors import LoopsError
 from tieout.compiled.loops import CHECKED, MODE_SETTING, NUMBER, Array, Mode, Signature
 from tieout.compiled.sources import stamp
 
@@ -37,10 +38,6 @@ OUT_OF_BOUNDS: Final = BAD_ARGUMENT + 1_000
 _DIGEST_BYTES: Final = 32
 _KEPT_FILES: Final = 4
 _BUILD_TIMEOUT_S: Final = 600
-
-
-class LoopsError(RuntimeError):
-    """The loops could not be compiled or loaded on this machine; nothing can be computed here."""
 
 
 def function(name: str, signature: Signature) -> Callable[..., Any]:

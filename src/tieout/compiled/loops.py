@@ -146,7 +146,7 @@ def _compiled(function: Function, *, signature: Any = None, **options: Any) -> F
 
     njit: Any = numba.njit
     chosen = {**_OPTIONS, "no_cpython_wrapper": True, **options}
-    return njit(signature, **chosen)(function)  # type: ignore[no-any-return]
+    return njit(signature, **chosen)(function)
 
 
 def _numba_types(signature: Signature) -> Any:

@@ -21,6 +21,7 @@ ENTRY_MODULES: Final = (
     "tieout.kernel.judge",
     "tieout.kernel.listing",
     "tieout.connectors.csv_fast",
+    "tieout.connectors.csv_ids",
 )
 """The modules whose entries are compiled."""
 
@@ -31,7 +32,7 @@ COMPILED_IN: Final[Mapping[str, tuple[str, ...]]] = {
         *("listing.py", "rowcheck.py", "settle.py", "telling.py", "verdict.py", "words.py"),
     ),
     "merkle": ("lanes.py",),
-    "connectors": ("csv_fast.py",),
+    "connectors": ("csv_fast.py", "csv_ids.py"),
     "agreement": ("model.py",),
     "wire": ("codes.py", "limits.py", "rows.py"),
 }

@@ -3,7 +3,7 @@
 The rows that were taken stand one after the other in one array, and stay there: the same bytes are
 handed to the caller as views, so that nothing is held twice, and a second row of an id is compared
 with the first one whole, not by a hash. A small file is looked up in a dictionary; for a large one
-a table is built beside the rows (`csv_fast`), whichever rows are there by then.
+a table is built beside the rows (`csv_ids`), whichever rows are there by then.
 """
 
 import secrets
@@ -109,7 +109,7 @@ class KnownRows:
         Those that are new move up to the rows so far; the number of repeats is returned, and what
         is in conflict. Only after `compile`.
         """
-        from tieout.connectors import csv_plan  # noqa: PLC0415 - a small file does without numba
+        from tieout.connectors import csv_plan  # noqa: PLC0415 - a small file needs no machine code
 
         if 2 * (self.count + rows) > len(self.table):
             self.table = csv_plan.table_of(self, 2 * len(self.all_lines))

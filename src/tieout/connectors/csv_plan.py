@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tieout.agreement.model import Agreement
 from tieout.connectors import csv_fast as fast
+from tieout.connectors import csv_ids as ids
 from tieout.connectors.csv_header import IDENTITY, IGNORED, Header
 from tieout.connectors.csv_known import PRESENCE_OFFSET, KnownRows
 from tieout.connectors.encodings import Pages
@@ -109,8 +110,8 @@ def settle(
 ) -> tuple[int, int, int]:
     """Take rows behind the known ones; (known now, repeats, conflicts noted in `found`)."""
     hashes = np.empty(rows, np.uint64)
-    counts = np.empty(fast.COUNTS, np.int64)
-    taken = fast.settle_rows(
+    counts = np.empty(ids.COUNTS, np.int64)
+    taken = ids.settle_rows(
         known.flat,
         known.count,
         rows,
@@ -129,7 +130,7 @@ def settle(
 def table_of(known: KnownRows, slots: int) -> NDArray[np.uint64]:
     """Return a table of at least so many slots that holds the known rows."""
     table = np.zeros(1 << (slots - 1).bit_length(), np.uint64)
-    fast.fill_table(known.flat, known.count, table, _facts(known))
+    ids.fill_table(known.flat, known.count, table, _facts(known))
     return table
 
 

@@ -181,7 +181,7 @@ class RowReader:
 
     def _by_page(self) -> Callable[[int], None]:
         """Return what takes plain lines of a page the compiled way, and one line that is not."""
-        from tieout.connectors import csv_plan  # noqa: PLC0415 - a small file does without numba
+        from tieout.connectors import csv_plan  # noqa: PLC0415 - a small file needs no machine code
 
         form, records, known = self._form, self._records, self.known
         plan = csv_plan.plan_of(form.agreement, form.mapping, form.header, form.template)

@@ -9,18 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tieout.kernel import layout as at
-from tieout.kernel.compare import within
 from tieout.compiled.loops import helper
-from tieout.kernel.telling import NOWHERE, mark_pages, tell
-from tieout.kernel.verdict import (
-    APPROVED,
-    DECIDED,
-    POSTED,
-    PROPOSED,
-    field_line,
-    role_block,
-)
 from tieout.compiled.memory import (
     Int64,
     load8,
@@ -31,6 +20,17 @@ from tieout.compiled.memory import (
     store16,
     store32,
     store64,
+)
+from tieout.kernel import layout as at
+from tieout.kernel.compare import within
+from tieout.kernel.telling import NOWHERE, mark_pages, tell
+from tieout.kernel.verdict import (
+    APPROVED,
+    DECIDED,
+    POSTED,
+    PROPOSED,
+    field_line,
+    role_block,
 )
 from tieout.kernel.words import ZERO, bit, clear_bytes, copy_bytes, same_bytes
 from tieout.wire.codes import AdjustmentStatus, EventKind

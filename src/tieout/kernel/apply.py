@@ -18,13 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tieout.kernel import layout as at
-from tieout.kernel.adjust import answer_open_adjustment
 from tieout.compiled.loops import BYTES, FIXED_BYTES, FLAG, NUMBER, NUMBERS, entry, helper, inlined
-from tieout.kernel.index import find, find_likely, insert
-from tieout.kernel.settle import MATCHED, PENDING, settle
-from tieout.kernel.telling import NOBODY, NOWHERE, mark_pages, tell
-from tieout.kernel.verdict import role_block
 from tieout.compiled.memory import (
     Int64,
     load8,
@@ -39,6 +33,12 @@ from tieout.compiled.memory import (
     store32,
     store64,
 )
+from tieout.kernel import layout as at
+from tieout.kernel.adjust import answer_open_adjustment
+from tieout.kernel.index import find, find_likely, insert
+from tieout.kernel.settle import MATCHED, PENDING, settle
+from tieout.kernel.telling import NOBODY, NOWHERE, mark_pages, tell
+from tieout.kernel.verdict import role_block
 from tieout.kernel.words import KEY_BYTES, ZERO, bit, copy_bytes, same_bytes
 from tieout.wire.codes import BreakKind, EventKind, RowOutcome
 

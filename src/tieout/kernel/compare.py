@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from tieout.kernel import layout as at
 from tieout.compiled.loops import helper, inlined
 from tieout.compiled.memory import Int64, load16, load32_signed, load64, number_at
+from tieout.kernel import layout as at
 from tieout.kernel.words import same_bytes
 from tieout.wire.rows import ColumnKind
 

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from tieout.compiled.loops import BYTES, NUMBER, NUMBERS, entry, helper
+from tieout.compiled.memory import Int64, load8, load16, load64, store8, store16, store64
 from tieout.kernel import layout as at
 from tieout.kernel.adjust import propose, wanted
-from tieout.compiled.loops import BYTES, NUMBER, NUMBERS, entry, helper
 from tieout.kernel.settle import MATCHED, settle
 from tieout.kernel.telling import mark_pages
 from tieout.kernel.verdict import evaluate, role_block
-from tieout.compiled.memory import Int64, load8, load16, load64, store8, store16, store64
 from tieout.kernel.words import NO, ZERO
 
 CUT_OFF: Final = 0

@@ -5,9 +5,6 @@ from typing import Any, Final
 import numpy as np
 
 from tieout.agreement.model import Policy
-from tieout.kernel import layout as at
-from tieout.kernel.apply import same_record
-from tieout.kernel.compare import same_currency
 from tieout.compiled.loops import (
     BYTES,
     FIXED_BYTES,
@@ -18,8 +15,6 @@ from tieout.compiled.loops import (
     entry,
     helper,
 )
-from tieout.kernel.telling import NOWHERE
-from tieout.kernel.verdict import DECIDED, field_line, look, note_benchmark, role_block
 from tieout.compiled.memory import (
     Int64,
     load16,
@@ -31,6 +26,11 @@ from tieout.compiled.memory import (
     store16,
     store64,
 )
+from tieout.kernel import layout as at
+from tieout.kernel.apply import same_record
+from tieout.kernel.compare import same_currency
+from tieout.kernel.telling import NOWHERE
+from tieout.kernel.verdict import DECIDED, field_line, look, note_benchmark, role_block
 from tieout.kernel.words import KEY_BYTES, bit, copy_bytes
 from tieout.wire.codes import BreakKind
 from tieout.wire.rows import ColumnKind

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from tieout.kernel import layout as at
 from tieout.compiled.loops import FIXED_BYTES, NUMBER, NUMBERS, WORDS, entry, helper, inlined
 from tieout.compiled.memory import Int64, load8, load32, load32_signed, load64, number_at
+from tieout.kernel import layout as at
 from tieout.kernel.words import TOP_BITS, ascii_marks, bit, hash_key, short_word, zero_bytes
 from tieout.wire.limits import ID_BYTES, MAX_ABS_NUMBER
 from tieout.wire.rows import ColumnKind

@@ -69,7 +69,7 @@ _TRANSACTIONS: Final = 48
 class SelfTestError(RuntimeError):
     """The compiled rules do not give the known answer on this machine.
 
-    Nothing they say may be used. Remove numba's cache and try again; if it stays, this machine or
+    Nothing they say may be used. Compile anew (`make clean setup`); if it stays, this machine or
     its compiler is at fault, and `tieout.reference` can still be used to verify.
     """
 

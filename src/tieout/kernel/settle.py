@@ -9,11 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tieout.kernel import layout as at
-from tieout.kernel.adjust import adjust_after_verdict
 from tieout.compiled.loops import helper
-from tieout.kernel.telling import NOBODY, NOWHERE, mark_pages, tell
-from tieout.kernel.verdict import AWAITING, DECIDED, UNDECIDED, evaluate, role_block
 from tieout.compiled.memory import (
     Int64,
     load8,
@@ -25,6 +21,10 @@ from tieout.compiled.memory import (
     store32,
     store64,
 )
+from tieout.kernel import layout as at
+from tieout.kernel.adjust import adjust_after_verdict
+from tieout.kernel.telling import NOBODY, NOWHERE, mark_pages, tell
+from tieout.kernel.verdict import AWAITING, DECIDED, UNDECIDED, evaluate, role_block
 from tieout.kernel.words import ZERO, bit
 from tieout.wire.codes import AlarmState, BreakKind, EventKind, Status
 

@@ -4,9 +4,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from tieout.kernel import layout as at
 from tieout.compiled.loops import helper, inlined
 from tieout.compiled.memory import Int64, store8, store16, store32, store64
+from tieout.kernel import layout as at
 from tieout.wire.codes import NO_FIELD, NO_ROLE
 
 NOBODY: Final = np.int64(NO_ROLE)

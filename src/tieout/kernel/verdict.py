@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 
 from tieout.agreement.model import Policy
-from tieout.kernel import layout as at
-from tieout.kernel.compare import same_value, within
 from tieout.compiled.loops import helper, inlined
 from tieout.compiled.memory import Int64, load8, load16, load64, number_at
+from tieout.kernel import layout as at
+from tieout.kernel.compare import same_value, within
 from tieout.kernel.words import bit
 from tieout.wire.codes import AdjustmentStatus, BenchmarkState
 

@@ -1,4 +1,4 @@
 """The append-only log: grow, prove, check (RFC 6962). README.md tells where to start.
 
-The modules are imported by name: `tree` and `log` need hashlib only, `lanes` brings in numba.
+The modules are imported by name: `tree` and `log` need hashlib only, `lanes` loads machine code.
 """

@@ -32,7 +32,7 @@ class ProofError(MerkleError):
 class SelfTestError(MerkleError):
     """The compiled lanes give wrong hashes on this machine. The process must not go on.
 
-    `rows` and `width` are the shape of the input that showed it. Clearing numba's cache may help;
+    `rows` and `width` are the shape of the input that showed it. Compiling anew may help;
     with NUMBA_DISABLE_JIT=1 everything is right and slow.
     """
 
@@ -41,5 +41,5 @@ class SelfTestError(MerkleError):
         self.width = width
         super().__init__(
             f"self-test: {what} of {rows} rows of {width} bytes differs from hashlib's; "
-            "clear numba's cache, or set NUMBA_DISABLE_JIT=1"
+            "compile anew (`make clean setup`), or set NUMBA_DISABLE_JIT=1"
         )

@@ -1,4 +1,4 @@
-"""Many SHA-256 at once: leaf hashes and tree roots of equal-length rows (numba).
+"""Many SHA-256 at once: leaf hashes and tree roots of equal-length rows (compiled).
 
 The problem: every record is a leaf of its batch's tree, so a row costs one leaf hash and one
 interior hash, each of two blocks of SHA-256 for a usual row. Calling a library for each of them
@@ -528,8 +528,7 @@ def row_path(rows: Bytes, index: int) -> list[bytes]:
 def warm() -> None:
     """Make the lanes ready and prove them right on this machine; SelfTestError if they are not.
 
-    To be called at start. (What is not in numba's cache yet was compiled when this module was
-    imported, which takes seconds once.) Without compilation one shape is tried, the usual one.
+    To be called at start. Without compilation one shape is tried, the usual one.
     """
     for count, width in SELF_TEST_SHAPES if COMPILED else SELF_TEST_SHAPES[:1]:
         # Knuth's multiplicative hash: bytes without a pattern, the same everywhere.

@@ -4,8 +4,6 @@
 that the first run is as quick as the next.
 """
 
-from importlib import import_module
-
 from tieout.engines.errors import EngineError
 from tieout.kernel import selftest
 
@@ -18,9 +16,9 @@ def warm() -> None:
     try:
         selftest.warm()
     except selftest.SelfTestError as error:
-        raise EngineError(str(error), "remove numba's cache and try again") from error
+        advice = "run `make clean setup`; if it stays, this machine is at fault"
+        raise EngineError(str(error), advice) from error
 
 
 if __name__ == "__main__":
-    import_module("tieout.connectors.csv_fast")  # compiled when it is imported
     warm()

@@ -5,6 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tieout.compiled import memory
 from tieout.kernel import words
 from tieout.kernel.compare import product_at_most
 
@@ -20,19 +21,19 @@ def compiled_at_most(left: int, left_factor: int, right: int, right_factor: int)
 
 @numba.njit
 def reload(buffer: np.ndarray, at: int, value: int) -> tuple[int, int, int, int, int]:
-    words.store64(buffer, at, value)
+    memory.store64(buffer, at, value)
     return (
-        words.load64(buffer, at),
-        words.load32(buffer, at),
-        words.load32_signed(buffer, at),
-        words.load16(buffer, at),
-        words.load8(buffer, at),
+        memory.load64(buffer, at),
+        memory.load32(buffer, at),
+        memory.load32_signed(buffer, at),
+        memory.load16(buffer, at),
+        memory.load8(buffer, at),
     )
 
 
 @numba.njit
 def compare_and_copy(left: np.ndarray, right: np.ndarray, count: int) -> tuple[bool, bool, bool]:
-    at = FAR_FROM_THE_EDGE
+    at = np.int64(FAR_FROM_THE_EDGE)
     same = words.same_bytes(left, at, right, at, count)
     words.copy_bytes(left, at, right, at, count)
     return same, words.same_bytes(left, at, right, at, count), words.zero_bytes(left, at, count)
