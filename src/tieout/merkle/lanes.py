@@ -30,6 +30,7 @@ from typing import Any, Final
 
 import numpy as np
 from numba import config, njit, types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from tieout.merkle import tree
@@ -217,9 +218,31 @@ def _add_to_state(x: Any, lane: int, state: Any) -> None:
     x[STATE + 112 + lane] = U32(x[STATE + 112 + lane] + h)
 
 
+def _wide_compiled(_typing: Any) -> Any:
+    def codegen(context: Any, builder: Any, _signature: Any, _args: Any) -> Any:
+        # llvmlite refuses attributes that it has no name for.
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+def _wide_interpreted() -> None:
+    """Nothing: there are no vectors."""
+
+
+_wide: Any = intrinsic(_wide_compiled) if COMPILED else _wide_interpreted
+"""Compile the function that calls this for the widest vectors of the machine.
+
+Compilers hold vectors of 512 bits back where they lower the clock of what runs besides; here they
+take a third off the time, and nothing else runs meanwhile.
+"""
+
+
 @njit
 def _compress(x: Any) -> None:
     """Compress the block of each lane into its chaining value."""
+    _wide()
     for lane in range(LANES):
         w = (
             x[BLOCK + 0 + lane],
@@ -249,6 +272,7 @@ def _compress_last(x: Any) -> None:
     It is a copy of `_compress` for a block that is constant but for one word, so that the
     compiler leaves out the part of the message schedule that does not depend on it.
     """
+    _wide()
     zero = U32(0)
     for lane in range(LANES):
         w = (
