@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.batches import batches, bench_agreement
+from tieout import kernel
 from tieout.engines.embedded.ledger import EmbeddedLedger, found_ledger
 from tieout.wire.codes import ItemOutcome
 from tieout.wire.limits import MAX_BATCH_ROWS
@@ -24,9 +25,14 @@ def new_ledger(directory: Path) -> EmbeddedLedger:
     return ledger
 
 
-def open_transactions(ledger: EmbeddedLedger, count: int) -> None:
-    """Let the seller open transactions 0 to count − 1, durably."""
+def open_transactions(ledger: EmbeddedLedger, count: int, further: int = 0) -> None:
+    """Let the seller open transactions 0 to count − 1, durably.
+
+    There is room for `further` ones behind them, reserved before as `reconcile` does it.
+    """
     agreement = bench_agreement()
+    if further:
+        kernel.reserve(ledger.state, agreement.name, count + further)
     publisher = ledger.publisher(1)
     for item in batches(agreement, publisher, 0, np.arange(count), MAX_BATCH_ROWS):
         apply_accepted(ledger, item)

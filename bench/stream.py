@@ -100,7 +100,8 @@ def stream(directory: Path, transactions: int) -> dict[int, float]:
     chance = np.random.default_rng(1)
     speeds = {}
     with new_ledger(directory) as ledger:
-        open_transactions(ledger, transactions)
+        further = sum(int(transactions * share) for share in SHARES.values())
+        open_transactions(ledger, transactions, further)
         publishers = [ledger.publisher(role + 1) for role in range(ROLES)]
         orders = [chance.permutation(transactions) for _ in range(ROLES - 1)]
         opened = transactions

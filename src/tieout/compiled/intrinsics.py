@@ -91,3 +91,15 @@ def prefetch(_typing: Any, buffer: Any, at: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(buffer, at), codegen
+
+
+@intrinsic
+def widest_vectors(_typing: Any) -> Any:
+    """Have the calling function compiled for the widest vectors of the machine."""
+
+    def codegen(context: Any, builder: Any, _signature: Any, _args: Any) -> Any:
+        # llvmlite refuses attributes that it has no name for.
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), codegen

@@ -24,7 +24,7 @@ from tieout.kernel.queries import (
     unjudged,
 )
 from tieout.kernel.selftest import SelfTestError, warm
-from tieout.kernel.snapshot import SnapshotError, dump, load
+from tieout.kernel.snapshot import SnapshotError, SnapshotRoom, dump, load
 from tieout.kernel.state import PoisonedError, State, initial_state, reserve
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "PoisonedError",
     "SelfTestError",
     "SnapshotError",
+    "SnapshotRoom",
     "Standing",
     "State",
     "Transaction",

@@ -48,7 +48,7 @@ class Images:
         needed = count * self.image_bytes
         if needed <= self.data.size:
             return
-        grown = _zeros(needed)
+        grown = zeros_to_grow(needed)
         grown[: self.data.size] = self.data
         self.data = grown
         marks = np.zeros(_pages(grown.size), np.uint8)
@@ -76,17 +76,18 @@ class Images:
         self.marks[:pages] = 0
         return root(self._hashes)
 
-    def replace(self, images: memoryview) -> None:
-        """Take images from elsewhere, all of their pages untouched by any digest yet."""
-        size = len(images)
-        self.data = _zeros(size)
-        self.data[:size] = np.frombuffer(images, np.uint8)
-        self.marks = np.zeros(_pages(self.data.size), np.uint8)
+    def replace(self, data: Bytes, size: int) -> None:
+        """Take an array from elsewhere: `size` bytes of images, zeros behind them.
+
+        No digest knows of any of their pages yet.
+        """
+        self.data = data
+        self.marks = np.zeros(_pages(data.size), np.uint8)
         self.marks[: _pages(size)] = 1
         self._hashes = []
 
 
-def _zeros(needed: int) -> Bytes:
+def zeros_to_grow(needed: int) -> Bytes:
     """An array of zeros with room to grow; with little of it where memory may not be promised."""
     try:
         return np.zeros(_GROWTH * max(needed, _LARGE if needed > _SMALL else 0), np.uint8)
@@ -152,6 +153,7 @@ class Book:
         if transactions > self.count:
             self.make_room(transactions - self.count)
             self.slots.touch(self.count, transactions)
+            self.table[:: _SYSTEM_PAGE_BYTES // self.table.itemsize] |= 0  # written, not changed
 
     def make_adjustment_room(self) -> None:
         """Make room for what one verdict may propose, with one image of scratch."""

@@ -45,6 +45,7 @@ from tieout.compiled.loops import (
     inlined,
     merged,
 )
+from tieout.compiled.memory import widest_vectors
 from tieout.merkle import tree
 from tieout.merkle.errors import MerkleError, SelfTestError
 
@@ -233,6 +234,7 @@ def _add_to_state(x: Any, lane: int, state: Any) -> None:
 @helper
 def _compress(x: Any) -> None:
     """Compress the block of each lane into its chaining value."""
+    widest_vectors()
     for lane in range(LANES):
         w = (
             x[BLOCK + 0 + lane],
@@ -262,6 +264,7 @@ def _compress_last(x: Any) -> None:
     It is a copy of `_compress` for a block that is constant but for one word, so that the
     compiler leaves out the part of the message schedule that does not depend on it.
     """
+    widest_vectors()
     zero = U32(0)
     for lane in range(LANES):
         w = (

@@ -323,11 +323,12 @@ class EmbeddedLedger:
 def _restored(genesis: Genesis, journal: Journal) -> kernel.State:
     """The state of the newest snapshot that is sound, or the state before the first block."""
     index_key = secrets.token_bytes(32)
-    loaded = journal.load_snapshot()
+    room = kernel.SnapshotRoom()
+    loaded = journal.load_snapshot(room.buffer)
     if loaded is None:
         return kernel.initial_state(genesis, index_key)
     try:
-        state = kernel.load(genesis, loaded.parts, index_key)
+        state = kernel.load(genesis, loaded.parts, index_key, room)
     except kernel.SnapshotError as error:
         raise LedgerDamaged(loaded.height, f"has a snapshot that does not fit: {error}") from error
     if kernel.app_hash(state) != loaded.app_hash:
