@@ -7,9 +7,10 @@ the same files it changes nothing.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, Self
 
@@ -32,9 +33,11 @@ from tieout.cli.tables import write_breaks
 from tieout.engines.embedded.commit import Pipeline
 from tieout.engines.embedded.ledger import EmbeddedLedger, found_ledger
 from tieout.engines.embedded.places import GENESIS_FILE
+from tieout.engines.errors import Refused
 from tieout.engines.receipt import Receipt
 from tieout.evidence.breaklist import KINDS
 from tieout.units.dates import format_time
+from tieout.wire.block import BlockResult
 from tieout.wire.codes import BreakKind, ItemOutcome, OperationKind, Purpose
 from tieout.wire.operations import CloseCutoff
 
@@ -94,11 +97,11 @@ def reconcile_day(request: Request) -> Summary:
     """Publish, close, report. Raises Failure where nothing can be done."""
     began = time.perf_counter()
     try:
-        run = guarded(lambda: _reconcile(request))
+        run, table = guarded(lambda: _reconcile(request))
     finally:
         request.reading.stop()
     with run.ledger:
-        table = write_breaks(run.ledger.state, request.agreement.name, request.breaks)
+        write_breaks(run.ledger.state, request.agreement.name, table, request.breaks)
         summary = _summary(run, table, time.perf_counter() - began)
     refusals = write_refusals(request.refused, run.roles)
     clear_mark(request.ledger)
@@ -109,8 +112,12 @@ def reconcile_day(request: Request) -> Summary:
     return summary
 
 
-def _reconcile(request: Request) -> _Run:
-    """Everything that changes the ledger. The ledger is returned open, with all of it durable."""
+def _reconcile(request: Request) -> tuple[_Run, NDArray[np.void]]:
+    """Everything that changes the ledger; and the table of the breaks that are open then.
+
+    The ledger is returned open, with all of it durable. While one thread judges, and in the end
+    looks for breaks, another one writes what was judged before.
+    """
     if not (request.ledger / GENESIS_FILE).exists():
         found_ledger(request.ledger, request.agreement.roles, request.started_us)
     ledger = EmbeddedLedger.open(request.ledger)
@@ -118,13 +125,18 @@ def _reconcile(request: Request) -> _Run:
         run = _begin(request, ledger)
         ledger.enact(request.agreement, run.cutoff_us)
         with ReceiptLines(request.receipts) as lines:
-            published = _publish(run, lines.write)
+            pipeline = Pipeline(ledger, lines.write)
+            try:
+                published = _publish(run, pipeline)
+                _close(run, pipeline, published=published)
+                table = kernel.break_table(ledger.state, request.agreement.name)
+            finally:
+                pipeline.close()
             run.not_applied = lines.not_applied
-        _close(run, published=published)
     except BaseException:
         ledger.journal.close()
         raise
-    return run
+    return run, table
 
 
 def _begin(request: Request, ledger: EmbeddedLedger) -> _Run:
@@ -159,23 +171,25 @@ def _begin(request: Request, ledger: EmbeddedLedger) -> _Run:
 # ---------------------------------------------------------------- publishing
 
 
-def _publish(run: _Run, on_durable: Callable[[tuple[Receipt, ...]], None]) -> bool:
+def _publish(run: _Run, pipeline: Pipeline) -> bool:
     """Publish what the ledger does not have yet; whether there was anything."""
-    pipeline = Pipeline(run.ledger, on_durable)
     published = False
     total = sum(role.files.size_bytes for role in run.roles)
-    try:
-        with Progress("publishing", total, quiet=run.request.as_json) as progress:
-            for turn in _prepared(run):
-                pipeline.apply(turn, run.cutoff_us)
-                published = True
-                progress.reach(sum(role.bytes_read for role in run.roles))
-            for item in _withdrawals(run):
-                pipeline.apply([item], run.cutoff_us)
-                published = True
-    finally:
-        pipeline.close()
+    with Progress("publishing", total, quiet=run.request.as_json) as progress:
+        for turn in chain(_prepared(run), _withdrawals(run)):
+            _check_accepted(pipeline.apply(turn, run.cutoff_us))
+            published = True
+            progress.reach(sum(role.bytes_read for role in run.roles))
     return published
+
+
+def _check_accepted(result: BlockResult) -> None:
+    """Raise Failure when the ledger refused an item of a block: nothing may be closed then."""
+    for item in result.items:
+        if item.outcome is not ItemOutcome.ACCEPTED:
+            raise Failure(
+                f"the ledger refused a batch: {item.outcome.name.lower()}", "run `tieout audit`"
+            )
 
 
 def _prepared(run: _Run) -> Iterator[list[bytes]]:
@@ -201,7 +215,7 @@ def _signed(run: _Run, role: FiledRole) -> Iterator[bytes]:
         yield publisher.batch(run.request.agreement, role.index, rows)
 
 
-def _withdrawals(run: _Run) -> Iterator[bytes]:
+def _withdrawals(run: _Run) -> Iterator[list[bytes]]:
     """List what is on the ledger and no longer in the files; withdraw it where that was asked."""
     for role in [] if run.is_first else run.roles:
         reviser = Reviser(run.ledger, run.request.agreement, role, run.cutoff_us)
@@ -210,10 +224,10 @@ def _withdrawals(run: _Run) -> Iterator[bytes]:
         if run.request.withdraw and len(gone):
             publisher = run.ledger.publisher(run.ledger.party(role.name))
             for rows in cut([gone.withdrawals()]):
-                yield publisher.batch(run.request.agreement, role.index, rows)
+                yield [publisher.batch(run.request.agreement, role.index, rows)]
 
 
-def _close(run: _Run, *, published: bool) -> None:
+def _close(run: _Run, pipeline: Pipeline, *, published: bool) -> None:
     """Close the cut-off, unless it is closed and nothing has come since."""
     name = run.request.agreement.name
     last_us = run.ledger.state.cutoffs_us.get(name)
@@ -222,7 +236,12 @@ def _close(run: _Run, *, published: bool) -> None:
         return
     party = run.ledger.party(run.request.agreement.roles[0])
     body = CloseCutoff(name, run.cutoff_us)
-    run.ledger.operate(party, OperationKind.CLOSE_CUTOFF, Purpose.PUBLISH, body, run.cutoff_us)
+    signed = run.ledger.publisher(party).operation(
+        OperationKind.CLOSE_CUTOFF, Purpose.PUBLISH, body
+    )
+    (item,) = pipeline.apply([signed], run.cutoff_us).items
+    if item.outcome is not ItemOutcome.ACCEPTED:
+        raise Refused("close cutoff", item.outcome.name.lower())
 
 
 # ---------------------------------------------------------------- receipts
@@ -247,15 +266,10 @@ class ReceiptLines:
             self._file.close()
 
     def write(self, receipts: tuple[Receipt, ...]) -> None:
-        """Write the lines of a block's batches. Raises Failure when the ledger refused one."""
-        for receipt in receipts:
-            if receipt.result.outcome is not ItemOutcome.ACCEPTED:
-                raise Failure(
-                    f"the ledger refused a batch: {receipt.result.outcome.name.lower()}",
-                    "run `tieout audit`",
-                )
-            self.not_applied += sum(receipt.result.rows[1:])
-        if self._file is not None:
+        """Write the lines of a block's batches; operations have none."""
+        receipts = tuple(receipt for receipt in receipts if receipt.result.rows)
+        self.not_applied += sum(sum(receipt.result.rows[1:]) for receipt in receipts)
+        if self._file is not None and receipts:
             lines = [
                 msgspec.json.encode(
                     {
