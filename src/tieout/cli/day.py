@@ -9,10 +9,9 @@ the same files it changes nothing.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Final, Self
 
 import msgspec
 import numpy as np
@@ -22,7 +21,7 @@ from tieout import kernel
 from tieout.agreement.model import Agreement
 from tieout.cli.filing import FiledRole, write_refusals
 from tieout.cli.guarding import guarded
-from tieout.cli.intake import cut, side_by_side
+from tieout.cli.intake import Lane, cut, in_turn
 from tieout.cli.outcome import Failure
 from tieout.cli.output import print_json, say
 from tieout.cli.progress import Progress
@@ -30,7 +29,7 @@ from tieout.cli.reading import Reading
 from tieout.cli.revising import Reviser
 from tieout.cli.runmark import RunMark, clear_mark, read_mark, write_mark
 from tieout.cli.tables import write_breaks
-from tieout.engines.embedded.commit import Pipeline
+from tieout.engines.embedded.commit import Item, Pipeline
 from tieout.engines.embedded.ledger import EmbeddedLedger, found_ledger
 from tieout.engines.embedded.places import GENESIS_FILE
 from tieout.engines.errors import Refused
@@ -40,6 +39,9 @@ from tieout.units.dates import format_time
 from tieout.wire.block import BlockResult
 from tieout.wire.codes import BreakKind, ItemOutcome, OperationKind, Purpose
 from tieout.wire.operations import CloseCutoff
+
+SIGNED_AHEAD: Final = 16
+"""Blocks that are signed before they are applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +194,21 @@ def _check_accepted(result: BlockResult) -> None:
             )
 
 
-def _prepared(run: _Run) -> Iterator[list[bytes]]:
+def _prepared(run: _Run) -> Iterator[list[Item]]:
     """Signed batches of all roles in turn.
 
-    On a ledger without records of this agreement the readers' threads sign them.
+    On a ledger without records of this agreement another thread signs them ahead.
     """
     if run.is_first:
-        name = run.request.agreement.name
-        kernel.reserve(run.ledger.state, name, run.request.reading.likely_rows())
-        yield from side_by_side([partial(_signed, run, role) for role in run.roles])
+        reading = run.request.reading
+        if not reading.has_begun:
+            reading.begin()
+        kernel.reserve(run.ledger.state, run.request.agreement.name, reading.likely_rows())
+        turns = Lane(lambda: in_turn([_signed(run, role) for role in run.roles]), SIGNED_AHEAD)
+        try:
+            yield from turns
+        finally:
+            turns.stop()
         return
     for role in run.roles:
         publisher = run.ledger.publisher(run.ledger.party(role.name))
@@ -209,13 +217,13 @@ def _prepared(run: _Run) -> Iterator[list[bytes]]:
             yield [publisher.batch(run.request.agreement, role.index, rows)]
 
 
-def _signed(run: _Run, role: FiledRole) -> Iterator[bytes]:
+def _signed(run: _Run, role: FiledRole) -> Iterator[Item]:
     publisher = run.ledger.publisher(run.ledger.party(role.name), vouch=True)
-    for rows in run.request.reading.batches_of(role):
-        yield publisher.batch(run.request.agreement, role.index, rows)
+    for room in run.request.reading.batches_of(role):
+        yield publisher.batch_in_place(run.request.agreement, role.index, room)
 
 
-def _withdrawals(run: _Run) -> Iterator[list[bytes]]:
+def _withdrawals(run: _Run) -> Iterator[list[Item]]:
     """List what is on the ledger and no longer in the files; withdraw it where that was asked."""
     for role in [] if run.is_first else run.roles:
         reviser = Reviser(run.ledger, run.request.agreement, role, run.cutoff_us)

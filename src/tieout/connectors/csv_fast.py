@@ -47,8 +47,8 @@ FORMAT_WORDS: Final = 3
 NOWHERE: Final = 255
 
 # In the array of facts that do not change from row to row.
-FACTS: Final = 4
-ROW_BYTES, PRESENCE_AT, HASH_SEED, LONGEST_LINE = range(FACTS)
+FACTS: Final = 6
+ROW_BYTES, PRESENCE_AT, HASH_SEED, LONGEST_LINE, BATCH_ROWS, BATCH_HEAD = range(FACTS)
 
 REACHED: Final = 2
 """Numbers that `scan_page` gives back beside its result."""

@@ -23,9 +23,7 @@ from tieout.merkle.tree import root
 
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
-Spread = Callable[
-    [Callable[[list[int]], list[bytes]], Sequence[list[int]]], Iterable[list[bytes]]
-]
+Spread = Callable[[Callable[[list[int]], list[bytes]], Sequence[list[int]]], Iterable[list[bytes]]]
 """How pieces of work that do not depend on each other are done: as the builtin `map` does, one
 after the other, or on several cores. It changes no outcome."""
 
