@@ -126,6 +126,7 @@ def _reconcile(request: Request) -> tuple[_Run, NDArray[np.void]]:
     try:
         run = _begin(request, ledger)
         ledger.enact(request.agreement, run.cutoff_us)
+        ledger.journal.drop_behind()
         with ReceiptLines(request.receipts) as lines:
             pipeline = Pipeline(ledger, lines.write)
             try:

@@ -52,7 +52,7 @@ class Reading:
         Room for a few that are not needed costs less than growing for a few that are.
         """
         longest = max((role.likely_rows for role in self.roles), default=0)
-        return longest + longest // 16
+        return longest + longest // 64
 
     def stop(self) -> None:
         """End the threads."""
