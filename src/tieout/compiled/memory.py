@@ -69,6 +69,33 @@ def _no_prefetch(_buffer: Any, _at: Int64) -> None:
     """Nothing: memory is slow enough already."""
 
 
+@helper
+def _checked_trailing_zeros(word: Any) -> Any:
+    count = np.uint64(0)
+    while count < np.uint64(64) and (word >> count) & np.uint64(1) == np.uint64(0):
+        count += np.uint64(1)
+    return count
+
+
+@helper
+def _checked_stop_bits(buffer: Any, at: Any, value: Any) -> Any:
+    bits = np.uint64(0)
+    for i in range(64):
+        byte = buffer[at + np.uint64(i)]
+        if byte == value or byte < 0x20:
+            bits |= np.uint64(1) << np.uint64(i)
+    return bits
+
+
+@helper
+def _checked_high_bits(buffer: Any, at: Any, value: Any) -> Any:
+    bits = np.uint64(0)
+    for i in range(64):
+        if buffer[at + np.uint64(i)] >= value:
+            bits |= np.uint64(1) << np.uint64(i)
+    return bits
+
+
 if TRUSTING:
     from tieout.compiled import intrinsics as form
 
@@ -76,11 +103,17 @@ if TRUSTING:
     number_at: Any = form.number_at
     put_number: Any = form.put_number
     prefetch: Any = form.prefetch
+    trailing_zeros: Any = form.trailing_zeros
+    stop_bits: Any = form.stop_bits
+    high_bits: Any = form.high_bits
 else:
     _load, _store = _checked_load, _checked_store
     number_at = _checked_number_at
     put_number = _checked_put_number
     prefetch = _no_prefetch
+    trailing_zeros = _checked_trailing_zeros
+    stop_bits = _checked_stop_bits
+    high_bits = _checked_high_bits
 
 load8 = _load(1, signed=False)
 load16 = _load(2, signed=False)
@@ -93,3 +126,6 @@ store32 = _store(4)
 store64 = _store(8)
 # number_at, put_number: a number of an int64 array; the index is not negative, so nothing is
 # counted from the end. prefetch: ask for the cache line of a byte; the offset may lie outside.
+# trailing_zeros: the position of the lowest bit of a uint64, 64 when there is none. stop_bits and
+# high_bits look at 64 bytes from an offset and give a uint64 with a bit for each that is a value or
+# below 0x20, or that is not below a value.

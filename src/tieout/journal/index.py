@@ -47,13 +47,14 @@ _QUERIES: Final = {
 _NUMBERS_AT: Final = 48
 """Party, stream and sequence stand at the same places in batches and operations."""
 
-_IS_OTHER_STATUS: Final = np.isin(
-    np.arange(256),
-    (
+_IS_OTHER_STATUS: Final = bytes(
+    kind
+    in {
         EventKind.TRANSACTION_PENDING,
         EventKind.TRANSACTION_MATCHED,
         EventKind.TRANSACTION_WITHDRAWN,
-    ),
+    }
+    for kind in range(256)
 )
 """By kind of event: whether it gives a transaction a status other than `broken`."""
 _LOW_BITS: Final = np.uint64(0xFFFF)
@@ -116,10 +117,10 @@ def _add_episodes(lines: Lines, result: BlockResult) -> None:
         broken = np.flatnonzero(kinds == EventKind.TRANSACTION_BROKEN)
         lines.opened += _transactions(result, broken)
     if EventKind.BREAK_CLOSED in kind_bytes:
-        lines.closed += _transactions(result, _mended(result, kinds))
+        lines.closed += _transactions(result, _mended(result, kinds, kind_bytes))
 
 
-def _mended(result: BlockResult, kinds: NDArray[np.uint8]) -> NDArray[np.intp]:
+def _mended(result: BlockResult, kinds: NDArray[np.uint8], kind_bytes: bytes) -> NDArray[np.intp]:
     """Places of the events that end an episode.
 
     Only a transaction that closed a break can have left the status `broken`, and few did: most are
@@ -129,7 +130,8 @@ def _mended(result: BlockResult, kinds: NDArray[np.uint8]) -> NDArray[np.intp]:
     low_bits = result.events["serial"] & _LOW_BITS
     marked = np.zeros(int(_LOW_BITS) + 1, np.bool_)
     marked[low_bits[closing]] = True
-    others = np.flatnonzero(_IS_OTHER_STATUS[kinds] & marked[low_bits])
+    is_other = np.frombuffer(kind_bytes.translate(_IS_OTHER_STATUS), np.bool_)
+    others = np.flatnonzero(is_other & marked[low_bits])
     return others[np.isin(_keys(result, others), _keys(result, closing))]
 
 

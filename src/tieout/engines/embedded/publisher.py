@@ -23,6 +23,7 @@ from tieout.wire.signing import sign_batch, sign_batch_in_place, sign_operation
 
 NO_END_US: Final = (1 << 62) - 1
 """Valid-until of what is published in the same process: it cannot be late."""
+_SALT: Final = np.dtype(f"V{SALT_BYTES}")
 
 
 class Publisher:
@@ -79,9 +80,7 @@ class Publisher:
         salt = salts(
             self._ring.salt_secret, self._ledger_id, self.party, self.stream, sequence, count
         )
-        rows[:, SALT_OFFSET : SALT_OFFSET + SALT_BYTES] = np.frombuffer(salt, np.uint8).reshape(
-            count, SALT_BYTES
-        )
+        _salts_of(rows)[:] = np.frombuffer(salt, _SALT)
         header = BatchHeader(
             ledger_id=self._ledger_id,
             party=self.party,
@@ -122,3 +121,12 @@ class Publisher:
         sequence = self.next_sequence
         self.next_sequence += 1
         return sequence
+
+
+def _salts_of(rows: NDArray[np.uint8]) -> NDArray[np.void]:
+    """The salts of rows (uint8[n, row_bytes]), each as one value: written at once, not by bytes."""
+    salted = np.dtype(
+        {"names": ["salt"], "formats": [_SALT], "offsets": [SALT_OFFSET], "itemsize": rows.shape[1]}
+    )
+    salts_of_rows: NDArray[np.void] = rows.view(salted)["salt"][:, 0]
+    return salts_of_rows
