@@ -60,7 +60,6 @@ REACHED: Final = 2
 # whether the byte is above nine.
 _WORDS = (U64(byte * 0x0101010101010101) for byte in (0x80, 0x7F, 0x30, 0x76))
 HIGHS, LOWS, ZEROS, NINE = _WORDS
-EVERY: Final = U64(0xFFFFFFFFFFFFFFFF)
 U0, U1, U2, U3, U4, U6, U8, U10 = (U64(n) for n in (0, 1, 2, 3, 4, 6, 8, 10))
 WINDOW: Final = U64(64)  # bytes that are looked at for stops at once
 POWERS: Final = np.array([10**n for n in range(19)], np.int64)
@@ -83,7 +82,7 @@ def word(data: Bytes, at: Any) -> Any:
 
 @inlined
 def put(data: Bytes, at: Any, value: Any, size: Any) -> None:
-    """Write the lowest 4 or 8 bytes of a number."""
+    """Write the lowest 1, 2, 4 or 8 bytes of a number."""
     for i in range(size):
         data[at + U64(i)] = np.uint8(value >> U64(8 * i))
 
@@ -92,14 +91,6 @@ def put(data: Bytes, at: Any, value: Any, size: Any) -> None:
 def first_flagged(flags: Any) -> Any:
     """Return the lowest byte whose high bit is set; 8 when none is."""
     return trailing_zeros(flags) >> U3
-
-
-@inlined
-def below(count: Any) -> Any:
-    """Return a mask of the lowest `count` bytes, 0 to 8."""
-    if count == U8:
-        return EVERY
-    return (U1 << (count << U3)) - U1
 
 
 @inlined
@@ -354,8 +345,19 @@ def letters(data: Bytes, at: Any, end: Any, rows: Bytes, to: Any) -> None:
         put(rows, to, word(data, at), 8)
         at += U8
         to += U8
-    # The bytes behind may be another field's: they are kept.
-    put(rows, to, word(rows, to) | (word(data, at) & below(end - at)), 8)
+    # The bytes behind may be another field's. Reading them, to write a whole word, would wait for
+    # the words that were written there just now.
+    w, rest = word(data, at), end - at
+    if rest & U4:
+        put(rows, to, w, 4)
+        w >>= U64(32)
+        to += U4
+    if rest & U2:
+        put(rows, to, w, 2)
+        w >>= U64(16)
+        to += U2
+    if rest & U1:
+        put(rows, to, w, 1)
 
 
 @inlined
@@ -538,6 +540,7 @@ def scan_page(
     """
     pos, end = U64(start), U64(stop)
     first = row
+    constants = word(template, facts[PRESENCE_AT])  # the presence of fields that are constant
     while pos < end and row < row_end:
         if data[pos] == 10 or (data[pos] == 13 and data[pos + U1] == 10):
             pos += U1 if data[pos] == 10 else U2
@@ -549,8 +552,7 @@ def scan_page(
         after, presence = record(data, pos, columns, form, formats, markers, rows, base)
         if after == U0 or after - pos > facts[LONGEST_LINE]:
             break
-        at = base + facts[PRESENCE_AT]
-        put(rows, at, word(rows, at) | presence, 8)
+        put(rows, base + facts[PRESENCE_AT], constants | presence, 8)
         line += 1
         lines[row] = line
         starts[row - first] = np.int64(pos)
