@@ -7,11 +7,11 @@ the same files it changes nothing.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Final, Self
 
 import msgspec
 import numpy as np
@@ -21,7 +21,7 @@ from tieout import kernel
 from tieout.agreement.model import Agreement
 from tieout.cli.filing import FiledRole, write_refusals
 from tieout.cli.guarding import guarded
-from tieout.cli.intake import cut, side_by_side
+from tieout.cli.intake import Lane, cut, in_turn
 from tieout.cli.outcome import Failure
 from tieout.cli.output import print_json, say
 from tieout.cli.progress import Progress
@@ -29,14 +29,19 @@ from tieout.cli.reading import Reading
 from tieout.cli.revising import Reviser
 from tieout.cli.runmark import RunMark, clear_mark, read_mark, write_mark
 from tieout.cli.tables import write_breaks
-from tieout.engines.embedded.commit import Pipeline
+from tieout.engines.embedded.commit import Item, Pipeline
 from tieout.engines.embedded.ledger import EmbeddedLedger, found_ledger
 from tieout.engines.embedded.places import GENESIS_FILE
+from tieout.engines.errors import Refused
 from tieout.engines.receipt import Receipt
 from tieout.evidence.breaklist import KINDS
 from tieout.units.dates import format_time
+from tieout.wire.block import BlockResult
 from tieout.wire.codes import BreakKind, ItemOutcome, OperationKind, Purpose
 from tieout.wire.operations import CloseCutoff
+
+SIGNED_AHEAD: Final = 16
+"""Blocks that are signed before they are applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +99,11 @@ def reconcile_day(request: Request) -> Summary:
     """Publish, close, report. Raises Failure where nothing can be done."""
     began = time.perf_counter()
     try:
-        run = guarded(lambda: _reconcile(request))
+        run, table = guarded(lambda: _reconcile(request))
     finally:
         request.reading.stop()
     with run.ledger:
-        table = write_breaks(run.ledger.state, request.agreement.name, request.breaks)
+        write_breaks(run.ledger.state, request.agreement.name, table, request.breaks)
         summary = _summary(run, table, time.perf_counter() - began)
     refusals = write_refusals(request.refused, run.roles)
     clear_mark(request.ledger)
@@ -109,22 +114,32 @@ def reconcile_day(request: Request) -> Summary:
     return summary
 
 
-def _reconcile(request: Request) -> _Run:
-    """Everything that changes the ledger. The ledger is returned open, with all of it durable."""
+def _reconcile(request: Request) -> tuple[_Run, NDArray[np.void]]:
+    """Everything that changes the ledger; and the table of the breaks that are open then.
+
+    The ledger is returned open, with all of it durable. While one thread judges, and in the end
+    looks for breaks, another one writes what was judged before.
+    """
     if not (request.ledger / GENESIS_FILE).exists():
         found_ledger(request.ledger, request.agreement.roles, request.started_us)
     ledger = EmbeddedLedger.open(request.ledger)
     try:
         run = _begin(request, ledger)
         ledger.enact(request.agreement, run.cutoff_us)
+        ledger.journal.drop_behind()
         with ReceiptLines(request.receipts) as lines:
-            published = _publish(run, lines.write)
+            pipeline = Pipeline(ledger, lines.write)
+            try:
+                published = _publish(run, pipeline)
+                _close(run, pipeline, published=published)
+                table = kernel.break_table(ledger.state, request.agreement.name)
+            finally:
+                pipeline.close()
             run.not_applied = lines.not_applied
-        _close(run, published=published)
     except BaseException:
         ledger.journal.close()
         raise
-    return run
+    return run, table
 
 
 def _begin(request: Request, ledger: EmbeddedLedger) -> _Run:
@@ -159,34 +174,42 @@ def _begin(request: Request, ledger: EmbeddedLedger) -> _Run:
 # ---------------------------------------------------------------- publishing
 
 
-def _publish(run: _Run, on_durable: Callable[[tuple[Receipt, ...]], None]) -> bool:
+def _publish(run: _Run, pipeline: Pipeline) -> bool:
     """Publish what the ledger does not have yet; whether there was anything."""
-    pipeline = Pipeline(run.ledger, on_durable)
     published = False
     total = sum(role.files.size_bytes for role in run.roles)
-    try:
-        with Progress("publishing", total, quiet=run.request.as_json) as progress:
-            for turn in _prepared(run):
-                pipeline.apply(turn, run.cutoff_us)
-                published = True
-                progress.reach(sum(role.bytes_read for role in run.roles))
-            for item in _withdrawals(run):
-                pipeline.apply([item], run.cutoff_us)
-                published = True
-    finally:
-        pipeline.close()
+    with Progress("publishing", total, quiet=run.request.as_json) as progress:
+        for turn in chain(_prepared(run), _withdrawals(run)):
+            _check_accepted(pipeline.apply(turn, run.cutoff_us))
+            published = True
+            progress.reach(sum(role.bytes_read for role in run.roles))
     return published
 
 
-def _prepared(run: _Run) -> Iterator[list[bytes]]:
+def _check_accepted(result: BlockResult) -> None:
+    """Raise Failure when the ledger refused an item of a block: nothing may be closed then."""
+    for item in result.items:
+        if item.outcome is not ItemOutcome.ACCEPTED:
+            raise Failure(
+                f"the ledger refused a batch: {item.outcome.name.lower()}", "run `tieout audit`"
+            )
+
+
+def _prepared(run: _Run) -> Iterator[list[Item]]:
     """Signed batches of all roles in turn.
 
-    On a ledger without records of this agreement the readers' threads sign them.
+    On a ledger without records of this agreement another thread signs them ahead.
     """
     if run.is_first:
-        name = run.request.agreement.name
-        kernel.reserve(run.ledger.state, name, run.request.reading.likely_rows())
-        yield from side_by_side([partial(_signed, run, role) for role in run.roles])
+        reading = run.request.reading
+        if not reading.has_begun:
+            reading.begin()
+        kernel.reserve(run.ledger.state, run.request.agreement.name, reading.likely_rows())
+        turns = Lane(lambda: in_turn([_signed(run, role) for role in run.roles]), SIGNED_AHEAD)
+        try:
+            yield from turns
+        finally:
+            turns.stop()
         return
     for role in run.roles:
         publisher = run.ledger.publisher(run.ledger.party(role.name))
@@ -195,13 +218,13 @@ def _prepared(run: _Run) -> Iterator[list[bytes]]:
             yield [publisher.batch(run.request.agreement, role.index, rows)]
 
 
-def _signed(run: _Run, role: FiledRole) -> Iterator[bytes]:
+def _signed(run: _Run, role: FiledRole) -> Iterator[Item]:
     publisher = run.ledger.publisher(run.ledger.party(role.name), vouch=True)
-    for rows in run.request.reading.batches_of(role):
-        yield publisher.batch(run.request.agreement, role.index, rows)
+    for room in run.request.reading.batches_of(role):
+        yield publisher.batch_in_place(run.request.agreement, role.index, room)
 
 
-def _withdrawals(run: _Run) -> Iterator[bytes]:
+def _withdrawals(run: _Run) -> Iterator[list[Item]]:
     """List what is on the ledger and no longer in the files; withdraw it where that was asked."""
     for role in [] if run.is_first else run.roles:
         reviser = Reviser(run.ledger, run.request.agreement, role, run.cutoff_us)
@@ -210,10 +233,10 @@ def _withdrawals(run: _Run) -> Iterator[bytes]:
         if run.request.withdraw and len(gone):
             publisher = run.ledger.publisher(run.ledger.party(role.name))
             for rows in cut([gone.withdrawals()]):
-                yield publisher.batch(run.request.agreement, role.index, rows)
+                yield [publisher.batch(run.request.agreement, role.index, rows)]
 
 
-def _close(run: _Run, *, published: bool) -> None:
+def _close(run: _Run, pipeline: Pipeline, *, published: bool) -> None:
     """Close the cut-off, unless it is closed and nothing has come since."""
     name = run.request.agreement.name
     last_us = run.ledger.state.cutoffs_us.get(name)
@@ -222,7 +245,12 @@ def _close(run: _Run, *, published: bool) -> None:
         return
     party = run.ledger.party(run.request.agreement.roles[0])
     body = CloseCutoff(name, run.cutoff_us)
-    run.ledger.operate(party, OperationKind.CLOSE_CUTOFF, Purpose.PUBLISH, body, run.cutoff_us)
+    signed = run.ledger.publisher(party).operation(
+        OperationKind.CLOSE_CUTOFF, Purpose.PUBLISH, body
+    )
+    (item,) = pipeline.apply([signed], run.cutoff_us).items
+    if item.outcome is not ItemOutcome.ACCEPTED:
+        raise Refused("close cutoff", item.outcome.name.lower())
 
 
 # ---------------------------------------------------------------- receipts
@@ -247,15 +275,10 @@ class ReceiptLines:
             self._file.close()
 
     def write(self, receipts: tuple[Receipt, ...]) -> None:
-        """Write the lines of a block's batches. Raises Failure when the ledger refused one."""
-        for receipt in receipts:
-            if receipt.result.outcome is not ItemOutcome.ACCEPTED:
-                raise Failure(
-                    f"the ledger refused a batch: {receipt.result.outcome.name.lower()}",
-                    "run `tieout audit`",
-                )
-            self.not_applied += sum(receipt.result.rows[1:])
-        if self._file is not None:
+        """Write the lines of a block's batches; operations have none."""
+        receipts = tuple(receipt for receipt in receipts if receipt.result.rows)
+        self.not_applied += sum(sum(receipt.result.rows[1:]) for receipt in receipts)
+        if self._file is not None and receipts:
             lines = [
                 msgspec.json.encode(
                     {

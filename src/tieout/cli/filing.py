@@ -92,13 +92,11 @@ class FiledRole:
                 for line, text in zip(lines, texts, strict=True)
             ]
 
-    def chunks(self) -> Iterator[Chunk]:
-        """The rows of all files, one after the other. Raises SourceError."""
-        for _, chunk in self.numbered_chunks():
-            yield chunk
-
     def numbered_chunks(self) -> Iterator[tuple[int, Chunk]]:
-        """The same, with the number of the file (from 0) that each chunk is of."""
+        """The rows of all files in order, with the number of the file (from 0) each chunk is of.
+
+        Raises SourceError.
+        """
         before = 0
         for number, path in enumerate(self.files.paths):
             reader = read_rows(

@@ -1,12 +1,14 @@
 """Reading several roles' files side by side, in batches, in an order that is always the same.
 
 The problem: reading, salting, hashing and signing take longer than applying, and two cores are
-there. The model: one thread a role prepares its batches into a short queue; the caller takes one
-batch of each role in turn, so the order of the ledger does not depend on which thread was faster,
-and the records of one transaction arrive near each other when the files are sorted alike.
+there. The model: a thread a role reads, one more signs, and the caller applies. Batches are taken
+of each role in turn, so the order of the ledger does not depend on which thread was faster, and the
+records of one transaction arrive near each other when the files are sorted alike.
 
 Rows that were read stay in memory in any case, as later rows of the same id are compared with them.
-So reading may begin before the ledger is open and run ahead without a limit; signing does not.
+So reading may begin before the ledger is open and run ahead without a limit; signing does not, so
+that it leaves the cores to what comes behind it. One thread signs for all roles: more of them would
+mostly wait for the interpreter and for each other.
 
 Threads end when they are exhausted, when the caller stops, or with the error that stopped them,
 which the caller then gets.
@@ -15,7 +17,7 @@ which the caller then gets.
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +26,6 @@ from tieout.wire.limits import MAX_BATCH_ROWS
 
 Rows = NDArray[np.uint8]
 Prepared = TypeVar("Prepared")
-
-QUEUED_BATCHES: Final = 16
-"""Batches that wait, a role: about 20 MB, so that a fast role does not fill the memory."""
 
 
 def cut(chunks: Iterable[Rows], size: int = MAX_BATCH_ROWS) -> Iterator[Rows]:
@@ -100,23 +99,15 @@ class Lane(Generic[Prepared]):
         return False
 
 
-def side_by_side(
-    sources: list[Callable[[], Iterator[Prepared]]],
-) -> Iterator[list[Prepared]]:
-    """One batch of each source in turn, as long as any has one; each runs in its own thread."""
-    lanes = [Lane(source, QUEUED_BATCHES) for source in sources]
-    open_lanes = list(lanes)
-    try:
-        while open_lanes:
-            turn: list[Prepared] = []
-            for lane in list(open_lanes):
-                prepared = lane.take()
-                if prepared is None:
-                    open_lanes.remove(lane)
-                else:
-                    turn.append(prepared)
-            if turn:
-                yield turn
-    finally:
-        for lane in lanes:
-            lane.stop()
+def in_turn(sources: Iterable[Iterator[Prepared]]) -> Iterator[list[Prepared]]:
+    """One of each source, then the next of each, as long as any of them has one."""
+    going_on = list(sources)
+    while going_on:
+        turn: list[Prepared] = []
+        for source in list(going_on):
+            try:
+                turn.append(next(source))
+            except StopIteration:
+                going_on.remove(source)
+        if turn:
+            yield turn

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from tieout.cli.filing import FiledRole, RoleFiles
-from tieout.cli.intake import Lane, Rows, cut
+from tieout.cli.intake import Lane, Rows
 from tieout.connectors.limits import COMPILED_FROM_BYTES
 
 SWITCH_INTERVAL_S: Final = 1 / 5_000
@@ -40,9 +40,11 @@ class Reading:
             self._ahead[role.index] = Lane(partial(_batches, role), room=0)
 
     def batches_of(self, role: FiledRole) -> Iterator[Rows]:
-        """The rows of a role in pieces of a batch's size. Raises SourceError."""
-        ahead = self._ahead.get(role.index)
-        yield from _batches(role) if ahead is None else ahead
+        """The batches of a role that is read ahead, each with room for its head (`KnownRows`).
+
+        Raises SourceError.
+        """
+        return iter(self._ahead[role.index])
 
     def likely_rows(self) -> int:
         """How many rows the longest role will have if its files go on as they began, and some more.
@@ -50,7 +52,7 @@ class Reading:
         Room for a few that are not needed costs less than growing for a few that are.
         """
         longest = max((role.likely_rows for role in self.roles), default=0)
-        return longest + longest // 16
+        return longest + longest // 64
 
     def stop(self) -> None:
         """End the threads."""
@@ -59,4 +61,10 @@ class Reading:
 
 
 def _batches(role: FiledRole) -> Iterator[Rows]:
-    yield from cut(chunk.rows for chunk in role.chunks())
+    known, first = role.known, 0
+    for _ in role.numbered_chunks():
+        if known.count == first + known.batch_rows:
+            yield known.batch(first)
+            first = known.count
+    if known.count > first:
+        yield known.batch(first)

@@ -103,7 +103,7 @@ class Reviser:
         if not len(stated):
             return Gone(self._agreement, stated)
         opened_us = kernel.opened_us(state, name, version)[stated["serial"].astype(np.int64)]
-        is_there = np.isin(stated["id"], _prefix(self._role.known.rows)["id"])
+        is_there = np.isin(stated["id"], self._role.known.ids())
         _, day = np.unique(opened_us, return_inverse=True)
         spoken_for = 2 * np.bincount(day, weights=is_there) >= np.bincount(day)
         return Gone(self._agreement, stated[spoken_for[day] & ~is_there])

@@ -17,17 +17,18 @@ def break_lines(state: kernel.State, agreement: str) -> list[BreakLine]:
     return lines_of(agreements, kernel.breaks(state, agreement))
 
 
-def write_breaks(state: kernel.State, agreement: str, path: Path | None) -> NDArray[np.void]:
-    """Write the breaks file where one is asked for (.csv or .json); the table of its rows."""
-    table = kernel.break_table(state, agreement)
-    if path is not None:
-        agreements = {book.number: book.agreement for book in state.books}
-        try:
-            with path.open("wb") as file:
-                if path.suffix == ".json":
-                    file.write(json_bytes(break_lines(state, agreement)))
-                else:
-                    file.writelines(table_csv(agreements, table))
-        except OSError as error:
-            raise Failure(f"the breaks cannot be written to {path}: {error.strerror}") from error
-    return table
+def write_breaks(
+    state: kernel.State, agreement: str, table: NDArray[np.void], path: Path | None
+) -> None:
+    """Write the breaks file where one is asked for (.csv or .json); `table` has its rows."""
+    if path is None:
+        return
+    agreements = {book.number: book.agreement for book in state.books}
+    try:
+        with path.open("wb") as file:
+            if path.suffix == ".json":
+                file.write(json_bytes(break_lines(state, agreement)))
+            else:
+                file.writelines(table_csv(agreements, table))
+    except OSError as error:
+        raise Failure(f"the breaks cannot be written to {path}: {error.strerror}") from error

@@ -103,3 +103,48 @@ def widest_vectors(_typing: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(), codegen
+
+
+@intrinsic
+def trailing_zeros(_typing: Any, _word: Any) -> Any:
+    """The position of a word's lowest bit that is set; 64 when none is."""
+
+    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), codegen
+
+
+def byte_bits(predicate: str, *, with_controls: bool) -> Any:
+    """A look at 64 bytes: a bit for each that compares with a value as the predicate says.
+
+    And, `with_controls`, for each below 0x20. One or two vector instructions where there are such.
+    """
+    lanes = ir.VectorType(ir.IntType(8), 64)
+
+    def splat(builder: Any, value: Any) -> Any:
+        single = builder.insert_element(
+            ir.Constant(lanes, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
+        )
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), 64), [0] * 64)
+        return builder.shuffle_vector(single, ir.Constant(lanes, ir.Undefined), zeros)
+
+    def typed(_typing: Any, buffer: Any, at: Any, value: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pointer = _address(context, builder, signature, args)
+            data = builder.load(builder.bitcast(pointer, lanes.as_pointer()), align=1)
+            byte = context.cast(builder, args[2], signature.args[2], types.uint8)
+            bits = builder.icmp_unsigned(predicate, data, splat(builder, byte))
+            if with_controls:
+                space = ir.Constant(ir.IntType(8), 0x20)
+                controls = builder.icmp_unsigned("<", data, splat(builder, space))
+                bits = builder.or_(bits, controls)
+            return builder.bitcast(bits, ir.IntType(64))
+
+        return types.uint64(buffer, at, value), codegen
+
+    return intrinsic(typed)
+
+
+stop_bits = byte_bits("==", with_controls=True)
+high_bits = byte_bits(">=", with_controls=False)

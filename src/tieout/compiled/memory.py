@@ -74,6 +74,33 @@ def _usual_vectors() -> None:
     """Nothing: the compiler chooses."""
 
 
+@helper
+def _checked_trailing_zeros(word: Any) -> Any:
+    count = np.uint64(0)
+    while count < np.uint64(64) and (word >> count) & np.uint64(1) == np.uint64(0):
+        count += np.uint64(1)
+    return count
+
+
+@helper
+def _checked_stop_bits(buffer: Any, at: Any, value: Any) -> Any:
+    bits = np.uint64(0)
+    for i in range(64):
+        byte = buffer[at + np.uint64(i)]
+        if byte == value or byte < 0x20:
+            bits |= np.uint64(1) << np.uint64(i)
+    return bits
+
+
+@helper
+def _checked_high_bits(buffer: Any, at: Any, value: Any) -> Any:
+    bits = np.uint64(0)
+    for i in range(64):
+        if buffer[at + np.uint64(i)] >= value:
+            bits |= np.uint64(1) << np.uint64(i)
+    return bits
+
+
 if TRUSTING:
     from tieout.compiled import intrinsics as form
 
@@ -82,12 +109,18 @@ if TRUSTING:
     put_number: Any = form.put_number
     prefetch: Any = form.prefetch
     widest_vectors: Any = form.widest_vectors
+    trailing_zeros: Any = form.trailing_zeros
+    stop_bits: Any = form.stop_bits
+    high_bits: Any = form.high_bits
 else:
     _load, _store = _checked_load, _checked_store
     number_at = _checked_number_at
     put_number = _checked_put_number
     prefetch = _no_prefetch
     widest_vectors = _usual_vectors
+    trailing_zeros = _checked_trailing_zeros
+    stop_bits = _checked_stop_bits
+    high_bits = _checked_high_bits
 
 load8 = _load(1, signed=False)
 load16 = _load(2, signed=False)
@@ -103,3 +136,6 @@ store64 = _store(8)
 # widest_vectors: compile the calling function for the widest vectors of the machine. Compilers hold
 # those of 512 bits back where they lower the clock of what runs besides; in the lanes of SHA-256
 # they take a third off the time, and nothing else runs meanwhile.
+# trailing_zeros: the position of the lowest bit of a uint64, 64 when there is none. stop_bits and
+# high_bits look at 64 bytes from an offset and give a uint64 with a bit for each that is a value or
+# below 0x20, or that is not below a value.

@@ -4,13 +4,14 @@ The problem: a million rows of nine columns must not take longer to read than to
 A library that splits the file into columns of text takes most of that time before the first value
 has been converted.
 
-The model: one pass over the bytes, eight at a time, finds the ends of values; each is converted at
-once into its place in the row. Only what is plain is taken here: one line, quotes at most around a
-whole value, digits, fixed dates, ASCII or text of which it is known that NFC leaves it alone. At
-the first row that is anything else the pass stops before it, and the readable way (`csv_records`,
-`csv_rows`) says what it is; so this module has no errors and no messages, and cannot disagree with
-the definition other than by taking too much. Every function here is a narrowing of its readable
-twin: `number` of `values.plain_number` and `units.parse_scaled`, `moment` of `units.parse_time`.
+The model: one pass over the bytes, 64 at a time, finds the ends of values; each is converted at
+once into its place in the row, eight bytes at a time. Only what is plain is taken here: one line,
+quotes at most around a whole value, digits, fixed dates, ASCII or text of which it is known that
+NFC leaves it alone. At the first row that is anything else the pass stops before it, and the
+readable way (`csv_records`, `csv_rows`) says what it is; so this module has no errors and no
+messages, and cannot disagree with the definition other than by taking too much. Every function here
+is a narrowing of its readable twin: `number` of `values.plain_number` and `units.parse_scaled`,
+`moment` of `units.parse_time`.
 
 Indices are unsigned, so that eight byte loads become one. Nothing is allocated here. Words at the
 end of a buffer reach into its slack, never further. Integers only; how it is compiled: `compiled`.
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from tieout.compiled import loops
 from tieout.compiled.loops import entry, helper, inlined
+from tieout.compiled.memory import high_bits, stop_bits, trailing_zeros
 
 U64: Final = np.uint64
 
@@ -47,8 +49,8 @@ FORMAT_WORDS: Final = 3
 NOWHERE: Final = 255
 
 # In the array of facts that do not change from row to row.
-FACTS: Final = 4
-ROW_BYTES, PRESENCE_AT, HASH_SEED, LONGEST_LINE = range(FACTS)
+FACTS: Final = 6
+ROW_BYTES, PRESENCE_AT, HASH_SEED, LONGEST_LINE, BATCH_ROWS, BATCH_HEAD = range(FACTS)
 
 REACHED: Final = 2
 """Numbers that `scan_page` gives back beside its result."""
@@ -56,10 +58,10 @@ REACHED: Final = 2
 
 # One byte in all bytes of a word. NINE is 0x7F - 9: added to a byte, it shows in the high bit
 # whether the byte is above nine.
-_WORDS = (U64(byte * 0x0101010101010101) for byte in (0x01, 0x80, 0x7F, 0x30, 0x20, 0x76))
-ONES, HIGHS, LOWS, ZEROS, SPACES8, NINE = _WORDS
-EVERY: Final = U64(0xFFFFFFFFFFFFFFFF)
-U0, U1, U2, U3, U4, U6, U7, U8, U10, U56 = (U64(n) for n in (0, 1, 2, 3, 4, 6, 7, 8, 10, 56))
+_WORDS = (U64(byte * 0x0101010101010101) for byte in (0x80, 0x7F, 0x30, 0x76))
+HIGHS, LOWS, ZEROS, NINE = _WORDS
+U0, U1, U2, U3, U4, U6, U8, U10 = (U64(n) for n in (0, 1, 2, 3, 4, 6, 8, 10))
+WINDOW: Final = U64(64)  # bytes that are looked at for stops at once
 POWERS: Final = np.array([10**n for n in range(19)], np.int64)
 NO_DAY: Final = -(1 << 40)
 MAX_DIGITS: Final = 18
@@ -80,7 +82,7 @@ def word(data: Bytes, at: Any) -> Any:
 
 @inlined
 def put(data: Bytes, at: Any, value: Any, size: Any) -> None:
-    """Write the lowest 4 or 8 bytes of a number."""
+    """Write the lowest 1, 2, 4 or 8 bytes of a number."""
     for i in range(size):
         data[at + U64(i)] = np.uint8(value >> U64(8 * i))
 
@@ -88,34 +90,57 @@ def put(data: Bytes, at: Any, value: Any, size: Any) -> None:
 @inlined
 def first_flagged(flags: Any) -> Any:
     """Return the lowest byte whose high bit is set; 8 when none is."""
-    return ((((flags & (~flags + U1)) >> U7) - U1) & ONES) * ONES >> U56
+    return trailing_zeros(flags) >> U3
 
 
 @inlined
-def below(count: Any) -> Any:
-    """Return a mask of the lowest `count` bytes, 0 to 8."""
-    if count == U8:
-        return EVERY
-    return (U1 << (count << U3)) - U1
+def stops_from(data: Bytes, at: Any, separator: Any) -> Any:
+    """Look at two windows of 64 bytes: (stops in the first, in the second, bytes from 0x7F on).
 
-
-@inlined
-def extent(data: Bytes, at: Any, stop: Any) -> Any:
-    """Return where the next `stop` (in all bytes of a word) or control character stands.
-
-    And whether a byte before it is not printable ASCII.
+    A stop is a separator or a control character; bits are of the bytes in their order.
     """
-    odd = U0
+    near = stop_bits(data, at, separator)
+    far = stop_bits(data, at + WINDOW, separator)
+    return near, far, high_bits(data, at, 0x7F) | high_bits(data, at + WINDOW, 0x7F)
+
+
+@inlined
+def next_stop(data: Bytes, view: Any, separator: Any) -> Any:
+    """Take the next stop off a view: (where it stands, the view without it).
+
+    A view is where its two windows begin, what `stops_from` gave there and was not taken yet, and
+    all bytes from 0x7F on that were met. The caller knows that there is a stop.
+    """
+    origin, near, far, high = view
+    while near | far == U0:
+        origin += U2 * WINDOW
+        near, far, more = stops_from(data, origin, separator)
+        high |= more
+    if near != U0:
+        return origin + trailing_zeros(near), (origin, near & (near - U1), far, high)
+    return origin + WINDOW + trailing_zeros(far), (origin, near, far & (far - U1), high)
+
+
+@inlined
+def has_odd(data: Bytes, at: Any, end: Any) -> Any:
+    """Whether a byte is from 0x7F on; bytes behind `end` are looked at, and ignored."""
+    while at < end:
+        bits = high_bits(data, at, 0x7F)
+        size = end - at
+        if bits != U0 and (size >= WINDOW or trailing_zeros(bits) < size):
+            return True
+        at += WINDOW
+    return False
+
+
+@inlined
+def quoted(data: Bytes, at: Any, quote: Any) -> Any:
+    """Return where the next quote or control character stands."""
     while True:
-        w = word(data, at)
-        x = w ^ stop
-        # A borrow can flag a byte falsely only above one that is truly flagged; the lowest is true.
-        flags = (((w - SPACES8) & ~w) | ((x - ONES) & ~x)) & HIGHS
-        count = first_flagged(flags)
-        odd |= (w | (w + ONES)) & HIGHS & below(count)
-        at += count
-        if count < U8:
-            return at, odd != U0
+        bits = stop_bits(data, at, quote)
+        if bits != U0:
+            return at + trailing_zeros(bits)
+        at += WINDOW
 
 
 @inlined
@@ -320,8 +345,19 @@ def letters(data: Bytes, at: Any, end: Any, rows: Bytes, to: Any) -> None:
         put(rows, to, word(data, at), 8)
         at += U8
         to += U8
-    # The bytes behind may be another field's: they are kept.
-    put(rows, to, word(rows, to) | (word(data, at) & below(end - at)), 8)
+    # The bytes behind may be another field's. Reading them, to write a whole word, would wait for
+    # the words that were written there just now.
+    w, rest = word(data, at), end - at
+    if rest & U4:
+        put(rows, to, w, 4)
+        w >>= U64(32)
+        to += U4
+    if rest & U2:
+        put(rows, to, w, 2)
+        w >>= U64(16)
+        to += U2
+    if rest & U1:
+        put(rows, to, w, 1)
 
 
 @inlined
@@ -389,22 +425,27 @@ def value(
 
 
 @inlined
-def cell(data: Bytes, at: Any, is_last: Any, form: Numbers) -> Any:
-    """Find a value: (where it begins, where it ends, where the next one begins or 0, odd)."""
+def cell(data: Bytes, at: Any, is_last: Any, form: Numbers, view: Any) -> Any:
+    """Find a value: (where it begins, where it ends, where the next one begins or 0, the view).
+
+    `view` is of the stops from `at` on, as `next_stop` takes them.
+    """
     if data[at] == form[QUOTE]:
         at += U1
-        end, odd = extent(data, at, U64(form[QUOTE]) * ONES)
+        end = quoted(data, at, form[QUOTE])
         if data[end] != form[QUOTE]:
-            return at, end, U0, odd
+            return at, end, U0, view
         pos = end + U1
+        near, far, more = stops_from(data, pos, form[SEPARATOR])
+        view = (pos, near & ~U1, far, view[3] | more)  # without the one right behind the quote
     else:
-        end, odd = extent(data, at, U64(form[SEPARATOR]) * ONES)
+        end, view = next_stop(data, view, form[SEPARATOR])
         pos = end
     if is_last and data[pos] == 13:
         pos += U1
     if data[pos] != (10 if is_last else form[SEPARATOR]):
-        return at, end, U0, odd
-    return at, end, pos + U1, odd
+        return at, end, U0, view
+    return at, end, pos + U1, view
 
 
 @inlined
@@ -421,8 +462,10 @@ def record(
     """Convert one line into a row: (where the next line begins, presence); 0: it is not plain."""
     last = columns.shape[1] - 1
     presence = U0
+    near, far, high = stops_from(data, pos, form[SEPARATOR])
+    view = (pos, near, far, high)
     for c in range(last + 1):
-        at, end, pos, odd = cell(data, pos, c == last, form)
+        at, end, pos, view = cell(data, pos, c == last, form, view)
         if pos == U0:
             return U0, presence
         kind = columns[KIND, c]
@@ -440,6 +483,7 @@ def record(
                 return U0, presence
             continue
         to = base + U64(columns[PLACE, c])
+        odd = view[3] != U0 and has_odd(data, at, end)
         if not value(data, at, end, odd, c, columns, form, formats, rows, to):
             return U0, presence
         if kind != ID:
@@ -496,6 +540,7 @@ def scan_page(
     """
     pos, end = U64(start), U64(stop)
     first = row
+    constants = word(template, facts[PRESENCE_AT])  # the presence of fields that are constant
     while pos < end and row < row_end:
         if data[pos] == 10 or (data[pos] == 13 and data[pos + U1] == 10):
             pos += U1 if data[pos] == 10 else U2
@@ -507,8 +552,7 @@ def scan_page(
         after, presence = record(data, pos, columns, form, formats, markers, rows, base)
         if after == U0 or after - pos > facts[LONGEST_LINE]:
             break
-        at = base + facts[PRESENCE_AT]
-        put(rows, at, word(rows, at) | presence, 8)
+        put(rows, base + facts[PRESENCE_AT], constants | presence, 8)
         line += 1
         lines[row] = line
         starts[row - first] = np.int64(pos)

@@ -11,6 +11,8 @@ import numpy as np
 from tieout.compiled import loops
 from tieout.compiled.loops import entry, inlined
 from tieout.connectors.csv_fast import (
+    BATCH_HEAD,
+    BATCH_ROWS,
     HASH_SEED,
     PRESENCE_AT,
     ROW_BYTES,
@@ -51,18 +53,23 @@ def same_bytes(rows: Bytes, one: Any, other: Any, start: Any, stop: Any) -> Any:
 
 
 @inlined
-def look_up(rows: Bytes, row: Any, h: Any, table: Words, facts: Words) -> Any:
-    """Return the row that has the same id, or -1 after noting this one in the table.
+def place_of(row: Any, facts: Words) -> Any:
+    """Return where a row begins: before each batch of rows there is room for its head."""
+    return row * facts[ROW_BYTES] + (row // facts[BATCH_ROWS] + U1) * facts[BATCH_HEAD]
+
+
+@inlined
+def look_up(rows: Bytes, base: Any, row: Any, h: Any, table: Words, facts: Words) -> Any:
+    """Return the row that has the id of the one at `base`, or -1 after noting that as `row`.
 
     A slot holds the upper half of the hash and the row's number, counted from 1.
     """
     mask = U64(table.shape[0] - 1)
     slot = h & mask
-    base = U64(row) * facts[ROW_BYTES]
     while table[slot] != U0:
         if table[slot] >> U64(32) == h >> U64(32):
             other = (table[slot] & U64(0xFFFFFFFF)) - U1
-            if same_bytes(rows, base, other * facts[ROW_BYTES], U0, U64(36)):
+            if same_bytes(rows, base, place_of(other, facts), U0, U64(36)):
                 return np.int64(other)
         slot = (slot + U1) & mask
     table[slot] = (h >> U64(32)) << U64(32) | U64(row + 1)
@@ -73,9 +80,8 @@ def look_up(rows: Bytes, row: Any, h: Any, table: Words, facts: Words) -> Any:
 def fill_table(rows: Bytes, count: Any, table: Words, facts: Words) -> None:
     """Note rows, all of different ids, in an empty table."""
     for row in range(count):
-        look_up(
-            rows, row, hash_of(rows, U64(row) * facts[ROW_BYTES], facts[HASH_SEED]), table, facts
-        )
+        base = place_of(U64(row), facts)
+        look_up(rows, base, row, hash_of(rows, base, facts[HASH_SEED]), table, facts)
 
 
 @entry(
@@ -103,7 +109,7 @@ def settle_rows(
     found: Numbers,
     counts: Numbers,
 ) -> Any:
-    """Take `count` rows behind the `known` ones; the known now.
+    """Take `count` rows behind the `known` ones, all of one batch; the known now.
 
     Repeats and conflicts are counted in `counts`; the place, line and first row of each conflict
     are noted in `found`. The table's slots of sixteen rows are touched before the first is needed,
@@ -114,23 +120,24 @@ def settle_rows(
     conflicts = 0
     kept = known
     touched = U0
+    start = place_of(U64(known), facts)
     for i in range(count):
-        hashes[i] = hash_of(rows, U64(known + i) * facts[ROW_BYTES], facts[HASH_SEED])
+        hashes[i] = hash_of(rows, start + U64(i) * facts[ROW_BYTES], facts[HASH_SEED])
     for i in range(count):
         if i % PREFETCHED == 0:
             for j in range(i, min(i + PREFETCHED, count)):
                 touched |= table[hashes[j] & mask]
-        base = U64(kept) * facts[ROW_BYTES]
+        base = start + U64(kept - known) * facts[ROW_BYTES]
         if kept != known + i:
-            source = U64(known + i) * facts[ROW_BYTES]
+            source = start + U64(i) * facts[ROW_BYTES]
             for b in range(U0, facts[ROW_BYTES]):
                 rows[base + b] = rows[source + b]
             lines[kept] = lines[known + i]
-        other = look_up(rows, kept, hashes[i], table, facts)
+        other = look_up(rows, base, kept, hashes[i], table, facts)
         if other < 0:
             kept += 1
             continue
-        first = U64(other) * facts[ROW_BYTES]
+        first = place_of(U64(other), facts)
         stated = facts[PRESENCE_AT]
         if same_bytes(rows, base, first, stated, stated + U8) and same_bytes(
             rows, base, first, stated + U64(24), facts[ROW_BYTES]

@@ -2,8 +2,10 @@
 
 The rows that were taken stand one after the other in one array, and stay there: the same bytes are
 handed to the caller as views, so that nothing is held twice, and a second row of an id is compared
-with the first one whole, not by a hash. A small file is looked up in a dictionary; for a large one
-a table is built beside the rows (`csv_ids`), whichever rows are there by then.
+with the first one whole, not by a hash. Before every batch of them there is room for what is signed
+over it, so that it can be published from where it stands. A small file is looked up in a
+dictionary; for a large one a table is built beside the rows (`csv_ids`), whichever rows are there
+by then.
 """
 
 import secrets
@@ -13,7 +15,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tieout.wire.limits import ID_BYTES
+from tieout.wire.batch import HEAD_BYTES
+from tieout.wire.limits import ID_BYTES, MAX_BATCH_ROWS
 from tieout.wire.rows import PREFIX_BYTES, SALT_OFFSET
 
 PRESENCE_OFFSET: Final = SALT_OFFSET - 8
@@ -35,26 +38,47 @@ class Conflict(NamedTuple):
 class KnownRows:
     """Every row that was taken for one role, over all of its files; for one thread.
 
-    `rows` are (count, row_bytes) bytes, `lines` the line of each in its file. The caller may write
-    originator, revision, action and salt into the views it was handed; ids, presence and values
-    must stay as they are. Memory: the rows, and about 40 bytes for each.
+    The caller may write originator, revision, action and salt into the views it was handed, and the
+    head of a batch that is whole; ids, presence and values must stay as they are. Memory: the rows,
+    and about 40 bytes for each. `batch_rows`: how many rows make a batch.
     """
 
-    def __init__(self, row_bytes: int) -> None:
+    def __init__(self, row_bytes: int, batch_rows: int = MAX_BATCH_ROWS) -> None:
         self.row_bytes = row_bytes
+        self.batch_rows = batch_rows
         self.count = 0
         self.compiled = False
-        self.flat: NDArray[np.uint8] = np.empty(_FIRST_ROWS * row_bytes + SLACK_BYTES, np.uint8)
+        self.flat: NDArray[np.uint8] = np.empty(self.place_of(_FIRST_ROWS) + SLACK_BYTES, np.uint8)
         self.all_lines: NDArray[np.int64] = np.empty(_FIRST_ROWS, np.int64)
         self.seed = secrets.randbits(64)
         self.table: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._index: dict[bytes, int] = {}
         self._files: list[tuple[int, Path]] = []
 
-    @property
-    def rows(self) -> NDArray[np.uint8]:
-        """The rows so far: (count, row_bytes)."""
-        return self.flat[: self.count * self.row_bytes].reshape(self.count, self.row_bytes)
+    def place_of(self, row: int) -> int:
+        """The byte of `flat` at which a row begins, whether it was taken yet or not."""
+        return row * self.row_bytes + (row // self.batch_rows + 1) * HEAD_BYTES
+
+    def rows(self, first: int, stop: int) -> NDArray[np.uint8]:
+        """Rows `first` to `stop` - 1, all of one batch: (n, row_bytes) bytes, a view."""
+        place = self.place_of(first)
+        size = (stop - first) * self.row_bytes
+        return self.flat[place : place + size].reshape(stop - first, self.row_bytes)
+
+    def batch(self, first: int) -> NDArray[np.uint8]:
+        """The batch that begins with row `first`: room for its head, and the rows; a view."""
+        stop = min(first + self.batch_rows, self.count)
+        place = self.place_of(first)
+        return self.flat[place - HEAD_BYTES : place + (stop - first) * self.row_bytes]
+
+    def ids(self) -> NDArray[np.bytes_]:
+        """The ids of all rows so far, a copy."""
+        ids = [
+            self.rows(first, min(first + self.batch_rows, self.count))[:, :ID_BYTES]
+            for first in range(0, self.count, self.batch_rows)
+        ]
+        joined = np.concatenate([np.empty((0, ID_BYTES), np.uint8), *ids])
+        return joined.view(f"S{ID_BYTES}").reshape(-1)
 
     def begin(self, path: Path) -> None:
         """Note that the rows from here on are of another file."""
@@ -74,8 +98,8 @@ class KnownRows:
         needed = self.count + rows
         if needed > len(self.all_lines):
             capacity = max(needed, 2 * len(self.all_lines), likely)
-            flat = np.empty(capacity * self.row_bytes + SLACK_BYTES, np.uint8)
-            used = self.count * self.row_bytes
+            flat = np.empty(self.place_of(capacity) + SLACK_BYTES, np.uint8)
+            used = self.place_of(self.count)
             flat[:used] = self.flat[:used]
             lines = np.empty(capacity, np.int64)
             lines[: self.count] = self.all_lines[: self.count]
@@ -89,8 +113,8 @@ class KnownRows:
     def add(self, row: bytes, line: int) -> Conflict | bool:
         """Take a row: True; a repeat of a known one: False; another row of a known id: Conflict."""
         self.reserve(1)
-        used = self.count * self.row_bytes
-        self.flat[used : used + self.row_bytes] = np.frombuffer(row, np.uint8)
+        place = self.place_of(self.count)
+        self.flat[place : place + self.row_bytes] = np.frombuffer(row, np.uint8)
         self.all_lines[self.count] = line
         if self.compiled:
             repeats, conflicts = self.settle(1, np.zeros(1, np.int64))
@@ -106,8 +130,8 @@ class KnownRows:
     def settle(self, rows: int, starts: NDArray[np.int64]) -> tuple[int, list[Conflict]]:
         """Take `rows` rows that were written behind the last one; `starts` are their places.
 
-        Those that are new move up to the rows so far; the number of repeats is returned, and what
-        is in conflict. Only after `compile`.
+        They are all of one batch. Those that are new move up to the rows so far; the number of
+        repeats is returned, and what is in conflict. Only after `compile`.
         """
         from tieout.connectors import csv_plan  # noqa: PLC0415 - a small file needs no machine code
 
@@ -118,5 +142,5 @@ class KnownRows:
         return repeats, [Conflict(*map(int, each)) for each in found[:conflicts]]
 
     def _stated(self, row: int) -> bytes:
-        stated: Any = self.flat[row * self.row_bytes : (row + 1) * self.row_bytes].tobytes()
+        stated: Any = self.rows(row, row + 1).tobytes()
         return bytes(stated[PRESENCE_OFFSET : PRESENCE_OFFSET + 8] + stated[PREFIX_BYTES:])

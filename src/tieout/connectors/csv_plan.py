@@ -15,6 +15,7 @@ from tieout.connectors.formats import Format, parse_format
 from tieout.connectors.limits import MAX_MARKER_BYTES, MAX_RECORD_BYTES
 from tieout.connectors.mapping import Mapping, Spaces
 from tieout.units.dates import US_PER_MINUTE
+from tieout.wire.batch import HEAD_BYTES
 from tieout.wire.limits import ID_BYTES
 from tieout.wire.rows import Column, ColumnKind
 
@@ -83,8 +84,8 @@ def scan(
 ) -> tuple[int, int]:
     """Write up to `rows` rows of the page behind the known ones; (rows written, last line taken).
 
-    Moves on in the page, to the first line that is not plain at the latest. `starts` are the
-    places of the rows in the page.
+    They are all of one batch, and room for them has been reserved. Moves on in the page, to the
+    first line that is not plain at the latest. `starts` are the places of the rows in the page.
     """
     reached = np.empty(fast.REACHED, np.int64)
     row = fast.scan_page(
@@ -93,16 +94,16 @@ def scan(
         pages.end,
         *plan,
         _facts(known),
-        known.flat,
-        known.count,
-        known.count + rows,
+        known.flat[known.place_of(known.count) :],
+        0,
+        rows,
         line,
-        known.all_lines,
+        known.all_lines[known.count :],
         starts,
         reached,
     )
     pages.pos, line = reached.tolist()
-    return row - known.count, line
+    return row, line
 
 
 def settle(
@@ -137,6 +138,8 @@ def table_of(known: KnownRows, slots: int) -> NDArray[np.uint64]:
 def _facts(known: KnownRows) -> NDArray[np.uint64]:
     facts = np.zeros(fast.FACTS, np.uint64)
     facts[fast.ROW_BYTES] = known.row_bytes
+    facts[fast.BATCH_ROWS] = known.batch_rows
+    facts[fast.BATCH_HEAD] = HEAD_BYTES
     facts[fast.PRESENCE_AT] = PRESENCE_OFFSET
     facts[fast.HASH_SEED] = known.seed
     facts[fast.LONGEST_LINE] = MAX_RECORD_BYTES

@@ -134,7 +134,9 @@ class RowReader:
         self._records.pages.close()
 
     def __iter__(self) -> Iterator[Chunk]:
-        """Yield chunks of `chunk_rows` rows, the last one and those with much refused shorter.
+        """Yield chunks of `chunk_rows` rows; shorter are the last of a batch, and of the file.
+
+        And those with much refused.
 
         Raises SourceError when the file cannot be read on.
         """
@@ -152,10 +154,11 @@ class RowReader:
         """Return how many rows the chunk may still take."""
         if self._ended or len(self._refused) >= MAX_REFUSED_PER_CHUNK:
             return 0
-        return first + self._chunk_rows - self.known.count
+        in_batch = self.known.batch_rows - first % self.known.batch_rows
+        return first + min(self._chunk_rows, in_batch) - self.known.count
 
     def _chunk(self, first: int) -> Chunk:
-        rows = self.known.rows[first:]
+        rows = self.known.rows(first, self.known.count)
         lines = self.known.all_lines[first : self.known.count]
         read = self._records.pages.bytes_read
         chunk = Chunk(rows, lines, tuple(self._refused), self._repeats, read)
@@ -216,8 +219,8 @@ class RowReader:
         pages = self._records.pages
         stop = pages.buffer.index(b"\n", conflict.start)
         text = pages.decoded(conflict.start, stop).removesuffix("\r")
-        first = self.known.rows[conflict.first_row]
-        return text, unpad(first[:ID_BYTES].tobytes())
+        first = self.known.rows(conflict.first_row, conflict.first_row + 1)
+        return text, unpad(first[0, :ID_BYTES].tobytes())
 
     def _refuse(self, conflict: Conflict, name: str, text: str) -> None:
         place = self.known.place(conflict.first_row, self._records.pages.path)

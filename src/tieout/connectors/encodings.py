@@ -21,7 +21,7 @@ from tieout.connectors.limits import MAX_RECORD_BYTES, PAGE_BYTES
 
 UNDECODED: Final = re.compile("[\udc00-\udcff]")
 """A byte that could not be decoded, in a text that `decoded` returned."""
-SLACK_BYTES: Final = 64
+SLACK_BYTES: Final = 192
 """Readable bytes behind a page: compiled code looks at whole words."""
 
 _ESCAPE: Final = "tieout-escape"

@@ -18,6 +18,8 @@ import sqlite3
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +29,7 @@ from numpy.typing import NDArray
 
 from tieout.journal.errors import IndexUnsoundError
 from tieout.journal.frame import Entry
-from tieout.journal.limits import INDEX_BLOCKS, INDEX_ITEMS
+from tieout.journal.limits import INDEX_BLOCKS, INDEX_EPISODES, INDEX_ITEMS
 from tieout.wire.block import BlockResult
 from tieout.wire.codes import EventKind
 
@@ -45,11 +47,17 @@ _QUERIES: Final = {
 _NUMBERS_AT: Final = 48
 """Party, stream and sequence stand at the same places in batches and operations."""
 
-_OTHER_STATUS: Final = (
-    EventKind.TRANSACTION_PENDING,
-    EventKind.TRANSACTION_MATCHED,
-    EventKind.TRANSACTION_WITHDRAWN,
+_IS_OTHER_STATUS: Final = bytes(
+    kind
+    in {
+        EventKind.TRANSACTION_PENDING,
+        EventKind.TRANSACTION_MATCHED,
+        EventKind.TRANSACTION_WITHDRAWN,
+    }
+    for kind in range(256)
 )
+"""By kind of event: whether it gives a transaction a status other than `broken`."""
+_LOW_BITS: Final = np.uint64(0xFFFF)
 
 Line = tuple[Any, ...]
 """A line of a table: whole numbers, unless the file was changed."""
@@ -105,27 +113,40 @@ def item_numbers(item: bytes | memoryview) -> tuple[int, int, int]:
 def _add_episodes(lines: Lines, result: BlockResult) -> None:
     kinds = np.ascontiguousarray(result.events["kind"])
     kind_bytes = kinds.tobytes()
-    if not (EventKind.TRANSACTION_BROKEN in kind_bytes or EventKind.BREAK_CLOSED in kind_bytes):
-        return
-    broken = np.flatnonzero(kinds == EventKind.TRANSACTION_BROKEN)
+    if EventKind.TRANSACTION_BROKEN in kind_bytes:
+        broken = np.flatnonzero(kinds == EventKind.TRANSACTION_BROKEN)
+        lines.opened += _transactions(result, broken)
+    if EventKind.BREAK_CLOSED in kind_bytes:
+        lines.closed += _transactions(result, _mended(result, kinds, kind_bytes))
+
+
+def _mended(result: BlockResult, kinds: NDArray[np.uint8], kind_bytes: bytes) -> NDArray[np.intp]:
+    """Places of the events that end an episode.
+
+    Only a transaction that closed a break can have left the status `broken`, and few did: most are
+    passed over by the low bits of their serials alone, before anything is sorted.
+    """
     closing = np.flatnonzero(kinds == EventKind.BREAK_CLOSED)
-    mended: NDArray[np.intp] = closing[:0]
-    if len(closing):
-        # Only a transaction that closed a break can have left the status `broken`.
-        others = np.flatnonzero(np.logical_or.reduce([kinds == kind for kind in _OTHER_STATUS]))
-        keys = _transaction_keys(result.events[others])
-        mended = others[np.isin(keys, _transaction_keys(result.events[closing]))]
-    for place, chosen in ((lines.opened, broken), (lines.closed, mended)):
-        events = result.events[chosen]
-        columns = (chosen, events["agreement"], events["serial"])
-        numbers = zip(*(column.tolist() for column in columns), strict=True)
-        place.extend((result.height, *line) for line in numbers)
+    low_bits = result.events["serial"] & _LOW_BITS
+    marked = np.zeros(int(_LOW_BITS) + 1, np.bool_)
+    marked[low_bits[closing]] = True
+    is_other = np.frombuffer(kind_bytes.translate(_IS_OTHER_STATUS), np.bool_)
+    others = np.flatnonzero(is_other & marked[low_bits])
+    return others[np.isin(_keys(result, others), _keys(result, closing))]
 
 
-def _transaction_keys(events: NDArray[np.void]) -> NDArray[np.uint64]:
-    agreements = events["agreement"].astype(np.uint64) << np.uint64(48)
-    keys: NDArray[np.uint64] = agreements ^ events["serial"]
+def _keys(result: BlockResult, places: NDArray[np.intp]) -> NDArray[np.uint64]:
+    """One number for each transaction that events are about."""
+    agreements = result.events["agreement"][places].astype(np.uint64) << np.uint64(48)
+    keys: NDArray[np.uint64] = agreements ^ result.events["serial"][places]
     return keys
+
+
+def _transactions(result: BlockResult, places: NDArray[np.intp]) -> list[Line]:
+    """(height, event, agreement, serial) of events."""
+    columns = (places, result.events["agreement"][places], result.events["serial"][places])
+    numbers = zip(*(column.tolist() for column in columns), strict=True)
+    return [(result.height, *line) for line in numbers]
 
 
 class Index:
@@ -199,7 +220,11 @@ class Index:
     def is_due(self) -> bool:
         """Whether enough lines wait to be written."""
         waiting = self._waiting
-        return len(waiting.blocks) >= INDEX_BLOCKS or len(waiting.items) >= INDEX_ITEMS
+        return (
+            len(waiting.blocks) >= INDEX_BLOCKS
+            or len(waiting.items) >= INDEX_ITEMS
+            or len(waiting.opened) + len(waiting.closed) >= INDEX_EPISODES
+        )
 
     def write(self) -> None:
         """Write what waits, in one transaction; later, if a reader holds the file just now.
@@ -230,11 +255,9 @@ class Index:
     def _write_episodes(self, lines: Lines) -> None:
         # In the order of the ledger: one transaction may break and be mended many times.
         changes = [(*line, 1) for line in lines.opened] + [(*line, 0) for line in lines.closed]
-        for height, event, agreement, serial, opens in sorted(changes):
-            if opens:
-                self._one("open_episode", (height, event, agreement, serial))
-            else:
-                self._one("close_episode", (height, event, agreement, serial))
+        for opens, group in groupby(sorted(changes), itemgetter(-1)):
+            name = "open_episode" if opens else "close_episode"
+            self._many(name, [change[:-1] for change in group])
 
     def find(self, name: str, *arguments: int) -> list[Line]:
         """The lines of a query of index.sql. Raises IndexUnsoundError for a broken file."""

@@ -188,6 +188,14 @@ class Journal:
             self._chain.durable = point
         return point
 
+    def drop_behind(self) -> None:
+        """From now on let the system forget what was synced instead of keeping it in memory.
+
+        For who writes much and reads none of it soon: pages that are given back are written again,
+        and memory that is new costs more than the writing does.
+        """
+        self._writing().drops_behind = True
+
     def maintain(self) -> None:
         """Do what waits for idle time: write the index, sort the records of sealed segments.
 

@@ -18,6 +18,9 @@ INDEX_BLOCKS = 512
 INDEX_ITEMS = 16_384
 """Items between two transactions of the index: one of them stays within some milliseconds."""
 
+INDEX_EPISODES = 4_096
+"""Beginnings and ends of episodes between two transactions of the index, likewise."""
+
 CHUNK_BYTES = 1024 * 1024
 """Snapshots are hashed in chunks that stay in the processor's cache between reading and hashing."""
 

@@ -24,9 +24,10 @@ from tieout.journal.snapshot import sync_folder
 _MOST_BUFFERS: Final = 512
 """Buffers of one call: below IOV_MAX everywhere."""
 
-# macOS has neither of them.
+# macOS has none of them.
 _sync_data = getattr(os, "fdatasync", os.fsync)
 _allocate = getattr(os, "posix_fallocate", None)
+_advise = getattr(os, "posix_fadvise", None)
 
 
 class SegmentWriter:
@@ -42,6 +43,9 @@ class SegmentWriter:
         self._fd = -1
         self._end = 0
         self._allocated = 0
+        self._dropped = 0
+        self.drops_behind = False
+        """Whether the system need not keep in memory what was synced (`Journal.drop_behind`)."""
         self._sealing = threading.Lock()
         self._failure: JournalFailed | None = None
         self.point = point
@@ -78,8 +82,10 @@ class SegmentWriter:
         with self._sealing:
             point = self.point
             if point != self.durable:
+                end = self._end
                 try:
                     _sync_data(self._fd)
+                    self._drop(end)
                 except OSError as error:
                     raise self._failed("the journal cannot be synced", error) from error
                 self.durable = point
@@ -115,7 +121,7 @@ class SegmentWriter:
             path = self._folder / segment_name(self.first_height)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             self._fd = os.open(path, flags, 0o666)
-            self._end = self._allocated = 0
+            self._end = self._allocated = self._dropped = 0
             self._write([header], len(header))
             os.fsync(self._fd)
             sync_folder(self._folder)
@@ -144,6 +150,12 @@ class SegmentWriter:
                 self._allocated = end
             else:
                 self._allocated += max(ALLOCATE_BYTES, end - self._allocated)
+
+    def _drop(self, end: int) -> None:
+        """Let the system forget synced pages up to `end`, where that was asked for."""
+        if self.drops_behind and _advise is not None:
+            _advise(self._fd, self._dropped, end - self._dropped, os.POSIX_FADV_DONTNEED)
+            self._dropped = end
 
     def _failed(self, what: str, error: OSError) -> JournalFailed:
         self._failure = JournalFailed(what, error)

@@ -8,7 +8,8 @@ What lies behind the last image is always zero for slots, and scratch for adjust
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -22,11 +23,15 @@ from tieout.merkle.tree import root
 
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
+Spread = Callable[[Callable[[list[int]], list[bytes]], Sequence[list[int]]], Iterable[list[bytes]]]
+"""How pieces of work that do not depend on each other are done: as the builtin `map` does, one
+after the other, or on several cores. It changes no outcome."""
 
 _GROWTH: Final = 4
 _SMALL: Final = 1 << 22
 _LARGE: Final = 1 << 28
 _SYSTEM_PAGE_BYTES: Final = 4096
+_GROUP_PAGES: Final = 64
 _FIRST_SLOTS: Final = 64
 _FIRST_ADJUSTMENTS: Final = 64
 
@@ -60,21 +65,29 @@ class Images:
         start, end = first * self.image_bytes, last * self.image_bytes
         self.data[start:end:_SYSTEM_PAGE_BYTES] = 0
 
-    def pages_root(self, count: int) -> bytes:
+    def pages_root(self, count: int, spread: Spread) -> bytes:
         """The root over the pages of the first `count` images (docs/formats/state.md)."""
         size = count * self.image_bytes
         pages = _pages(size)
-        view = self.data.data
-        for page in np.flatnonzero(self.marks[:pages]).tolist():
-            digest = hashlib.sha256(b"\x00")
-            start = page * at.PAGE_BYTES
-            digest.update(view[start : min(start + at.PAGE_BYTES, size)])
-            if page < len(self._hashes):
-                self._hashes[page] = digest.digest()
-            else:
-                self._hashes.append(digest.digest())
+        touched = np.flatnonzero(self.marks[:pages]).tolist()
+        groups = [touched[i : i + _GROUP_PAGES] for i in range(0, len(touched), _GROUP_PAGES)]
+        self._hashes += [b""] * (pages - len(self._hashes))
+        for group, hashes in zip(groups, spread(partial(self._hashed, size), groups), strict=True):
+            for page, page_hash in zip(group, hashes, strict=True):
+                self._hashes[page] = page_hash
         self.marks[:pages] = 0
         return root(self._hashes)
+
+    def _hashed(self, size: int, pages: list[int]) -> list[bytes]:
+        """The hashes of pages, of which the last one may be cut at `size`."""
+        view = self.data.data
+        hashes = []
+        for page in pages:
+            start = page * at.PAGE_BYTES
+            digest = hashlib.sha256(b"\x00")
+            digest.update(view[start : min(start + at.PAGE_BYTES, size)])
+            hashes.append(digest.digest())
+        return hashes
 
     def replace(self, data: Bytes, size: int) -> None:
         """Take an array from elsewhere: `size` bytes of images, zeros behind them.

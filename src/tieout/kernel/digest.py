@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from tieout.kernel import layout as at
-from tieout.kernel.book import Book
+from tieout.kernel.book import Book, Spread
 from tieout.kernel.settle import BROKEN
 from tieout.kernel.state import State
 from tieout.wire import ids
@@ -31,7 +31,7 @@ def app_hash(state: State) -> bytes:
 
 def state_digest(state: State) -> bytes:
     """The digest of the state as it is now; 32 bytes. A block with a cut-off takes it."""
-    books = b"".join(_book(book) for book in state.books)
+    books = b"".join(_book(book, state.spread) for book in state.books)
     control = hashlib.sha256(msgspec.msgpack.encode(_control(state))).digest()
     return hashlib.sha256(STATE_TAG + books + control).digest()
 
@@ -48,13 +48,13 @@ def adjustment_images(state: State, agreement_number: int) -> bytes:
     return book.adjustments.data[: book.adjustment_count * book.adjustments.image_bytes].tobytes()
 
 
-def _book(book: Book) -> bytes:
+def _book(book: Book, spread: Spread) -> bytes:
     return _BOOK.pack(
         book.number,
         book.count,
-        book.slots.pages_root(book.count),
+        book.slots.pages_root(book.count, spread),
         book.adjustment_count,
-        book.adjustments.pages_root(book.adjustment_count),
+        book.adjustments.pages_root(book.adjustment_count, spread),
     )
 
 

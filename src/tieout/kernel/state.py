@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tieout.kernel import layout as at
-from tieout.kernel.book import Book, Bytes
+from tieout.kernel.book import Book, Bytes, Spread
 from tieout.kernel.sequences import Stream
 from tieout.kernel.words import HASH_WORDS
 from tieout.merkle.log import Frontier
@@ -107,10 +107,12 @@ class State:
     cutoffs_us: dict[str, int] = field(default_factory=dict)
     confirmations: dict[tuple[int, int], Confirmations] = field(default_factory=dict)
     events: EventBuffer = field(default_factory=EventBuffer)
-    vouched: dict[bytes, bytes] = field(default_factory=dict)
-    """Whole batches, by the digest of their header, whose root this very process has just computed
-    over these very bytes; it is not computed again for the same object. The node's own affair: it
-    changes no outcome."""
+    vouched: dict[bytes, object] = field(default_factory=dict)
+    """The memory of whole batches, by the digest of their header, whose root this very process has
+    just computed over these very bytes and which nobody writes any more; it is not computed again
+    for the same object. The node's own affair: it changes no outcome."""
+    spread: Spread = map
+    """How the pages of the digest are hashed: by the engine's means, where it has several cores."""
     takes_slow_way: bool = False
     """Whether every row goes the general way, for tests of the quick one; it changes no outcome."""
     is_digest_due: bool = False

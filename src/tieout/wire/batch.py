@@ -18,6 +18,8 @@ from tieout.wire.rows import PREFIX_BYTES
 BATCH_TAG: Final = b"tieout/batch/1\0\0"
 _HEADER: Final = struct.Struct("<16s32sHHBBHQq36sI32sIHH32s")
 HEADER_BYTES: Final = _HEADER.size
+HEAD_BYTES: Final = HEADER_BYTES + SIGNATURE_BYTES
+"""What stands before the rows of a batch."""
 DIGEST_BYTES: Final = 32
 
 
@@ -165,15 +167,14 @@ def parse_batch(data: bytes | memoryview) -> Batch:
         raise WireError(
             f"a row has {PREFIX_BYTES} to {MAX_ROW_BYTES} bytes, not {header.row_bytes}"
         )
-    start = HEADER_BYTES + SIGNATURE_BYTES
-    if len(view) != start + header.row_count * header.row_bytes:
+    if len(view) != HEAD_BYTES + header.row_count * header.row_bytes:
         raise WireError(
             f"the header promises {header.row_count} rows of {header.row_bytes} bytes, "
-            f"{len(view) - start} bytes follow"
+            f"{len(view) - HEAD_BYTES} bytes follow"
         )
     return Batch(
         header=header,
         header_bytes=bytes(view[:HEADER_BYTES]),
-        signature=bytes(view[HEADER_BYTES:start]),
-        rows=view[start:],
+        signature=bytes(view[HEADER_BYTES:HEAD_BYTES]),
+        rows=view[HEAD_BYTES:],
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tieout.wire.batch import BatchHeader, parse_batch
+from tieout.wire.batch import HEAD_BYTES, BatchHeader, parse_batch
 from tieout.wire.ed25519 import SigningKey
 from tieout.wire.operations import Operation, parse_operation
 
@@ -17,6 +17,16 @@ def sign_batch(key: SigningKey, header: BatchHeader, rows: bytes | memoryview) -
     batch = b"".join((signed, key.sign(signed), rows))
     parse_batch(batch)
     return batch
+
+
+def sign_batch_in_place(key: SigningKey, header: BatchHeader, room: memoryview) -> None:
+    """As `sign_batch`, for rows that stand HEAD_BYTES behind the beginning of `room`.
+
+    Writes header and signature there; `room` is the whole batch then.
+    """
+    signed = header.to_bytes()
+    room[:HEAD_BYTES] = signed + key.sign(signed)
+    parse_batch(room)
 
 
 def sign_operation(key: SigningKey, operation: Operation) -> Operation:

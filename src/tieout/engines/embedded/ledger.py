@@ -23,6 +23,7 @@ from typing import Final, Self
 
 from tieout import kernel
 from tieout.agreement.model import Agreement
+from tieout.engines.embedded.cores import on_two_cores
 from tieout.engines.embedded.keyring import (
     KeyRing,
     found_parties,
@@ -98,6 +99,7 @@ class EmbeddedLedger:
         self.genesis = genesis
         self.journal = journal
         self.state = state
+        state.spread = on_two_cores
         self.read_only = False
         self._failure: BaseException | None = None
         self.replayed_bytes = 0
