@@ -11,7 +11,6 @@ from tieout.reference.state import State
 from tieout.wire.codes import ItemOutcome
 from tieout.wire.limits import MAX_VALIDATOR_POWER
 from tieout.wire.members import (
-    MAX_NUMBER,
     AddKey,
     AddPerson,
     Admit,

@@ -159,7 +159,7 @@ def _take_effect(state: State, change: Change, events: Events) -> None:
 
 
 def _look_again(state: State, change: Change, events: Events) -> None:
-    """After a change took effect: what has it made of another one (R-MEMBER-6)?"""
+    """Look at another change after one took effect (R-MEMBER-6)."""
     is_member = state.members.is_member
     change.in_favour = [party for party in change.in_favour if is_member(party)]
     change.against = [party for party in change.against if is_member(party)]

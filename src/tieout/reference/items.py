@@ -140,4 +140,3 @@ def rows_of(batch: Batch) -> list[bytes]:
     """The rows of a batch as the header cuts them."""
     width = batch.header.row_bytes
     return [bytes(batch.rows[i * width : (i + 1) * width]) for i in range(batch.header.row_count)]
-

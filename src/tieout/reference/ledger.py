@@ -52,9 +52,7 @@ def _apply_block_2(state: State, block: Block) -> tuple[State, BlockResult]:
 
 def _apply_content_of(state: State, block: Block, events: Events) -> tuple[State, BlockResult]:
     """What a block brings, once it has begun (R-BLOCK-2)."""
-    items = tuple(
-        _apply_item(state, events, index, data) for index, data in enumerate(block.items)
-    )
+    items = tuple(_apply_item(state, events, index, data) for index, data in enumerate(block.items))
     events.nothing_is_applied()
     judge_deadlines(state, events)  # R-TIME-1
     sequences.name_gaps(state, events)  # R-SEQ-4

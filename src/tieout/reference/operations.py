@@ -14,6 +14,7 @@ from tieout.reference.state import State, TransactionKey
 from tieout.reference.transaction import Transaction
 from tieout.wire.codes import ItemOutcome, OperationKind
 from tieout.wire.limits import ID_BYTES
+from tieout.wire.members import ProposeChange, Vote
 from tieout.wire.operations import (
     Acknowledge,
     AdjustmentStep,
@@ -23,7 +24,6 @@ from tieout.wire.operations import (
     Operation,
     Propose,
 )
-from tieout.wire.members import ProposeChange, Vote
 
 CAUSES: Final[Mapping[OperationKind, AdjustmentCause]] = {
     OperationKind.REFUSE: AdjustmentCause.REFUSED,

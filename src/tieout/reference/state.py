@@ -68,9 +68,9 @@ class Stream:
 class Book:
     """One agreement version in force, with its transactions and adjustments in order.
 
-    `holders[i]` are the parties entitled to role i now; `body_digest` is SHA-256 of the enacted body.
-    The first `judged_count` transactions have been judged at a cut-off: they are opened in the
-    order of time, so those are always the first ones.
+    `holders[i]` are the parties entitled to role i now; `body_digest` is SHA-256 of the
+    enacted body. The first `judged_count` transactions have been judged at a cut-off: they are
+    opened in the order of time, so those are always the first ones.
     """
 
     number: int

@@ -129,9 +129,7 @@ class Vote(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
 def is_name(name: str) -> bool:
     """Whether this can be the name of a ledger, party or person."""
-    return (
-        0 < len(name.encode()) <= NAME_BYTES and name.isprintable() and name.strip() == name
-    )
+    return 0 < len(name.encode()) <= NAME_BYTES and name.isprintable() and name.strip() == name
 
 
 def is_well_formed(change: ProposeChange) -> bool:
