@@ -172,7 +172,7 @@ class _GovernedStory(Story):
         number = len(self.state.members.parties) + 1
         name = PARTIES[number - 1] if number <= len(PARTIES) else f"party {number}"
         name = dice.pick((*[name] * 16, "north", "", " x"))
-        persons = (
+        persons: tuple[NewPerson, ...] = (
             NewPerson(1, "system", (self._new_key(number, SYSTEM, (_PUBLISH, _GOVERN)),)),
             NewPerson(2, "Ada", (self._new_key(number, ADA, (int(Purpose.APPROVE),)),)),
         )
