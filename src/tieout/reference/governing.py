@@ -59,6 +59,14 @@ def begin_block(state: State, events: Events) -> None:
             _take_effect(state, due, events)
 
 
+def next_height(state: State) -> int | None:
+    """The next height at whose beginning something can happen by itself; None: not as it stands."""
+    return min(
+        (change.due_height or change.expires_height + 1 for change in state.members.changes),
+        default=None,
+    )
+
+
 def propose(
     state: State, body: ProposeChange, name: bytes, signer: Signer, events: Events
 ) -> ItemOutcome:

@@ -57,8 +57,8 @@ def _step(words: Sequence[str], agreements: Sequence[Agreement]) -> Step:
         case ["revoke", party, key]:
             return RevokeKey(_party(party), int(key))
         case ["validator", party, power, *stated]:
-            key = int(stated[1]) if stated else VALIDATOR
-            public = signing_key(_party(party), key).public
+            which = int(stated[1]) if stated else VALIDATOR
+            public = signing_key(_party(party), which).public
             return SetValidator(_party(party), public, int(power))
         case ["holders", role, version, *parties]:
             agreement = next(each for each in agreements if f"v{each.version}" == version)
