@@ -16,6 +16,7 @@ from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
 from tieout.testing.agreements import choose_tree, to_toml
 from tieout.testing.dice import Dice
+from tieout.testing.governed import tell_governed
 from tieout.testing.histories import SCRIPT_BYTES, History, histories, tell
 from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.rulebooks import RuleBook
@@ -245,8 +246,8 @@ def test_histories_come_across_everything_that_can_become_of_something() -> None
     items: set[ItemOutcome] = set()
     rows: set[RowOutcome] = set()
     kinds: set[int] = set()
-    for _ in range(400):
-        for result in tell(generator.randbytes(SCRIPT_BYTES)).results:
+    for told_by in (tell, tell_governed) * 400:
+        for result in told_by(generator.randbytes(SCRIPT_BYTES)).results:
             items |= {item.outcome for item in result.items}
             rows |= {
                 RowOutcome(outcome)

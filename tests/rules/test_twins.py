@@ -9,6 +9,7 @@ from tieout import reference
 from tieout.agreement.parse import parse_agreement
 from tieout.testing.agreements import choose_tree, to_toml
 from tieout.testing.dice import Dice
+from tieout.testing.governed import governed_histories
 from tieout.testing.histories import History, histories
 from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.rulebooks import rule_book
@@ -34,6 +35,7 @@ def compare(history: History) -> None:
         assert slots[0] == slots[1], [read_slots(agreement, images) for images in slots]
         changes = [book.adjustment_images(of, number) for book, of in pairs(history, state)]
         assert changes[0] == changes[1], [read_adjustments(agreement, each) for each in changes]
+    assert kernel.members_document(state) == reference.members_document(history.state)
     assert kernel.state_digest(state) == reference.state_digest(history.state)
     assert kernel.breaks(state, history.name) == reference.breaks(history.state, history.name)
 
@@ -45,6 +47,13 @@ def pairs(history: History, state: object) -> list[tuple[object, object]]:
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(histories())
 def test_kernel_and_reference_say_the_same_of_every_history(history: History) -> None:
+    compare(history)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(governed_histories())
+def test_kernel_and_reference_say_the_same_while_members_change(history: History) -> None:
+    """R-MEMBER-1 to R-MEMBER-6."""
     compare(history)
 
 

@@ -6,8 +6,9 @@ from tests.scenarios.agreements import pair, trio
 from tieout.agreement.parse import parse_agreement
 from tieout.testing.rulebooks import RuleBook
 from tieout.testing.scenarios import play
-from tieout.testing.workbench import ADA, BEN, SYSTEM, Workbench, row_bytes
+from tieout.testing.workbench import ADA, BEN, SYSTEM, Workbench, governed_genesis, row_bytes
 from tieout.wire.codes import EventKind, ItemOutcome, OperationKind, Purpose
+from tieout.wire.members import ProposeChange, Remove, Vote
 from tieout.wire.operations import (
     Acknowledge,
     AdjustmentStep,
@@ -147,6 +148,8 @@ BODIES: dict[OperationKind, Body] = {
     OperationKind.REFUSE: AdjustmentStep(*TRANSACTION, 0, bytes(32), ""),
     OperationKind.POSTED: AdjustmentStep(*TRANSACTION, 0, bytes(32), ""),
     OperationKind.FAILED: AdjustmentStep(*TRANSACTION, 0, bytes(32), ""),
+    OperationKind.PROPOSE_CHANGE: ProposeChange((Remove(2),), 0, 9),
+    OperationKind.VOTE: Vote(bytes(32), in_favour=True),
 }
 NEEDED = {
     OperationKind.ENACT: Purpose.GOVERN,
@@ -158,6 +161,8 @@ NEEDED = {
     OperationKind.REFUSE: Purpose.APPROVE,
     OperationKind.POSTED: Purpose.PUBLISH,
     OperationKind.FAILED: Purpose.PUBLISH,
+    OperationKind.PROPOSE_CHANGE: Purpose.GOVERN,
+    OperationKind.VOTE: Purpose.GOVERN,
 }
 
 
@@ -168,7 +173,7 @@ def test_each_kind_of_operation_needs_its_purpose_in_header_and_key(
     rules: RuleBook, kind: OperationKind, purpose: Purpose, key: int
 ) -> None:
     """R-OP-1: the system's key is for publish and govern, Ada's for approve."""
-    bench = Workbench(rules)
+    bench = Workbench(rules, governed_genesis())
     serves = (purpose is Purpose.APPROVE) == (key == ADA)
     may = purpose is NEEDED[kind] and serves
     item = bench.sender.operation(1, kind, BODIES[kind], key=key, purpose=purpose)

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from tieout.wire.batch import BatchHeader, parse_batch
@@ -22,6 +23,19 @@ from tieout.wire.ids import (
     next_events_chain,
 )
 from tieout.wire.leaf import leaf_bytes
+from tieout.wire.members import (
+    AddKey,
+    AddPerson,
+    Admit,
+    NewKey,
+    NewPerson,
+    ProposeChange,
+    Remove,
+    RevokeKey,
+    SetHolders,
+    SetValidator,
+    Vote,
+)
 from tieout.wire.operations import (
     Acknowledge,
     AdjustmentStep,
@@ -137,6 +151,24 @@ BODIES: list[tuple[OperationKind, Purpose, Body]] = [
             (OperationKind.FAILED, Purpose.PUBLISH, "books closed"),
         )
     ),
+    (
+        OperationKind.PROPOSE_CHANGE,
+        Purpose.GOVERN,
+        ProposeChange(
+            (
+                Admit(3, "Höuse", (NewPerson(1, "Ada", (NewKey(1, KEY.public, (1, 3)),)),)),
+                Remove(2),
+                AddPerson(1, NewPerson(3, "Ben", ())),
+                AddKey(1, 2, NewKey(300, KEY.public, (2,))),
+                RevokeKey(1, 2),
+                SetValidator(1, KEY.public, 1 << 40),
+                SetHolders("fund-subscription", 3, 1, (1, 3)),
+            ),
+            70_000,
+            0,
+        ),
+    ),
+    (OperationKind.VOTE, Purpose.GOVERN, Vote(AGREEMENT_HASH, in_favour=True)),
 ]
 
 
@@ -161,8 +193,10 @@ def operations() -> list[Operation]:
 
 
 def plain(value: object) -> Any:
-    """The same value in what JSON has: bytes as hex."""
+    """The same value in what JSON has: bytes as hex, messages as they are packed."""
     match value:
+        case msgspec.Struct():
+            return plain(msgspec.to_builtins(value, builtin_types=[bytes]))
         case bytes() | memoryview():
             return bytes(value).hex()
         case dict():

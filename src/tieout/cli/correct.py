@@ -89,7 +89,7 @@ def _values(agreement: "Agreement", entry: kernel.Adjustment) -> dict[str, str]:
 
 
 def _person(ledger: EmbeddedLedger, code: int) -> str:
-    party = ledger.genesis.parties[(code >> 16) - 1]
+    party = kernel.parties(ledger.state)[(code >> 16) - 1]
     return f"{party.name}/{party.persons[(code & 0xFFFF) - 1].name}"
 
 

@@ -145,7 +145,7 @@ def _who(report: "PackReport", party: int, person: int) -> str:
     """`seller`, or `seller/approver-1`; empty for what nobody signed."""
     if not party:
         return ""
-    institution = report.genesis.parties[party - 1]
+    institution = report.parties[party - 1]
     if not person:
         return institution.name
     return f"{institution.name}/{institution.persons[person - 1].name}"

@@ -26,12 +26,12 @@ from tieout.evidence.certificate import (
     RowsRoot,
     build_certificate,
     hashed_rows_root,
+    parse_certificate,
     verify_certificate,
 )
 from tieout.evidence.certificateform import CertificateHead
 from tieout.evidence.checkpoint import (
     Checkpoint,
-    SignedCheckpoint,
     parse_checkpoint,
     verify_checkpoint,
 )
@@ -134,26 +134,35 @@ class _Auditor:
     report: AuditReport = field(default_factory=AuditReport)
     state: State = field(init=False)
     cutoffs_us: dict[str, list[int]] = field(default_factory=dict)
-    checkpoints: dict[int, list[SignedCheckpoint]] = field(default_factory=dict)
-    certificates: dict[int, list[CertificateHead]] = field(default_factory=dict)
+    checkpoints: dict[int, list[bytes]] = field(default_factory=dict)
+    certificates: dict[int, list[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.state = initial_state(self.genesis)
 
     def take(self, held: Held) -> None:
-        """Verify what is held, and sort it by height."""
+        """Sort what is held by height.
+
+        It is verified at once where the members never change, and else when the audit has come to
+        its height, by the members that there are then (R-MEMBER-1).
+        """
+        is_governed = self.genesis.rules_version > 1
         for data in held.checkpoints:
             try:
-                signed = verify_checkpoint(data, self.genesis)
+                signed = parse_checkpoint(data)
+                if not is_governed:
+                    verify_checkpoint(data, self.genesis)
             except EvidenceError as error:
                 raise _Differs(0, f"a checkpoint that is held does not hold: {error}") from error
-            self.checkpoints.setdefault(signed.checkpoint.height, []).append(signed)
+            self.checkpoints.setdefault(signed.checkpoint.height, []).append(data)
         for data in held.certificates:
             try:
-                report = verify_certificate(data, self.genesis)
+                head = parse_certificate(data).signed.head
+                if not is_governed:
+                    verify_certificate(data, self.genesis)
             except EvidenceError as error:
                 raise _Differs(0, f"a certificate that is held does not hold: {error}") from error
-            self.certificates.setdefault(report.head.height, []).append(report.head)
+            self.certificates.setdefault(head.height, []).append(data)
         self._compare_held(app_hash(self.state))
 
     def replay(self, block: Block, kept: BlockResult) -> None:
@@ -196,8 +205,8 @@ class _Auditor:
     def _compare_held(self, app_hash_now: bytes) -> None:
         """Compare what is held of this height with what the ledger is now."""
         state = self.state
-        for signed in self.checkpoints.pop(state.height, ()):
-            stated = signed.checkpoint
+        for data in self.checkpoints.pop(state.height, ()):
+            stated = self._checkpoint(data)
             now = Checkpoint(
                 ledger_id=state.ledger_id,
                 log_size=state.log.size,
@@ -211,9 +220,25 @@ class _Auditor:
                     state.height, f"the checkpoint that is held says {stated}, not {now}"
                 )
             self.report.checkpoints += 1
-        for head in self.certificates.pop(state.height, ()):
-            self._compare_certificate(head)
+        for data in self.certificates.pop(state.height, ()):
+            self._compare_certificate(self._certificate(data))
             self.report.certificates += 1
+
+    def _checkpoint(self, data: bytes) -> Checkpoint:
+        """A held checkpoint, signed by who may sign now."""
+        try:
+            return verify_checkpoint(data, self.genesis, self.state.members).checkpoint
+        except EvidenceError as error:
+            what = f"a checkpoint that is held does not hold: {error}"
+            raise _Differs(self.state.height, what) from error
+
+    def _certificate(self, data: bytes) -> CertificateHead:
+        """A held certificate, signed by who may sign now."""
+        try:
+            return verify_certificate(data, self.genesis, self.state.members).head
+        except EvidenceError as error:
+            what = f"a certificate that is held does not hold: {error}"
+            raise _Differs(self.state.height, what) from error
 
     def _compare_certificate(self, head: CertificateHead) -> None:
         """Compute a certificate anew and compare all that is signed."""

@@ -54,6 +54,7 @@ from tieout.evidence.forms import from_one_form, to_one_form
 from tieout.evidence.limits import MAX_CERTIFICATE_BYTES
 from tieout.merkle.errors import ProofError as PathError
 from tieout.merkle.tree import check_inclusion, inclusion_ranges, leaf_hash, root
+from tieout.reference.members import Members, members_of
 from tieout.units.dates import format_time, parse_time
 from tieout.units.errors import UnitsError
 from tieout.wire.codes import Status
@@ -196,15 +197,24 @@ def build_certificate(
     return Certificate(document, leaves, rows_root)
 
 
-def verify_certificate(data: bytes, trusted: Genesis) -> CertificateReport:
+def parse_certificate(data: bytes) -> CertificateDocument:
+    """Read the one form of a certificate; nothing in it is judged. Raises FormError."""
+    return from_one_form(data, CertificateDocument, _PART, MAX_CERTIFICATE_BYTES)
+
+
+def verify_certificate(
+    data: bytes, trusted: Genesis, members: Members | None = None
+) -> CertificateReport:
     """Read a certificate and check everything that follows from it and the trusted genesis.
 
+    `members` are those after the checkpoint's block; without them, the founders.
     Raises FormError, TrustError, SignatureError or VerdictError. What it says about the ledger is
     the word of its signers; `audit` computes it anew.
     """
-    document = from_one_form(data, CertificateDocument, _PART, MAX_CERTIFICATE_BYTES)
+    document = parse_certificate(data)
+    members = members or members_of(trusted)
     head = document.signed.head
-    checkpoint = verify_head(document.signed, trusted)
+    checkpoint = verify_head(document.signed, trusted, members)
     for name, lines, digest in (
         ("breaks", document.breaks, head.breaks),
         ("carried_forward", document.carried_forward, head.carried_forward),
@@ -212,11 +222,11 @@ def verify_certificate(data: bytes, trusted: Genesis) -> CertificateReport:
         if _digest(lines) != digest:
             raise VerdictError(f"{_PART}.{name}", "the list is not the one that was signed")
     _check_listed(document)
-    names = tuple(trusted.parties[each.party - 1].name for each in document.signed.signatures)
+    names = tuple(members.parties[each.party - 1].name for each in document.signed.signatures)
     return CertificateReport(head, checkpoint.checkpoint, names)
 
 
-def verify_head(signed: SignedHead, trusted: Genesis) -> SignedCheckpoint:
+def verify_head(signed: SignedHead, trusted: Genesis, members: Members) -> SignedCheckpoint:
     """Check a signed head: ledger, checkpoint, signatures, counts and words.
 
     Returns its checkpoint. Raises as `verify_certificate`.
@@ -224,16 +234,16 @@ def verify_head(signed: SignedHead, trusted: Genesis) -> SignedCheckpoint:
     head = signed.head
     if head.ledger != trusted.ledger_id().hex():
         raise TrustError(_PART, "it is of another ledger than the genesis")
-    checkpoint = verify_checkpoint(head.checkpoint.encode("utf-8"), trusted)
+    checkpoint = verify_checkpoint(head.checkpoint.encode("utf-8"), trusted, members)
     if checkpoint.checkpoint.height != head.height:
         raise VerdictError(f"{_PART}.height", "it is not that of the checkpoint")
     parties = [each.party for each in signed.signatures]
     if parties != sorted(set(parties)):
         raise FormError(_PART, "signatures stand in the order of their parties, each once")
-    check_quorum(trusted, parties, _PART)
+    check_quorum(trusted, members, parties, _PART)
     message = _signed_bytes(head)
     for each in signed.signatures:
-        _check_signature(each, message, trusted, head.height)
+        _check_signature(each, message, members, head.height)
     _check_times(head, checkpoint.checkpoint)
     counts = head.counts
     if counts.opened != counts.matched + counts.broken + counts.pending + counts.withdrawn:
@@ -324,11 +334,11 @@ def _signed_bytes(head: CertificateHead) -> bytes:
     return CERTIFICATE_TAG + msgspec.json.encode(head)
 
 
-def _check_signature(each: HeadSignature, message: bytes, trusted: Genesis, height: int) -> None:
-    keys = [key for key in checkpoint_keys(trusted, each.party, height) if key.number == each.key]
+def _check_signature(each: HeadSignature, message: bytes, members: Members, height: int) -> None:
+    keys = [key for key in checkpoint_keys(members, each.party, height) if key.number == each.key]
     if not keys:
         raise TrustError(_PART, f"party {each.party} has no such key for certificates there")
-    if not verify(bytes.fromhex(keys[0].public), message, each.signature):
+    if not verify(keys[0].public, message, each.signature):
         raise SignatureError(_PART, f"the signature of party {each.party} is not of this head")
 
 

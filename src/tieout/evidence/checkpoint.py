@@ -11,7 +11,8 @@ counts. A checkpoint stands inside other evidence, where no byte may be free to 
 signers stand in the order of their numbers, each once, and all of them must be in the genesis.
 
 Who must have signed: on a single operator's ledger, the operator; in a consortium, more than two
-thirds of the parties, so that two contradicting checkpoints expose a party that signed both.
+thirds of the members, so that two contradicting checkpoints expose a party that signed both. Where
+members change (R-MEMBER-1), whoever verifies brings the members as of the checkpoint's height.
 
 Layout and vectors: docs/formats/checkpoint.md.
 """
@@ -27,11 +28,12 @@ from typing import Final
 
 from tieout.evidence.errors import FormError, SignatureError, TrustError
 from tieout.evidence.limits import MAX_CHECKPOINT_BYTES
+from tieout.reference.members import Key, Members, members_of
 from tieout.units.dates import format_time, parse_time
 from tieout.units.errors import UnitsError
 from tieout.wire.codes import Purpose
 from tieout.wire.ed25519 import SIGNATURE_BYTES, SigningKey, verify
-from tieout.wire.genesis import Genesis, Key
+from tieout.wire.genesis import Genesis
 
 HASH_BYTES: Final = 32
 KEY_ID_BYTES: Final = 4
@@ -157,49 +159,51 @@ def parse_checkpoint(data: bytes) -> SignedCheckpoint:
     return signed
 
 
-def verify_checkpoint(data: bytes, genesis: Genesis) -> SignedCheckpoint:
-    """Read a checkpoint and judge all its signatures by the keys of `genesis`.
+def verify_checkpoint(
+    data: bytes, genesis: Genesis, members: Members | None = None
+) -> SignedCheckpoint:
+    """Read a checkpoint and judge all its signatures by the keys of the members.
 
+    `members` are those after the checkpoint's block; without them, the founders of `genesis`.
     Raises FormError, TrustError (another ledger, an unknown or expired key, too few signers), or
     SignatureError.
     """
     signed = parse_checkpoint(data)
+    members = members or members_of(genesis)
     ledger_id = genesis.ledger_id()
     if signed.checkpoint.ledger_id != ledger_id:
         raise TrustError(_PART, "it is of another ledger than the genesis")
     note = signed.checkpoint.text().encode()
     for signature in signed.signatures:
-        _check_signature(signature, note, genesis, ledger_id, signed.checkpoint.height)
-    check_quorum(genesis, [signature.party for signature in signed.signatures], _PART)
+        _check_signature(signature, note, members, ledger_id, signed.checkpoint.height)
+    check_quorum(genesis, members, [signature.party for signature in signed.signatures], _PART)
     return signed
 
 
-def checkpoint_keys(genesis: Genesis, party: int, height: int) -> tuple[Key, ...]:
+def checkpoint_keys(members: Members, party: int, height: int) -> tuple[Key, ...]:
     """The keys with which a party may sign checkpoints and certificates at a height."""
-    if not 1 <= party <= len(genesis.parties):
-        return ()
-    purpose = Purpose.CHECKPOINT.name.lower()
+    known = members.find(party)
     return tuple(
         key
-        for person in genesis.parties[party - 1].persons
+        for person in (known.persons if known else ())
         for key in person.keys
-        if purpose in key.purposes
+        if Purpose.CHECKPOINT in key.purposes
         and key.from_height <= max(height, 1)
-        and (key.until_height == 0 or height <= key.until_height)
+        and not key.has_ended_before(height)
     )
 
 
-def check_quorum(genesis: Genesis, parties: Sequence[int], part: str) -> None:
+def check_quorum(genesis: Genesis, members: Members, parties: Sequence[int], part: str) -> None:
     """Raise TrustError unless the parties that signed are enough to speak for the ledger."""
     if genesis.operator != 0:
         if genesis.operator not in parties:
             name = genesis.parties[genesis.operator - 1].name
             raise TrustError(part, f"the operator {name!r} has not signed it")
         return
-    if 3 * len(parties) <= 2 * len(genesis.parties):
+    if 3 * len(parties) <= 2 * members.count():
         raise TrustError(
             part,
-            f"{len(parties)} of {len(genesis.parties)} parties have signed it;"
+            f"{len(parties)} of {members.count()} parties have signed it;"
             " more than two thirds must",
         )
 
@@ -230,10 +234,10 @@ def _signature(line: str, ledger_id: bytes) -> NoteSignature:
 
 
 def _check_signature(
-    signature: NoteSignature, note: bytes, genesis: Genesis, ledger_id: bytes, height: int
+    signature: NoteSignature, note: bytes, members: Members, ledger_id: bytes, height: int
 ) -> None:
     party = signature.party
-    publics = [bytes.fromhex(key.public) for key in checkpoint_keys(genesis, party, height)]
+    publics = [key.public for key in checkpoint_keys(members, party, height)]
     known = [public for public in publics if key_id(ledger_id, party, public) == signature.key_id]
     if not known:
         raise TrustError(_PART, f"party {party} has no such key for checkpoints at that height")

@@ -20,7 +20,12 @@ from typing import Final, Protocol
 from tieout.agreement.parse import load_canonical
 from tieout.evidence.certificate import Certificate, verify_head, verify_standing
 from tieout.evidence.certificateform import CertificateHead
-from tieout.evidence.checkpoint import Checkpoint, SignedCheckpoint, verify_checkpoint
+from tieout.evidence.checkpoint import (
+    Checkpoint,
+    SignedCheckpoint,
+    parse_checkpoint,
+    verify_checkpoint,
+)
 from tieout.evidence.errors import (
     FormError,
     MissingError,
@@ -31,6 +36,7 @@ from tieout.evidence.errors import (
 from tieout.evidence.forms import from_one_form, to_one_form
 from tieout.evidence.limits import MAX_PACK_BYTES
 from tieout.evidence.packform import (
+    AppParts,
     BatchEntry,
     DeadlineEntry,
     Entry,
@@ -43,17 +49,21 @@ from tieout.evidence.replay import Replay, Step, transaction_key
 from tieout.evidence.statement import last_leaf, state_transaction
 from tieout.merkle.errors import ProofError as PathError
 from tieout.merkle.tree import check_inclusion, inclusion_path, leaf_hash
-from tieout.reference.state import TransactionKey
+from tieout.reference.digest import members_hash
+from tieout.reference.members import Members, Party
+from tieout.reference.state import State, TransactionKey
 from tieout.reference.transaction import Transaction
+from tieout.wire import ids
 from tieout.wire.batch import BATCH_TAG, HEADER_BYTES, parse_batch
 from tieout.wire.codes import ItemOutcome, Status
 from tieout.wire.ed25519 import SIGNATURE_BYTES
 from tieout.wire.errors import WireError
 from tieout.wire.genesis import Genesis, check_genesis
 from tieout.wire.leaf import leaf_bytes
+from tieout.wire.members import ProposeChange, Vote
 from tieout.wire.operations import CloseCutoff, Enact, parse_operation
 
-FORMAT: Final = "tieout/evidence/1"
+_NO_FORMAT: Final = "its format is not that of the rules version of its genesis"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +118,14 @@ class PackReport:
     """A pack that holds.
 
     `is_anchored` says whether a trusted genesis was given; without it the pack is consistent in
-    itself and proves nothing about the world. `proven` and `not_proven` say so in words.
+    itself and proves nothing about the world. `parties` are all that ever were members, by number.
+    `proven` and `not_proven` say so in words.
     """
 
     is_anchored: bool
     ledger_id: bytes
     genesis: Genesis
+    parties: tuple[Party, ...]
     agreement: str
     originator: int
     transaction_id: str
@@ -142,12 +154,14 @@ def build_pack(
     originator: int,
     transaction_id: str,
     certificate: Certificate | None = None,
+    app: AppParts | None = None,
 ) -> bytes:
     """The evidence pack of a transaction as of `checkpoint`.
 
-    A `certificate` of the same checkpoint goes into it where it covers the transaction. Raises
-    MissingError when the ledger knew no such transaction then, and VerdictError when its items do
-    not give a verdict by the rules, which an audit would find too.
+    `app` is needed where members change, for the block of the checkpoint. A `certificate` of the
+    same checkpoint goes into it where it covers the transaction. Raises MissingError when the
+    ledger knew no such transaction then, and VerdictError when its items do not give a verdict by
+    the rules, which an audit would find too.
     """
     key = transaction_key(agreement, originator, transaction_id)
     size = checkpoint.checkpoint.log_size
@@ -169,7 +183,7 @@ def build_pack(
     if certificate and certificate.document.signed.head.checkpoint == checkpoint.to_text():
         proof = certificate.prove(originator, key.transaction_id.rstrip(b"\0"))
     pack = Pack(
-        format=FORMAT,
+        format="tieout/evidence/1" if reader.genesis.rules_version == 1 else "tieout/evidence/2",
         genesis=reader.genesis,
         checkpoint=checkpoint.to_text(),
         agreement=agreement,
@@ -178,6 +192,7 @@ def build_pack(
         entries=tuple(builder.entries),
         statement=state_transaction(builder.replay.state, transaction),
         certificate=proof,
+        app=app,
     )
     return to_one_form(pack)
 
@@ -218,6 +233,7 @@ class _Builder:
     def finish(self, checkpoint: Checkpoint) -> Transaction:
         """The transaction as of the checkpoint."""
         self._ask_until(checkpoint.time_us)
+        self.replay.reach(checkpoint.height)
         return self.replay.finish(checkpoint.time_us)
 
     def _keep(self, entry: Entry) -> None:
@@ -261,8 +277,11 @@ class _Builder:
     def _concerns(self, data: bytes) -> bool:
         """Whether an accepted operation has a part in the transaction's verdict."""
         body = parse_operation(data).body
+        if isinstance(body, ProposeChange | Vote):
+            return True
         if isinstance(body, Enact):
-            return load_canonical(body.agreement).name == self._key.agreement
+            is_governed = self._reader.genesis.rules_version > 1
+            return is_governed or load_canonical(body.agreement).name == self._key.agreement
         if body.agreement != self._key.agreement:
             return False
         if isinstance(body, CloseCutoff):
@@ -287,27 +306,35 @@ def verify_pack(data: bytes, trusted: Genesis | None) -> PackReport:
     """
     pack = from_one_form(data, Pack, "pack", MAX_PACK_BYTES)
     genesis = _genesis(pack, trusted)
-    signed = verify_checkpoint(pack.checkpoint.encode("utf-8"), genesis)
+    signed = parse_checkpoint(pack.checkpoint.encode("utf-8"))
+    if genesis.rules_version == 1:
+        verify_checkpoint(signed.to_bytes(), genesis)
     checkpoint = signed.checkpoint
     replay = Replay(genesis, transaction_key(pack.agreement, pack.originator, pack.transaction_id))
     for part, entry in _named(pack.entries):
         if not isinstance(entry, DeadlineEntry):
             _check_leaf(entry, checkpoint, part)
         replay.apply(entry, part)
+    replay.reach(checkpoint.height)
     transaction = replay.finish(checkpoint.time_us)
+    members = replay.state.members
+    if pack.app is not None:
+        _check_app_hash(replay.state, checkpoint, pack.app)
+        verify_checkpoint(signed.to_bytes(), genesis, members)
     statement = state_transaction(replay.state, transaction)
     _compare(pack.statement, statement)
-    head = _check_certificate(pack, genesis, transaction)
+    head = _check_certificate(pack, genesis, members, transaction)
     operator = genesis.parties[genesis.operator - 1].name if genesis.operator else None
     return PackReport(
         is_anchored=trusted is not None,
         ledger_id=checkpoint.ledger_id,
         genesis=genesis,
+        parties=tuple(members.parties),
         agreement=pack.agreement,
         originator=pack.originator,
         transaction_id=pack.transaction_id,
         checkpoint=checkpoint,
-        signers=tuple(genesis.parties[each.party - 1].name for each in signed.signatures),
+        signers=tuple(members.parties[each.party - 1].name for each in signed.signatures),
         operator=operator,
         statement=statement,
         steps=tuple(replay.steps),
@@ -318,6 +345,14 @@ def verify_pack(data: bytes, trusted: Genesis | None) -> PackReport:
 
 
 def _genesis(pack: Pack, trusted: Genesis | None) -> Genesis:
+    genesis = _trusted_genesis(pack, trusted)
+    is_governed = genesis.rules_version > 1
+    if is_governed != (pack.format != "tieout/evidence/1") or is_governed != (pack.app is not None):
+        raise FormError("format", _NO_FORMAT)
+    return genesis
+
+
+def _trusted_genesis(pack: Pack, trusted: Genesis | None) -> Genesis:
     if trusted is not None:
         if pack.genesis != trusted:
             raise TrustError("genesis", "it is not the genesis that you trust: another ledger")
@@ -327,6 +362,21 @@ def _genesis(pack: Pack, trusted: Genesis | None) -> Genesis:
     except WireError as error:
         raise FormError("genesis", str(error)) from error
     return pack.genesis
+
+
+def _check_app_hash(state: State, checkpoint: Checkpoint, app: AppParts) -> None:
+    """Refuse a pack whose operations do not lead to the members that the checkpoint commits to."""
+    computed = ids.app_hash(
+        checkpoint.ledger_id,
+        checkpoint.log_size,
+        checkpoint.log_root,
+        app.events_chain,
+        members_hash(state),
+        ids.agreements_hash(book.body_digest for book in state.books),
+        app.state_digest,
+    )
+    if computed != checkpoint.app_hash:
+        raise ProofError("app", "members and agreements are not those of the checkpoint")
 
 
 def _named(entries: Sequence[Entry]) -> Iterator[tuple[str, Entry]]:
@@ -366,13 +416,13 @@ def _compare(stated: Statement, computed: Statement) -> None:
 
 
 def _check_certificate(
-    pack: Pack, genesis: Genesis, transaction: Transaction
+    pack: Pack, genesis: Genesis, members: Members, transaction: Transaction
 ) -> CertificateHead | None:
     proof = pack.certificate
     if proof is None:
         return None
     head = proof.signed.head
-    verify_head(proof.signed, genesis)
+    verify_head(proof.signed, genesis, members)
     if head.checkpoint != pack.checkpoint or head.agreement != pack.agreement:
         raise VerdictError("certificate", "it is of another checkpoint or agreement")
     verify_standing(

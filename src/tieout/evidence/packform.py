@@ -146,10 +146,21 @@ class Statement(_Frozen, frozen=True):
     adjustments: tuple[AdjustmentStatement, ...]
 
 
-class Pack(_Frozen, frozen=True):
-    """An evidence pack. `checkpoint` is the whole signed note."""
+class AppParts(_Frozen, frozen=True):
+    """What goes into the app hash beside log, members and agreements."""
 
-    format: Literal["tieout/evidence/1"]
+    events_chain: Hash
+    state_digest: Hash
+
+
+class Pack(_Frozen, frozen=True, omit_defaults=True):
+    """An evidence pack. `checkpoint` is the whole signed note.
+
+    Format 2 is that of ledgers whose members change: its entries have every accepted enactment and
+    operation about members, and `app` what makes the app hash of them (format 1: left out).
+    """
+
+    format: Literal["tieout/evidence/1", "tieout/evidence/2"]
     genesis: Genesis
     checkpoint: str
     agreement: str
@@ -158,3 +169,4 @@ class Pack(_Frozen, frozen=True):
     entries: tuple[Entry, ...]
     statement: Statement
     certificate: CertificateProof | None
+    app: AppParts | None = None

@@ -17,6 +17,7 @@ anybody's word; at which moment before that a silent role was found overdue does
 from dataclasses import dataclass
 from typing import Final
 
+from tieout.agreement.parse import load_canonical
 from tieout.evidence.errors import (
     EvidenceError,
     FormError,
@@ -30,6 +31,7 @@ from tieout.merkle.errors import ProofError as PathError
 from tieout.merkle.tree import check_inclusion, leaf_hash
 from tieout.reference.deadlines import judge_overdue
 from tieout.reference.events import Events
+from tieout.reference.governing import begin_block, next_height
 from tieout.reference.items import Item, Signer, check_signer, item_of_batch, item_of_operation
 from tieout.reference.operations import apply_operation
 from tieout.reference.records import PLACE_SHIFT, apply_row, book_for
@@ -42,12 +44,20 @@ from tieout.wire.codes import Action, ItemOutcome, OperationKind
 from tieout.wire.errors import WireError
 from tieout.wire.genesis import Genesis
 from tieout.wire.limits import ID_BYTES
-from tieout.wire.operations import AdjustmentStep, CloseCutoff, Enact, Operation, parse_operation
+from tieout.wire.members import ProposeChange, Vote
+from tieout.wire.operations import (
+    AdjustmentStep,
+    CloseCutoff,
+    Enact,
+    Operation,
+    is_known,
+    parse_operation,
+)
 
 _UNTRUSTED: Final = {
     ItemOutcome.WRONG_LEDGER: "it is for another ledger",
-    ItemOutcome.UNKNOWN_PARTY: "no such party is in the genesis",
-    ItemOutcome.UNKNOWN_KEY: "no such key is in the genesis",
+    ItemOutcome.UNKNOWN_PARTY: "there was no such party",
+    ItemOutcome.UNKNOWN_KEY: "the party had no such key",
     ItemOutcome.KEY_NOT_VALID: "its key was not valid at that height",
     ItemOutcome.WRONG_PURPOSE: "its key is not for this purpose",
 }
@@ -118,6 +128,16 @@ class Replay:
                 raise VerdictError("entries", f"the deadline of {role!r} passed and was not asked")
         return transaction
 
+    def reach(self, height: int) -> None:
+        """Go to a height, and let changes of members take effect on the way (R-MEMBER-6).
+
+        They need no item, and the blocks in which they took effect may have left no leaf.
+        """
+        while (due := next_height(self.state)) is not None and due <= height:
+            self.state.height = due
+            begin_block(self.state, Events())
+        self.state.height = height
+
     def deadlines(self) -> list[tuple[int, int]]:
         """When (microseconds UTC) which role is asked, in the order of asking (R-TIME-1)."""
         transaction = self.transaction
@@ -145,7 +165,8 @@ class Replay:
             raise VerdictError(part, "a deadline was asked before it that was not over yet")
         self._leaf = entry.leaf
         self._waits_for_later = False
-        state.height, state.time_us = entry.height, entry.time_us
+        self.reach(entry.height)
+        state.time_us = entry.time_us
 
     def _ask(self, name: str, part: str) -> None:
         """Judge a role's deadline (R-TIME-1)."""
@@ -218,17 +239,22 @@ class Replay:
             operation = parse_operation(entry.operation)
         except WireError as error:
             raise FormError(part, str(error)) from error
+        if not is_known(operation.kind, self.state.genesis.rules_version):
+            raise _not_accepted(part, ItemOutcome.MALFORMED)
         signer = self._signer(item_of_operation(operation), part)
         was_judged = self.transaction is not None and self.transaction.judged
         self._check_subject(operation, part)
         outcome = apply_operation(self.state, operation, signer, Events())
         if outcome is not ItemOutcome.ACCEPTED:
             raise _not_accepted(part, outcome)
-        self._check_agreement(part)
+        if self.state.genesis.rules_version == 1:
+            self._check_agreement(part)
         if operation.kind is OperationKind.CLOSE_CUTOFF:
             is_judged = self.transaction is not None and self.transaction.judged
             if was_judged or not is_judged:
                 raise VerdictError(part, "this cut-off did not judge the transaction")
+        if self._is_about_others(operation):
+            return
         what = operation.kind.name.lower().replace("_", " ")
         if isinstance(operation.body, AdjustmentStep) and operation.body.reason:
             what = f"{what}: {operation.body.reason}"
@@ -237,13 +263,20 @@ class Replay:
     def _check_subject(self, operation: Operation, part: str) -> None:
         """Refuse an operation about something else."""
         body = operation.body
-        if isinstance(body, Enact):
+        if isinstance(body, Enact | ProposeChange | Vote):
             return  # its name is known when it has been read: see `_check_agreement`
         subject = TransactionKey(body.agreement, *self._key[1:])
         if not isinstance(body, CloseCutoff):
             subject = transaction_key(body.agreement, body.originator, body.transaction_id)
         if subject != self._key:
             raise VerdictError(part, "the operation is about something else")
+
+    def _is_about_others(self, operation: Operation) -> bool:
+        """Whether an operation is only there because members follow from it."""
+        body = operation.body
+        if isinstance(body, Enact):
+            return load_canonical(body.agreement).name != self._key.agreement
+        return isinstance(body, ProposeChange | Vote)
 
     def _check_agreement(self, part: str) -> None:
         """Refuse enactments of other agreements."""

@@ -4,7 +4,13 @@ Start reading in `machine.py`. The readable twin of this room is `tieout.referen
 differ, docs/rules.md decides.
 """
 
-from tieout.kernel.digest import adjustment_images, app_hash, slot_images, state_digest
+from tieout.kernel.digest import (
+    adjustment_images,
+    app_hash,
+    members_document,
+    slot_images,
+    state_digest,
+)
 from tieout.kernel.machine import apply_block
 from tieout.kernel.queries import (
     Adjustment,
@@ -17,11 +23,13 @@ from tieout.kernel.queries import (
     breaks,
     counts,
     opened_us,
+    parties,
     standing,
     standings,
     stated_ids,
     transaction,
     unjudged,
+    validators,
 )
 from tieout.kernel.selftest import SelfTestError, warm
 from tieout.kernel.snapshot import SnapshotError, SnapshotRoom, dump, load
@@ -48,7 +56,9 @@ __all__ = [
     "dump",
     "initial_state",
     "load",
+    "members_document",
     "opened_us",
+    "parties",
     "reserve",
     "slot_images",
     "standing",
@@ -57,5 +67,6 @@ __all__ = [
     "stated_ids",
     "transaction",
     "unjudged",
+    "validators",
     "warm",
 ]

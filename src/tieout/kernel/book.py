@@ -113,7 +113,7 @@ def _pages(size: int) -> int:
 
 
 class Book:
-    """One agreement version in force. `holders[i]` are the parties entitled to role i.
+    """One agreement version in force. `holders[i]` are the parties entitled to role i now.
 
     `plan` and `cursor` are what the compiled loops read and keep; `deadlines` are (role, duration
     µs) of the roles that have one, `asked[i]` how many transactions were asked for the i-th of them

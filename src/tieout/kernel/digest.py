@@ -29,6 +29,11 @@ def app_hash(state: State) -> bytes:
     )
 
 
+def members_document(state: State) -> bytes:
+    """The members with what is asked for, in MessagePack (docs/formats/state.md)."""
+    return state.members.to_bytes()
+
+
 def state_digest(state: State) -> bytes:
     """The digest of the state as it is now; 32 bytes. A block with a cut-off takes it."""
     books = b"".join(_book(book, state.spread) for book in state.books)

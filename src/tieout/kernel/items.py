@@ -9,7 +9,7 @@ from tieout.wire.batch import BATCH_TAG, Batch, parse_batch
 from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
 from tieout.wire.ed25519 import verify
 from tieout.wire.errors import WireError
-from tieout.wire.operations import Operation, parse_operation
+from tieout.wire.operations import Operation, is_known, parse_operation
 
 PURPOSES: Final = {
     OperationKind.ENACT: Purpose.GOVERN,
@@ -21,6 +21,8 @@ PURPOSES: Final = {
     OperationKind.PROPOSE: Purpose.APPROVE,
     OperationKind.APPROVE: Purpose.APPROVE,
     OperationKind.REFUSE: Purpose.APPROVE,
+    OperationKind.PROPOSE_CHANGE: Purpose.GOVERN,
+    OperationKind.VOTE: Purpose.GOVERN,
 }
 """What a key must be for to sign an operation (R-OP-1)."""
 
@@ -39,8 +41,8 @@ class Item:
     digest: bytes
 
 
-def parse_item(data: bytes | memoryview) -> Item | None:
-    """Read an item; None when it is malformed."""
+def parse_item(data: bytes | memoryview, rules_version: int) -> Item | None:
+    """Read an item; None when it is malformed under this version of the rules."""
     try:
         if data[: len(BATCH_TAG)] == BATCH_TAG:
             batch = parse_batch(data)
@@ -57,6 +59,8 @@ def parse_item(data: bytes | memoryview) -> Item | None:
             )
         operation = parse_operation(data)
     except WireError:
+        return None
+    if not is_known(operation.kind, rules_version):
         return None
     signed = operation.signed_bytes()
     return Item(
@@ -76,7 +80,7 @@ def check_signer(state: State, item: Item) -> SigningKey | ItemOutcome:
     said = item.content.header if isinstance(item.content, Batch) else item.content
     if said.ledger_id != state.ledger_id:
         return ItemOutcome.WRONG_LEDGER
-    if not 1 <= said.party <= len(state.genesis.parties):
+    if not 1 <= said.party <= len(state.members.parties):
         return ItemOutcome.UNKNOWN_PARTY
     key = state.keys.get((said.party, said.key))
     if key is None:

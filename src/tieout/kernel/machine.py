@@ -9,10 +9,11 @@ from typing import Final
 
 import numpy as np
 
+from tieout.kernel import governing
 from tieout.kernel.batches import apply_batch, has_signed_root
 from tieout.kernel.digest import app_hash, state_digest
 from tieout.kernel.items import Item, check_signer, parse_item
-from tieout.kernel.operations import Speaker, apply_operation, tell
+from tieout.kernel.operations import Speaker, apply_operation
 from tieout.kernel.sequences import Stream
 from tieout.kernel.state import PoisonedError, State
 from tieout.kernel.timing import judge_deadlines
@@ -48,7 +49,19 @@ def apply_block(state: State, block: Block) -> tuple[State, BlockResult]:
 
 def _apply_block_1(state: State, block: Block) -> BlockResult:
     state.height, state.time_us = block.height, block.time_us
-    items = tuple([_apply_item(state, i, data) for i, data in enumerate(block.items)])  # R-BLOCK-2
+    return _apply_content(state, block)
+
+
+def _apply_block_2(state: State, block: Block) -> BlockResult:
+    """As version 1, but members change by vote."""
+    state.height, state.time_us = block.height, block.time_us
+    governing.begin_block(state)  # R-MEMBER-6
+    return _apply_content(state, block)
+
+
+def _apply_content(state: State, block: Block) -> BlockResult:
+    """What a block brings, once it has begun (R-BLOCK-2)."""
+    items = tuple([_apply_item(state, i, data) for i, data in enumerate(block.items)])
     judge_deadlines(state)  # R-TIME-1
     _name_gaps(state)  # R-SEQ-4
     if state.is_digest_due:
@@ -59,7 +72,10 @@ def _apply_block_1(state: State, block: Block) -> BlockResult:
     return BlockResult(block.height, app_hash(state), items, np.frombuffer(told, EVENT_DTYPE))
 
 
-RULES: Final[Mapping[int, Callable[[State, Block], BlockResult]]] = {1: _apply_block_1}
+RULES: Final[Mapping[int, Callable[[State, Block], BlockResult]]] = {
+    1: _apply_block_1,
+    2: _apply_block_2,
+}
 """The rule books by version; genesis says which one holds."""
 
 
@@ -75,7 +91,7 @@ def _check_block(state: State, block: Block) -> None:
 
 def _apply_item(state: State, index: int, data: bytes | memoryview) -> ItemResult:
     """Judge one item and keep what passed as a leaf (R-ITEM-1 to R-ITEM-3)."""
-    item = parse_item(data)
+    item = parse_item(data, state.genesis.rules_version)
     if item is None:
         return ItemResult(ItemOutcome.MALFORMED)
     key = check_signer(state, item)
@@ -87,7 +103,7 @@ def _apply_item(state: State, index: int, data: bytes | memoryview) -> ItemResul
     if place is ItemOutcome.EQUIVOCATION:
         party, stream = item.stream
         extra = party << 16 | stream
-        tell(state, EventKind.EQUIVOCATION, item=index, extra=extra, serial=item.sequence)
+        state.events.tell(EventKind.EQUIVOCATION, item=index, extra=extra, serial=item.sequence)
         result = ItemResult(place)
     elif place is not ItemOutcome.ACCEPTED:
         return ItemResult(place)
@@ -130,4 +146,4 @@ def _name_gaps(state: State) -> None:
             stream.gap_named = True
             extra = key[0] << 16 | key[1]
             serial = stream.lowest_unused
-            tell(state, EventKind.SEQUENCE_GAP, item=NO_ITEM, extra=extra, serial=serial)
+            state.events.tell(EventKind.SEQUENCE_GAP, item=NO_ITEM, extra=extra, serial=serial)

@@ -16,16 +16,12 @@ import numpy as np
 from tieout.agreement.errors import AgreementError
 from tieout.agreement.model import AdjustmentMode, Agreement
 from tieout.agreement.parse import load_canonical
+from tieout.kernel import governing, timing
 from tieout.kernel import layout as at
-from tieout.kernel import timing
 from tieout.kernel.book import Book, books_of
 from tieout.kernel.digest import is_episode
 from tieout.kernel.state import Confirmations, State
 from tieout.wire.codes import (
-    NO_FIELD,
-    NO_ROLE,
-    NO_ROW,
-    NO_SERIAL,
     AdjustmentStatus,
     AlarmState,
     EventKind,
@@ -34,6 +30,7 @@ from tieout.wire.codes import (
 )
 from tieout.wire.ids import adjustment_id
 from tieout.wire.limits import ID_BYTES
+from tieout.wire.members import ProposeChange, Vote
 from tieout.wire.operations import (
     AboutTransaction,
     Acknowledge,
@@ -44,7 +41,6 @@ from tieout.wire.operations import (
     Operation,
 )
 
-_EVENT: Final = struct.Struct("<BBBBHHIIQ")
 _KEY: Final = struct.Struct(f"<{ID_BYTES}sHB")
 MAX_ORIGINATOR: Final = 0xFFFF
 _MAX_DETAIL: Final = 255
@@ -90,6 +86,11 @@ def apply_operation(state: State, operation: Operation, speaker: Speaker) -> Ite
         return _enact(state, body, speaker)
     if isinstance(body, CloseCutoff):
         return _close_cutoff(state, body, speaker)
+    if isinstance(body, ProposeChange):
+        name = operation.digest()
+        return governing.propose(state, body, name, speaker.party, speaker.person, speaker.item)
+    if isinstance(body, Vote):
+        return governing.vote(state, body, speaker.party, speaker.person, speaker.item)
     found = _find(state, body)
     if isinstance(found, ItemOutcome):
         return found
@@ -108,22 +109,6 @@ def apply_operation(state: State, operation: Operation, speaker: Speaker) -> Ite
         state, found.book, speaker.item, found.serial, body.role, speaker.code
     )
     return ItemOutcome.ACCEPTED if is_proposed else ItemOutcome.NOT_APPLICABLE
-
-
-def tell(
-    state: State,
-    kind: EventKind,
-    *,
-    item: int,
-    agreement: int = 0,
-    serial: int = NO_SERIAL,
-    role: int = NO_ROLE,
-    detail: int = 0,
-    extra: int = 0,
-) -> None:
-    """Append an event that is not about a row."""
-    event = _EVENT.pack(kind, role, NO_FIELD, detail, agreement, NO_ROW, item, extra, serial)
-    state.events.add(event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +170,7 @@ def _enact(state: State, body: Enact, speaker: Speaker) -> ItemOutcome:
     state.enactments.pop(key, None)
     book = Book(len(state.books) + 1, agreement, body.holders, encoded)
     state.add_book(book)
-    tell(state, EventKind.AGREEMENT_ENACTED, item=speaker.item, agreement=book.number)
+    state.events.tell(EventKind.AGREEMENT_ENACTED, item=speaker.item, agreement=book.number)
     return ItemOutcome.ACCEPTED
 
 
@@ -201,7 +186,7 @@ def _enactable(state: State, body: Enact) -> Agreement | None:
         is_ascending = all(a < b for a, b in pairwise(holders))
         if not holders or not is_ascending:
             return None
-        if holders[0] < 1 or holders[-1] > len(state.genesis.parties):
+        if not all(state.members.is_member(party) for party in holders):
             return None
     bound = {party for holders in body.holders for party in holders}
     return agreement if agreement.quorum <= 1 + len(bound) else None
@@ -216,8 +201,7 @@ def _close_cutoff(state: State, body: CloseCutoff, speaker: Speaker) -> ItemOutc
     outcome, judged = timing.close_cutoff(state, body.agreement, body.cutoff_us, speaker.item)
     if outcome is ItemOutcome.ACCEPTED:
         state.is_digest_due = True
-        tell(
-            state,
+        state.events.tell(
             EventKind.CUTOFF_CLOSED,
             item=speaker.item,
             agreement=newest.number,
@@ -240,8 +224,7 @@ def _confirm(state: State, found: Found, body: Confirm, speaker: Speaker) -> Ite
     confirmed.parties = sorted([*confirmed.parties, speaker.party])
     state.confirmations[key] = confirmed
     findings = 1 + len(confirmed.parties)
-    tell(
-        state,
+    state.events.tell(
         EventKind.ALARM_CONFIRMED,
         item=speaker.item,
         agreement=book.number,
@@ -251,8 +234,7 @@ def _confirm(state: State, found: Found, body: Confirm, speaker: Speaker) -> Ite
     )
     if found.number(at.ALARM, 1) == AlarmState.FOUND and findings >= book.agreement.quorum:
         found.put_byte(at.ALARM, AlarmState.RAISED)
-        tell(
-            state,
+        state.events.tell(
             EventKind.ALARM_RAISED,
             item=speaker.item,
             agreement=book.number,
@@ -268,8 +250,7 @@ def _acknowledge(state: State, found: Found, body: Acknowledge, speaker: Speaker
     if not is_raised or found.number(at.EPISODE, 4) != body.episode:
         return ItemOutcome.NOT_APPLICABLE
     found.put_byte(at.ALARM, AlarmState.ACKNOWLEDGED)
-    tell(
-        state,
+    state.events.tell(
         EventKind.ALARM_ACKNOWLEDGED,
         item=speaker.item,
         agreement=found.book.number,
@@ -373,8 +354,7 @@ def _tell_adjustment(
     speaker: Speaker,
     detail: int = 0,
 ) -> None:
-    tell(
-        state,
+    state.events.tell(
         kind,
         item=speaker.item,
         agreement=found.book.number,

@@ -17,6 +17,7 @@ from tieout.kernel import index, listing
 from tieout.kernel import layout as at
 from tieout.kernel.book import Book, Bytes, books_of
 from tieout.kernel.digest import is_episode
+from tieout.kernel.members import Party
 from tieout.kernel.operations import adjustment_id_of
 from tieout.kernel.state import State
 from tieout.kernel.words import KEY_BYTES
@@ -29,6 +30,7 @@ from tieout.wire.codes import (
     Status,
 )
 from tieout.wire.limits import ID_BYTES
+from tieout.wire.members import Validator
 from tieout.wire.rows import Column
 
 _KEY: Final = struct.Struct(f"<{ID_BYTES}sHB")
@@ -485,3 +487,16 @@ def alarms(state: State, agreement_name: str) -> list[Transaction]:
         for book in books_of(state.books, agreement_name)
         for serial in np.flatnonzero(book.column(at.ALARM, "u1"))
     ]
+
+
+def parties(state: State) -> tuple[Party, ...]:
+    """Everybody who is or was a member, by number, with all keys they ever had (R-MEMBER-1)."""
+    return state.members.parties
+
+
+def validators(state: State) -> tuple[Validator, ...]:
+    """Who orders the blocks after this one, by party and key; none on an embedded ledger.
+
+    An engine compares this before and after a block, and hands on what differs.
+    """
+    return state.members.validators

@@ -17,6 +17,7 @@ from tieout.agreement.parse import load_canonical
 from tieout.kernel import index
 from tieout.kernel import layout as at
 from tieout.kernel.book import Book, Bytes, zeros_to_grow
+from tieout.kernel.members import parse_members
 from tieout.kernel.sequences import Stream
 from tieout.kernel.state import DEFAULT_INDEX_KEY, Confirmations, State, initial_state
 from tieout.merkle.errors import MerkleError
@@ -26,6 +27,7 @@ from tieout.wire.operations import Enact
 
 FORMAT: Final = 1
 CONTROL: Final = "control"
+MEMBERS: Final = "members"
 _REBUILT_AT_A_TIME: Final = 64
 Buffer = bytes | bytearray | memoryview
 
@@ -95,6 +97,8 @@ def dump(state: State) -> Iterator[tuple[str, Buffer]]:
     Buffers of images are views: write or copy them before the next block is applied.
     """
     yield CONTROL, msgspec.msgpack.encode(_control(state))
+    if state.genesis.rules_version > 1:
+        yield MEMBERS, state.members.to_bytes()
     for book in state.books:
         slots, adjustments = book.slots, book.adjustments
         used = book.adjustment_count * adjustments.image_bytes
@@ -160,7 +164,11 @@ def load(
         _load_control(state, control)
         for number, book in enumerate(control.books, start=1):
             state.add_book(_load_book(state, number, book, buffers, room))
-    except (KeyError, MerkleError, AgreementError, msgspec.MsgspecError) as error:
+        if genesis.rules_version > 1:
+            state.set_members(parse_members(bytes(buffers[MEMBERS])))
+            for number, holders in state.members.holders:
+                state.books[number - 1].holders = holders
+    except (IndexError, KeyError, MerkleError, AgreementError, msgspec.MsgspecError) as error:
         raise SnapshotError(f"a snapshot that does not hold together: {error}") from error
     return state
 

@@ -4,6 +4,7 @@ What of it is committed to, and in which bytes, stands in docs/formats/state.md 
 """
 
 import hashlib
+import struct
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,14 +13,16 @@ from numpy.typing import NDArray
 
 from tieout.kernel import layout as at
 from tieout.kernel.book import Book, Bytes, Spread
+from tieout.kernel.members import Members, founders
 from tieout.kernel.sequences import Stream
 from tieout.kernel.words import HASH_WORDS
 from tieout.merkle.log import Frontier
-from tieout.wire.codes import Purpose
+from tieout.wire.codes import NO_FIELD, NO_ROLE, NO_ROW, NO_SERIAL, EventKind
 from tieout.wire.genesis import Genesis, check_genesis
-from tieout.wire.ids import NO_EVENTS, agreements_hash, members_hash
+from tieout.wire.ids import NO_EVENTS, agreements_hash, governed_members_hash, members_hash
 
 NO_AGREEMENTS: Final = agreements_hash(())
+_EVENT: Final = struct.Struct("<BBBBHHIIQ")
 _EVENT_ROOM: Final = 1 << 18
 DEFAULT_INDEX_KEY: Final = b"tieout: not a secret"
 
@@ -33,7 +36,7 @@ class PoisonedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """What the genesis says of a key. `purposes` are Purpose numbers, heights as in the genesis."""
+    """Who signs with a key, for what (Purpose numbers), and at which heights (until 0: no end)."""
 
     person: int
     public: bytes
@@ -70,6 +73,21 @@ class EventBuffer:
         self.data[self.size : self.size + at.EVENT_BYTES] = np.frombuffer(event, np.uint8)
         self.size += at.EVENT_BYTES
 
+    def tell(
+        self,
+        kind: EventKind,
+        *,
+        item: int,
+        agreement: int = 0,
+        serial: int = NO_SERIAL,
+        role: int = NO_ROLE,
+        detail: int = 0,
+        extra: int = 0,
+    ) -> None:
+        """Append an event that is not about a row."""
+        event = _EVENT.pack(kind, role, NO_FIELD, detail, agreement, NO_ROW, item, extra, serial)
+        self.add(event)
+
     def take(self) -> bytes:
         """Return what was told, and begin anew."""
         told = self.data[: self.size].tobytes()
@@ -89,6 +107,7 @@ class State:
 
     genesis: Genesis
     ledger_id: bytes
+    members: Members
     members_hash: bytes
     keys: dict[tuple[int, int], SigningKey]
     index_secret: NDArray[np.uint64]
@@ -118,6 +137,13 @@ class State:
     is_digest_due: bool = False
     is_poisoned: bool = False
 
+    def set_members(self, members: Members) -> None:
+        """Let other members, or other changes of them, stand (rules version 2)."""
+        if members.parties is not self.members.parties:
+            self.keys = _signing_keys(members)
+        self.members = members
+        self.members_hash = governed_members_hash(members.to_bytes())
+
     def add_book(self, book: Book) -> None:
         """Put a version into force."""
         self.books.append(book)
@@ -134,11 +160,16 @@ def initial_state(genesis: Genesis, index_key: bytes = DEFAULT_INDEX_KEY) -> Sta
     not hold together.
     """
     check_genesis(genesis)
+    members = founders(genesis)
+    is_governed = genesis.rules_version > 1
     return State(
         genesis=genesis,
         ledger_id=genesis.ledger_id(),
-        members_hash=members_hash(genesis),
-        keys=_signing_keys(genesis),
+        members=members,
+        members_hash=(
+            governed_members_hash(members.to_bytes()) if is_governed else members_hash(genesis)
+        ),
+        keys=_signing_keys(members),
         index_secret=_index_secret(index_key),
     )
 
@@ -152,16 +183,16 @@ def reserve(state: State, agreement_name: str, transactions: int) -> None:
     state.newest[agreement_name].reserve(transactions)
 
 
-def _signing_keys(genesis: Genesis) -> dict[tuple[int, int], SigningKey]:
+def _signing_keys(members: Members) -> dict[tuple[int, int], SigningKey]:
     return {
         (party.number, key.number): SigningKey(
             person.number,
-            bytes.fromhex(key.public),
-            tuple(Purpose[purpose.upper()] for purpose in key.purposes),
+            key.public,
+            key.purposes,
             key.from_height,
             key.until_height,
         )
-        for party in genesis.parties
+        for party in members.parties
         for person in party.persons
         for key in person.keys
     }

@@ -59,7 +59,7 @@ def _sound_agreement(state: State, body: Enact) -> Agreement | None:
     for parties in body.holders:
         if not parties or list(parties) != sorted(set(parties)):
             return None
-        if parties[0] < 1 or parties[-1] > len(state.genesis.parties):
+        if not all(state.members.is_member(party) for party in parties):
             return None
     if agreement.quorum > 1 + len(_bound_parties(body)):
         return None

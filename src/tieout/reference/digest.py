@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from tieout.merkle.tree import leaf_hash, root
+from tieout.reference.members import document
 from tieout.reference.state import Book, State, Stream
 from tieout.reference.transaction import Adjustment, Role, Transaction
 from tieout.wire import ids
@@ -36,10 +37,22 @@ def app_hash(state: State) -> bytes:
         state.log.size,
         state.log.root(),
         state.events_chain,
-        state.members_hash,
+        members_hash(state),
         ids.agreements_hash(book.body_digest for book in state.books),
         state.state_digest,
     )
+
+
+def members_hash(state: State) -> bytes:
+    """What the members are now, as the state's rules version hashes them; 32 bytes."""
+    if state.genesis.rules_version == 1:
+        return ids.members_hash(state.genesis)
+    return ids.governed_members_hash(members_document(state))
+
+
+def members_document(state: State) -> bytes:
+    """The members with what is asked for, in MessagePack (docs/formats/state.md)."""
+    return document(state.members)
 
 
 def state_digest(state: State) -> bytes:

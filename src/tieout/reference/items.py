@@ -10,8 +10,7 @@ from tieout.wire.batch import BATCH_TAG, Batch, parse_batch
 from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
 from tieout.wire.ed25519 import verify
 from tieout.wire.errors import WireError
-from tieout.wire.genesis import Key
-from tieout.wire.operations import Operation, parse_operation
+from tieout.wire.operations import Operation, is_known, parse_operation
 
 PURPOSES: Final = {
     OperationKind.ENACT: Purpose.GOVERN,
@@ -23,6 +22,8 @@ PURPOSES: Final = {
     OperationKind.PROPOSE: Purpose.APPROVE,
     OperationKind.APPROVE: Purpose.APPROVE,
     OperationKind.REFUSE: Purpose.APPROVE,
+    OperationKind.PROPOSE_CHANGE: Purpose.GOVERN,
+    OperationKind.VOTE: Purpose.GOVERN,
 }
 """What a key must be for to sign an operation (R-OP-1)."""
 
@@ -61,14 +62,15 @@ class Signer:
         return self.party << 16 | self.person
 
 
-def parse_item(data: bytes | memoryview) -> Item | None:
-    """Read an item; None when it is malformed."""
+def parse_item(data: bytes | memoryview, rules_version: int) -> Item | None:
+    """Read an item; None when it is malformed under this version of the rules."""
     try:
         if bytes(data[: len(BATCH_TAG)]) == BATCH_TAG:
             return item_of_batch(parse_batch(data))
-        return item_of_operation(parse_operation(data))
+        operation = parse_operation(data)
     except WireError:
         return None
+    return item_of_operation(operation) if is_known(operation.kind, rules_version) else None
 
 
 def item_of_batch(batch: Batch) -> Item:
@@ -110,17 +112,18 @@ def check_signer(state: State, item: Item) -> Signer | ItemOutcome:
     """The person who signed, or the first check of R-ITEM-1 up to the signature that fails."""
     if item.ledger_id != state.ledger_id:
         return ItemOutcome.WRONG_LEDGER
-    if not 1 <= item.party <= len(state.genesis.parties):
+    party = state.members.find(item.party)
+    if party is None:
         return ItemOutcome.UNKNOWN_PARTY
-    found = state.genesis.find_key(item.party, item.key)
+    found = party.find_key(item.key)
     if found is None:
         return ItemOutcome.UNKNOWN_KEY
     person, key = found
-    if not _is_valid_at(key, state.height):
+    if not key.is_valid_at(state.height):
         return ItemOutcome.KEY_NOT_VALID
-    if item.purpose != item.needed_purpose or not _serves(key, item.needed_purpose):
+    if item.purpose != item.needed_purpose or item.needed_purpose not in key.purposes:
         return ItemOutcome.WRONG_PURPOSE
-    if not verify(bytes.fromhex(key.public), item.signed, item.signature):
+    if not verify(key.public, item.signed, item.signature):
         return ItemOutcome.BAD_SIGNATURE
     return Signer(item.party, person.number)
 
@@ -137,11 +140,3 @@ def rows_of(batch: Batch) -> list[bytes]:
     """The rows of a batch as the header cuts them."""
     width = batch.header.row_bytes
     return [bytes(batch.rows[i * width : (i + 1) * width]) for i in range(batch.header.row_count)]
-
-
-def _is_valid_at(key: Key, height: int) -> bool:
-    return key.from_height <= height and (key.until_height == 0 or height <= key.until_height)
-
-
-def _serves(key: Key, purpose: Purpose) -> bool:
-    return purpose.name.lower() in key.purposes

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from tieout.merkle.tree import leaf_hash
-from tieout.reference import sequences
+from tieout.reference import governing, sequences
 from tieout.reference.deadlines import judge_deadlines
 from tieout.reference.digest import app_hash, state_digest
 from tieout.reference.events import Events
@@ -38,10 +38,21 @@ def apply_block(state: State, block: Block) -> tuple[State, BlockResult]:
 def _apply_block_1(state: State, block: Block) -> tuple[State, BlockResult]:
     _check_block(state, block)  # R-BLOCK-1
     state.height, state.time_us = block.height, block.time_us
+    return _apply_content_of(state, block, Events())
+
+
+def _apply_block_2(state: State, block: Block) -> tuple[State, BlockResult]:
+    """As version 1, but members change by vote (R-MEMBER-6)."""
+    _check_block(state, block)  # R-BLOCK-1
+    state.height, state.time_us = block.height, block.time_us
     events = Events()
-    items = tuple(  # R-BLOCK-2
-        _apply_item(state, events, index, data) for index, data in enumerate(block.items)
-    )
+    governing.begin_block(state, events)
+    return _apply_content_of(state, block, events)
+
+
+def _apply_content_of(state: State, block: Block, events: Events) -> tuple[State, BlockResult]:
+    """What a block brings, once it has begun (R-BLOCK-2)."""
+    items = tuple(_apply_item(state, events, index, data) for index, data in enumerate(block.items))
     events.nothing_is_applied()
     judge_deadlines(state, events)  # R-TIME-1
     sequences.name_gaps(state, events)  # R-SEQ-4
@@ -53,7 +64,8 @@ def _apply_block_1(state: State, block: Block) -> tuple[State, BlockResult]:
 
 
 RULES: Final[Mapping[int, Callable[[State, Block], tuple[State, BlockResult]]]] = {
-    1: _apply_block_1
+    1: _apply_block_1,
+    2: _apply_block_2,
 }
 """The rule books by version; genesis says which one holds."""
 
@@ -71,7 +83,7 @@ def _check_block(state: State, block: Block) -> None:
 
 def _apply_item(state: State, events: Events, index: int, data: bytes | memoryview) -> ItemResult:
     """Judge one item and keep what passed as a leaf (R-ITEM-1 to R-ITEM-3)."""
-    item = parse_item(data)
+    item = parse_item(data, state.genesis.rules_version)
     if item is None:
         return ItemResult(ItemOutcome.MALFORMED)
     signer = check_signer(state, item)

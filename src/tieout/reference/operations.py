@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tieout.reference import adjusting, alarms
+from tieout.reference import adjusting, alarms, governing
 from tieout.reference.adjusting import AdjustmentCause
 from tieout.reference.agreements import enact
 from tieout.reference.cutoffs import close_cutoff
@@ -14,6 +14,7 @@ from tieout.reference.state import State, TransactionKey
 from tieout.reference.transaction import Transaction
 from tieout.wire.codes import ItemOutcome, OperationKind
 from tieout.wire.limits import ID_BYTES
+from tieout.wire.members import ProposeChange, Vote
 from tieout.wire.operations import (
     Acknowledge,
     AdjustmentStep,
@@ -48,6 +49,10 @@ def apply_operation(
             return _propose(state, body, signer, events)
         case AdjustmentStep() as body:
             return _step(state, operation.kind, body, signer, events)
+        case ProposeChange() as body:
+            return governing.propose(state, body, operation.digest(), signer, events)
+        case Vote() as body:
+            return governing.vote(state, body, signer, events)
 
 
 def _confirm(state: State, body: Confirm, signer: Signer, events: Events) -> ItemOutcome:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from tieout.agreement.model import Agreement
 from tieout.merkle.log import Frontier
+from tieout.reference.members import Members, members_of
 from tieout.reference.transaction import Adjustment, Transaction
 from tieout.reference.values import RowReader
 from tieout.wire.genesis import Genesis, check_genesis
-from tieout.wire.ids import NO_EVENTS, members_hash
+from tieout.wire.ids import NO_EVENTS
 
 
 class TransactionKey(NamedTuple):
@@ -67,9 +68,9 @@ class Stream:
 class Book:
     """One agreement version in force, with its transactions and adjustments in order.
 
-    `holders[i]` are the parties entitled to role i; `body_digest` is SHA-256 of the enacted body.
-    The first `judged_count` transactions have been judged at a cut-off: they are opened in the
-    order of time, so those are always the first ones.
+    `holders[i]` are the parties entitled to role i now; `body_digest` is SHA-256 of the
+    enacted body. The first `judged_count` transactions have been judged at a cut-off: they are
+    opened in the order of time, so those are always the first ones.
     """
 
     number: int
@@ -93,7 +94,7 @@ class State:
 
     genesis: Genesis
     ledger_id: bytes
-    members_hash: bytes
+    members: Members
     height: int = 0
     time_us: int = 0
     log: Frontier = field(default_factory=Frontier)
@@ -125,4 +126,4 @@ def initial_state(genesis: Genesis) -> State:
     Raises WireError for a genesis that does not hold together.
     """
     check_genesis(genesis)
-    return State(genesis, genesis.ledger_id(), members_hash(genesis))
+    return State(genesis, genesis.ledger_id(), members_of(genesis))

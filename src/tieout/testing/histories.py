@@ -110,30 +110,24 @@ def histories(draw: st.DrawFn, script_bytes: int = SCRIPT_BYTES) -> History:
 def tell(script: bytes) -> History:
     """The history in which a script makes all choices."""
     dice = Dice(script)
-    story = _Story(choose_tree(dice, max_fields=4), dice)
+    story = Story(choose_tree(dice, max_fields=4), dice)
     story.begin()
     while not dice.is_used_up and len(story.blocks) < MAX_BLOCKS:
         story.add_block()
-    return History(
-        story.genesis,
-        tuple(story.blocks),
-        tuple(story.results),
-        story.state,
-        story.versions[0].name,
-    )
+    return story.told()
 
 
-class _Story:
+class Story:
     """A history while it is told."""
 
-    def __init__(self, tree: Tree, dice: Dice) -> None:
+    def __init__(self, tree: Tree, dice: Dice, genesis: Genesis | None = None) -> None:
         self.dice = dice
-        self.genesis = workbench_genesis(PARTY_COUNT)
+        self.genesis = genesis or workbench_genesis(PARTY_COUNT)
         self.state = reference.initial_state(self.genesis)
         self.blocks: list[Block] = []
         self.results: list[BlockResult] = []
         self.versions = _versions(tree, dice)
-        self._sender = Sender(self.genesis.ledger_id())
+        self.sender = Sender(self.genesis.ledger_id())
         self._time_us = START_US
         self._items: list[bytes] = []
         self._skipped: list[tuple[int, int]] = []
@@ -152,16 +146,30 @@ class _Story:
         if len(self.blocks) == BLOCK_OF_SECOND_VERSION and self.dice.happens(40):
             items = self._enact_together(self._bodies[1])
         for _ in range(self.dice.below(MAX_ITEMS + 1)):
-            item = self.dice.pick_weighed(_STEPS)(self)
+            item = self.next_item()
             if item is not None:
                 items.append(item)
         self._apply(items)
+
+    def next_item(self) -> bytes | None:
+        """What somebody sends next; None when nothing comes to mind."""
+        return self.dice.pick_weighed(_STEPS)(self)
+
+    def told(self) -> History:
+        """The history so far."""
+        return History(
+            self.genesis,
+            tuple(self.blocks),
+            tuple(self.results),
+            self.state,
+            self.versions[0].name,
+        )
 
     def _enact_together(self, body: Enact) -> list[bytes]:
         bound = sorted({party for parties in body.holders for party in parties})
         if self.dice.happens(4):
             bound.pop()
-        return [self._sender.operation(party, OperationKind.ENACT, body) for party in bound]
+        return [self.sender.operation(party, OperationKind.ENACT, body) for party in bound]
 
     def _apply(self, items: list[bytes]) -> None:
         block = Block(len(self.blocks) + 1, self._time_us, tuple(items))
@@ -179,18 +187,18 @@ class _Story:
         number = dice.below(in_force) if dice.happens(60) else in_force - 1
         agreement, body = self.versions[number], self._bodies[number]
         role = dice.below(len(agreement.roles))
-        party = dice.pick(body.holders[role])
+        party = dice.pick(self.holders_of(number, role) or body.holders[role])
         if dice.happens(3):
-            party = 1 + dice.below(PARTY_COUNT)
+            party = self.any_party()
         rows = [self._row(agreement, role) for _ in range(dice.pick((1, 1, 1, 2, 3)))]
         if dice.happens(6):
             rows[-1] = slips.damage(dice, agreement, rows[-1])
-        changes = self._slips(party)
+        changes = {"key": self.key_for(party, SYSTEM), **self._slips(party)}
         if dice.happens(5):
             changes |= dice.pick(slips.BATCH)
         if dice.happens(1):
             rows = [row + bytes(4) for row in rows][: 1 + dice.below(2)]
-        return self._spoil(self._sender.batch(agreement, party, role, rows, **changes))
+        return self._spoil(self.sender.batch(agreement, party, role, rows, **changes))
 
     def _row(self, agreement: Agreement, role: int) -> bytes:
         """What a role says about one of a few transactions."""
@@ -251,7 +259,7 @@ class _Story:
         name = self.versions[0].name if not self.dice.happens(3) else "unheard-of"
         ago_us = self.dice.pick((0, 0, 0, 0, 1, 1_000_000, 30_000_000, DAY_US, -1))
         body = CloseCutoff(name, self._time_us - ago_us)
-        return self._operation(self._any_party(), OperationKind.CLOSE_CUTOFF, body)
+        return self.operation(self.any_party(), OperationKind.CLOSE_CUTOFF, body)
 
     def enact(self) -> bytes:
         """The next version, or something that cannot be enacted."""
@@ -260,20 +268,20 @@ class _Story:
         body = _spoilt_enactment(dice, next_one) if dice.happens(15) else next_one
         said = [party for parties in self.state.enactments.values() for party in parties]
         others = [party for parties in next_one.holders for party in parties if party not in said]
-        party = self._any_party() if dice.happens(10) or not others else dice.pick(others)
-        return self._operation(party, OperationKind.ENACT, body)
+        party = self.any_party() if dice.happens(10) or not others else dice.pick(others)
+        return self.operation(party, OperationKind.ENACT, body)
 
     def confirm(self) -> bytes:
         """What is broken, mostly."""
         key, transaction = self._about(Status.BROKEN)
         body = Confirm(*key, self._episode(transaction))
-        return self._operation(self._any_party(), OperationKind.CONFIRM, body)
+        return self.operation(self.any_party(), OperationKind.CONFIRM, body)
 
     def acknowledge(self) -> bytes:
         """What is broken, mostly."""
         key, transaction = self._about(Status.BROKEN)
         body = Acknowledge(*key, self._episode(transaction))
-        return self._by_person(self._any_party(), OperationKind.ACKNOWLEDGE, body)
+        return self._by_person(self.any_party(), OperationKind.ACKNOWLEDGE, body)
 
     def propose(self) -> bytes:
         """For a role of a broken transaction."""
@@ -322,11 +330,11 @@ class _Story:
         body = AdjustmentStep(*key, role, name, "")
         party = self._bound_party(transaction, role)
         if kind in (OperationKind.POSTED, OperationKind.FAILED):
-            return self._operation(party, kind, body)
+            return self.operation(party, kind, body)
         behind = [code & 0xFFFF for code in (adjustment.proposer, *adjustment.approvers)]
         others = [key for key in (ADA, BEN) if key not in behind]
         if others and not self.dice.happens(15):
-            return self._operation(party, kind, body, key=self.dice.pick(others))
+            return self.operation(party, kind, body, key=self.dice.pick(others))
         return self._by_person(party, kind, body)
 
     # ------------------------------------------------------------ the same again
@@ -343,12 +351,13 @@ class _Story:
 
     # ------------------------------------------------------------ helpers
 
-    def _operation(self, party: int, kind: OperationKind, body: Any, key: int = SYSTEM) -> bytes:
-        changes = {"key": key, **self._slips(party)}
-        return self._spoil(self._sender.operation(party, kind, body, **changes))
+    def operation(self, party: int, kind: OperationKind, body: Any, key: int = SYSTEM) -> bytes:
+        """A signed operation, with a slip in it now and then."""
+        changes = {"key": self.key_for(party, key), **self._slips(party)}
+        return self._spoil(self.sender.operation(party, kind, body, **changes))
 
     def _by_person(self, party: int, kind: OperationKind, body: Any) -> bytes:
-        return self._operation(party, kind, body, key=self.dice.pick(_PERSONS))
+        return self.operation(party, kind, body, key=self.dice.pick(_PERSONS))
 
     def _slips(self, party: int) -> dict[str, Any]:
         """What a sender gets wrong in the envelope: mostly nothing."""
@@ -362,7 +371,7 @@ class _Story:
 
     def _numbering(self, party: int) -> dict[str, Any]:
         """A number that is not the next one of the party's first stream."""
-        next_one = self._sender.take_number(party)
+        next_one = self.sender.take_number(party)
         self._skipped.append((party, next_one))
         fills = [number for skipper, number in self._skipped if skipper == party]
         return self.dice.pick(
@@ -392,8 +401,17 @@ class _Story:
         changed[-1 - self.dice.below(min(len(item), 400))] ^= 1 << self.dice.below(8)
         return bytes(changed)
 
-    def _any_party(self) -> int:
+    def any_party(self) -> int:
+        """Whoever takes part."""
         return 1 + self.dice.below(PARTY_COUNT)
+
+    def holders_of(self, number: int, role: int) -> tuple[int, ...]:
+        """Who may speak for a role of the (number + 1)th version."""
+        return self._bodies[number].holders[role]
+
+    def key_for(self, _party: int, key: int) -> int:
+        """The key with which a party signs what it would sign with this one."""
+        return key
 
     def _about(self, status: Status) -> tuple[tuple[str, int, str], Transaction | None]:
         """The key of a transaction, one of this status if there is one; rarely of none at all."""
@@ -421,8 +439,8 @@ class _Story:
     def _bound_party(self, transaction: Transaction | None, role: int) -> int:
         """The party bound to a role, mostly."""
         if not transaction or not 0 <= role < len(transaction.roles) or self.dice.happens(5):
-            return self._any_party()
-        return transaction.roles[role].party or self._any_party()
+            return self.any_party()
+        return transaction.roles[role].party or self.any_party()
 
     def _find(self, name: str, originator: int, transaction_id: bytes) -> Transaction | None:
         key = TransactionKey(name, originator, transaction_id.ljust(36, b"\0"), 0)
@@ -434,19 +452,19 @@ class _Story:
         return latest_adjustment(self.state.book_of(transaction), transaction, role)
 
 
-_STEPS: Final[Sequence[tuple[int, Callable[[_Story], bytes | None]]]] = (
-    (122, _Story.batch),
-    (14, _Story.cutoff),
-    (10, _Story.enact),
-    (14, _Story.confirm),
-    (10, _Story.acknowledge),
-    (10, _Story.propose),
-    (34, _Story.approve),
-    (4, _Story.refuse),
-    (20, _Story.posted),
-    (4, _Story.failed),
-    (12, _Story.replay),
-    (2, _Story.noise),
+_STEPS: Final[Sequence[tuple[int, Callable[[Story], bytes | None]]]] = (
+    (122, Story.batch),
+    (14, Story.cutoff),
+    (10, Story.enact),
+    (14, Story.confirm),
+    (10, Story.acknowledge),
+    (10, Story.propose),
+    (34, Story.approve),
+    (4, Story.refuse),
+    (20, Story.posted),
+    (4, Story.failed),
+    (12, Story.replay),
+    (2, Story.noise),
 )
 
 

@@ -25,6 +25,9 @@ class RuleBook(Protocol):
     def state_digest(self, state: Any) -> bytes:
         """The digest of the state as it is now."""
 
+    def members_document(self, state: Any) -> bytes:
+        """The members and the open changes of them (docs/formats/state.md)."""
+
     def slot_images(self, state: Any, agreement_number: int) -> bytes:
         """The transactions of a book (docs/formats/state.md)."""
 

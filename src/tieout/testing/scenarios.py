@@ -7,7 +7,7 @@ otherwise. Every step is a block of its own, at the time that it is then.
     seller T1 r1 100.00 CNY      the holder of the role states its fields in the agreement's order;
                                  `-` is a blank
     seller T1 r2 withdrawn       takes its record back
-    seller@west T1 r1 100.00 -   another party speaks for the role
+    seller@west T1 r1 100.00 -   another party speaks for the role; `seller@west/21` with key 21
     seller under v1 T1 r1 100.00 under an older version
     ... & T2 r1 50.00            a further row in the same batch
     block                        the indented items make up one block
@@ -18,6 +18,10 @@ otherwise. Every step is a block of its own, at the time that it is then.
     propose T1 bank by east/2
     approve T1 bank by east/2    the latest adjustment of the role; also refuse, posted, failed
     enact v2 by north            one party enacts a version; `enact v2`: everybody whom it binds
+    change K by north: remove west      proposes a change of members (see `membership`), called K;
+                                 `from 9 until 12 by north/21`: heights, and a key
+    vote K by south              in favour; `vote K against by south`
+    blocks 3                     so many empty blocks
 
 A step may end in `-> stale`: what became of the row, of each row, or of the item. Without it,
 everything must have been accepted. What then must hold is said by
@@ -31,6 +35,8 @@ everything must have been accepted. What then must hold is said by
         T1 bank posted amount 100.00
     told                         exactly the events of the last block follow, likewise
         break_opened mismatch amount bank T1 decided
+    members, validators, changes, keys north, holders v1
+                                 exactly these follow, likewise (see `membership.Roster`)
 
 so that a scenario reads like the day on which it happened.
 """
@@ -46,6 +52,7 @@ from numpy.typing import NDArray
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
 from tieout.testing.images import read_adjustments, read_slots
+from tieout.testing.membership import Roster, steps_of
 from tieout.testing.rulebooks import RuleBook
 from tieout.testing.wording import (
     value_of,
@@ -65,14 +72,19 @@ from tieout.wire.codes import (
     RowOutcome,
     Status,
 )
+from tieout.wire.genesis import Genesis
 from tieout.wire.ids import adjustment_id
+from tieout.wire.limits import MAX_HEIGHT
+from tieout.wire.members import ProposeChange, Vote
 from tieout.wire.operations import (
     Acknowledge,
     AdjustmentStep,
+    Body,
     CloseCutoff,
     Confirm,
     Enact,
     Propose,
+    parse_operation,
 )
 
 _ABOUT_ALARMS: Final[dict[str, tuple[OperationKind, type[Confirm | Acknowledge], int]]] = {
@@ -93,14 +105,17 @@ def play(
     script: str,
     *agreements: str,
     holders: Mapping[str, str] | None = None,
+    genesis: Genesis | None = None,
 ) -> "Stage":
     """Act out a script under a rule book, and assert what it expects.
 
     `agreements` are texts of agreement files in the order in which they come into force: the first
     before the script begins, the further ones by steps such as `enact v2`. `holders` bind roles to
-    other parties, such as `{"bank": "east west"}`. Returns the stage as it is in the end.
+    other parties, such as `{"bank": "east west"}`. `genesis` is the workbench's unless given.
+    Returns the stage as it is in the end.
     """
-    stage = Stage(rules, [parse_agreement(text) for text in agreements], holders or {})
+    scripts = [parse_agreement(text) for text in agreements]
+    stage = Stage(rules, scripts, holders or {}, genesis)
     stage.act_enact([f"v{stage.scripts[0].version}"])
     for line, below in _steps(script):
         stage.act(line, below)
@@ -132,13 +147,18 @@ class Stage:
     """A ledger on which a script is acted out."""
 
     def __init__(
-        self, rules: RuleBook, agreements: Sequence[Agreement], holders: Mapping[str, str]
+        self,
+        rules: RuleBook,
+        agreements: Sequence[Agreement],
+        holders: Mapping[str, str],
+        genesis: Genesis | None = None,
     ) -> None:
-        self.bench = Workbench(rules)
+        self.bench = Workbench(rules, genesis)
         self.rules = rules
         self.scripts = list(agreements)
         self.books: list[Agreement] = []
         self._holders = holders
+        self._changes: dict[str, bytes] = {}
 
     # ------------------------------------------------------------ steps
 
@@ -148,6 +168,9 @@ class Stage:
         match verb:
             case "wait":
                 self.bench.wait(parse_duration(words[0]))
+            case "blocks":
+                for _ in range(int(words[0])):
+                    self._apply([])
             case "block":
                 self._apply([self._cue(each) for each in below])
             case "enact" if "by" not in words:
@@ -160,6 +183,8 @@ class Stage:
                 _agree(line, self.adjustments(), below)
             case "told":
                 _agree(line, self.told(), below)
+            case "members" | "validators" | "changes" | "keys" | "holders":
+                _agree(line, self._roster(verb, words), below)
             case _:
                 self._apply([self._cue(line)])
 
@@ -190,6 +215,12 @@ class Stage:
             agreement = self._version(words[0])
             body = Enact(agreement.canonical, self._bindings(agreement))
             item = self.bench.sender.operation(party, OperationKind.ENACT, body)
+        elif verb == "change":
+            item = self._change(words, party, person)
+        elif verb == "vote":
+            in_favour = "against" not in words
+            vote = Vote(self._changes.get(words[0], bytes(32)), in_favour)
+            item = self._govern(party, OperationKind.VOTE, vote, person)
         elif verb in _ABOUT_ALARMS:
             item = self._about_alarm(verb, words, party, person)
         elif verb == "propose":
@@ -208,6 +239,7 @@ class Stage:
         first, *others = said.split("&")
         speaker, *words = first.split()
         role_name, _, party_name = speaker.partition("@")
+        party_name, _, key = party_name.partition("/")
         agreement = self.books[-1]
         if words[0] == "under":
             agreement = self._version(words[1])
@@ -216,8 +248,37 @@ class Stage:
         holder = self._bindings(agreement)[role][0]
         party = 1 + PARTIES.index(party_name) if party_name else holder
         rows = [_row(agreement, role, each) for each in (words, *(each.split() for each in others))]
-        item = self.bench.sender.batch(agreement, party, role, rows)
+        key_number = int(key or SYSTEM)
+        item = self.bench.sender.batch(agreement, party, role, rows, key=key_number)
         return Cue(said, item, expected or " ".join(["accepted"] * len(rows)))
+
+    def _change(self, words: list[str], party: int, key: int) -> bytes:
+        """`change K from 9 until 12: remove west`, without who asks."""
+        head, _, said = " ".join(words).partition(":")
+        name, *limits = head.split()
+        heights = dict(zip(limits[::2], map(int, limits[1::2]), strict=True))
+        steps = steps_of(said, self.scripts)
+        body = ProposeChange(steps, heights.get("from", 0), heights.get("until", MAX_HEIGHT))
+        item = self._govern(party, OperationKind.PROPOSE_CHANGE, body, key)
+        self._changes[name] = parse_operation(item).digest()
+        return item
+
+    def _govern(self, party: int, kind: OperationKind, body: Body, key: int) -> bytes:
+        return self.bench.sender.operation(party, kind, body, key=key or SYSTEM)
+
+    def _roster(self, verb: str, words: list[str]) -> list[str]:
+        roster = Roster(self.rules.members_document(self.bench.state))
+        match verb:
+            case "keys":
+                return roster.keys(words[0])
+            case "holders":
+                return roster.holders(1 + self.books.index(self._version(words[0])))
+            case "validators":
+                return roster.validators()
+            case "changes":
+                return roster.changes()
+            case _:
+                return roster.members()
 
     def _cutoff(self, words: list[str], party: int) -> bytes:
         sooner_us = parse_duration(words[0].lstrip("-")) if words else 0
@@ -322,7 +383,9 @@ class Stage:
         if "by" not in words:
             return 0, 0
         at = words.index("by")
-        party, _, person = words[at + 1].partition("/")
+        party, _, person = words[at + 1].removesuffix(":").partition("/")
+        if words[at + 1].endswith(":"):
+            words[at - 1] += ":"
         del words[at : at + 2]
         return 1 + PARTIES.index(party), int(person or 0)
 

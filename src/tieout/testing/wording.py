@@ -86,6 +86,13 @@ def words_of_event(
             return f"{words[0]} {event['serial']}"
         case EventKind.EQUIVOCATION | EventKind.SEQUENCE_GAP:
             return f"{words[0]} {PARTIES[(extra >> 16) - 1]} {event['serial']}"
+        case EventKind.CHANGE_PROPOSED:
+            return f"{words[0]} {event['serial']} {PARTIES[(extra >> 16) - 1]}"
+        case EventKind.CHANGE_VOTED:
+            vote = "for" if event["detail"] else "against"
+            return f"{words[0]} {event['serial']} {PARTIES[(extra >> 16) - 1]} {vote}"
+        case _ if kind > EventKind.CHANGE_VOTED:
+            return f"{words[0]} {event['serial']}"
         case EventKind.ROW_NOT_APPLIED:
             words.append(RowOutcome(int(event["detail"])).name.lower())
         case EventKind.BREAK_OPENED | EventKind.BREAK_CLOSED:

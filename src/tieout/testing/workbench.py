@@ -4,11 +4,13 @@ The keys are test vectors: their seeds are hashes of their names and known to ev
 they sign proves nothing.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from tieout.agreement.model import Agreement
 from tieout.merkle.tree import leaf_hash, root
@@ -17,7 +19,7 @@ from tieout.wire.batch import BatchHeader
 from tieout.wire.block import Block, BlockResult
 from tieout.wire.codes import Action, OperationKind, Purpose
 from tieout.wire.ed25519 import SigningKey
-from tieout.wire.genesis import Genesis, Key, Party, Person
+from tieout.wire.genesis import FirstValidator, Genesis, Key, Party, Person
 from tieout.wire.limits import ID_BYTES
 from tieout.wire.operations import Body, Enact, Operation
 from tieout.wire.rows import SALT_BYTES
@@ -30,10 +32,14 @@ FOREVER_US: Final = (1 << 62) - 1
 SYSTEM, ADA, BEN, LEAVER, NOTARY = 1, 2, 3, 4, 5
 """The persons of every party; the number of a person's first key is the same."""
 BENS_OTHER_KEY: Final = 13
+VALIDATOR: Final = 50
+"""Not a key of a person: the name of the key with which a party's node votes on blocks."""
 LEAVER_FROM, LEAVER_UNTIL = 4, 6
 """The first and last height at which the leaver's key is valid."""
 _PURPOSES: Final = {
     OperationKind.ENACT: Purpose.GOVERN,
+    OperationKind.PROPOSE_CHANGE: Purpose.GOVERN,
+    OperationKind.VOTE: Purpose.GOVERN,
     OperationKind.CLOSE_CUTOFF: Purpose.PUBLISH,
     OperationKind.CONFIRM: Purpose.PUBLISH,
     OperationKind.POSTED: Purpose.PUBLISH,
@@ -58,6 +64,24 @@ def workbench_genesis(party_count: int = len(PARTIES)) -> Genesis:
         operator=0,
         parties=tuple(
             Party(number, PARTIES[number - 1], _persons(number))
+            for number in range(1, party_count + 1)
+        ),
+    )
+
+
+@cache
+def governed_genesis(
+    party_count: int = len(PARTIES), votes_needed: int = 0, operator: int = 0
+) -> Genesis:
+    """The same under rules version 2, with a validator of each party."""
+    return replace(
+        workbench_genesis(party_count),
+        format=2,
+        rules_version=2,
+        operator=operator,
+        votes_needed=votes_needed,
+        validators=tuple(
+            FirstValidator(number, signing_key(number, VALIDATOR).public.hex(), 10)
             for number in range(1, party_count + 1)
         ),
     )
@@ -162,7 +186,7 @@ class Sender:
             row_bytes=len(rows[0]),
             rows_root=b"" if "rows_root" in changes else rows_root(rows),
         )
-        return replace(header, **changes)
+        return dataclasses.replace(header, **changes)
 
     def batch(
         self, agreement: Agreement, party: int, role: int, rows: Sequence[bytes], /, **changes: Any
@@ -189,7 +213,7 @@ class Sender:
             valid_until_us=FOREVER_US,
             body=body,
         )
-        signed = replace(operation, **changes).signed_bytes()
+        signed = dataclasses.replace(operation, **changes).signed_bytes()
         return signed + signing_key(party, key).sign(signed)
 
 

@@ -36,6 +36,8 @@ class OperationKind(IntEnum):
     REFUSE = 7
     POSTED = 8
     FAILED = 9
+    PROPOSE_CHANGE = 10
+    VOTE = 11
 
 
 class ItemOutcome(IntEnum):
@@ -68,6 +70,11 @@ class ItemOutcome(IntEnum):
     UNKNOWN_TRANSACTION = 43
     NOT_APPLICABLE = 44
     NO_EFFECT = 45
+    # Changes of members (R-MEMBER-3, R-MEMBER-4).
+    MALFORMED_CHANGE = 50
+    TOO_MANY_CHANGES = 51
+    UNKNOWN_MEMBER = 52
+    UNKNOWN_CHANGE = 53
 
 
 class RowOutcome(IntEnum):
@@ -139,6 +146,18 @@ OPEN_ADJUSTMENTS = (
 )
 
 
+class ChangeStatus(IntEnum):
+    """Life of a change of members (R-MEMBER-3 to R-MEMBER-6)."""
+
+    NONE = 0
+    PROPOSED = 1
+    SCHEDULED = 2
+    EFFECTIVE = 3
+    REFUSED = 4
+    EXPIRED = 5
+    SUPERSEDED = 6
+
+
 class EventKind(IntEnum):
     """What happened, as it stands in the event stream of a block."""
 
@@ -166,6 +185,13 @@ class EventKind(IntEnum):
     CUTOFF_CLOSED = 31
     EQUIVOCATION = 32
     SEQUENCE_GAP = 33
+    CHANGE_PROPOSED = 40
+    CHANGE_VOTED = 41
+    CHANGE_SCHEDULED = 42
+    CHANGE_EFFECTIVE = 43
+    CHANGE_REFUSED = 44
+    CHANGE_EXPIRED = 45
+    CHANGE_SUPERSEDED = 46
 
 
 NO_FIELD = 0xFF

@@ -14,7 +14,8 @@ import msgspec
 from tieout.wire.codes import Purpose
 from tieout.wire.ed25519 import PUBLIC_BYTES, is_sound_key
 from tieout.wire.errors import WireError
-from tieout.wire.limits import MAX_ABS_NUMBER, MAX_HEIGHT, NAME_BYTES
+from tieout.wire.limits import MAX_ABS_NUMBER, MAX_HEIGHT, MAX_VALIDATOR_POWER, NAME_BYTES
+from tieout.wire.members import is_name
 
 GENESIS_TAG: Final = b"tieout/genesis/1\0"
 _HEX_DIGITS: Final = frozenset("0123456789abcdef")
@@ -49,11 +50,20 @@ class Party(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     persons: tuple[Person, ...]
 
 
-class Genesis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FirstValidator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A validator from the first block on: its party, its Ed25519 key (hex), its voting power."""
+
+    party: int
+    public: str
+    power: int
+
+
+class Genesis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The beginning.
 
     `operator` is the number of the party that keeps a single-operator ledger alone, 0 for a
-    consortium.
+    consortium. Format 2 alone has `votes_needed`, how many members decide on a change of members
+    (0: more than two thirds of them), and `validators`; none where one process orders alone.
     """
 
     format: int
@@ -62,6 +72,8 @@ class Genesis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     created_us: int
     operator: int
     parties: tuple[Party, ...]
+    votes_needed: int = 0
+    validators: tuple[FirstValidator, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Return the one form of this genesis."""
@@ -96,8 +108,10 @@ def parse_genesis(data: bytes) -> Genesis:
 
 def check_genesis(genesis: Genesis) -> None:
     """Raise WireError for numbers that do not count up, unfit names or keys, unknown purposes."""
-    if genesis.format != 1 or genesis.rules_version != 1:
-        _refuse("this program knows format 1 and rules version 1 only")
+    if (genesis.format, genesis.rules_version) not in ((1, 1), (2, 2)):
+        _refuse("this program knows format 1 with rules version 1, and format 2 with version 2")
+    if genesis.format == 1 and (genesis.votes_needed != 0 or genesis.validators):
+        _refuse("votes_needed and validators are of format 2")
     if not 1 <= len(genesis.parties) < 1 << 16:
         _refuse("a ledger has 1 to 65,535 parties")
     if not 0 <= genesis.operator <= len(genesis.parties):
@@ -110,6 +124,24 @@ def check_genesis(genesis: Genesis) -> None:
         _refuse("two parties have one name")
     for position, party in enumerate(genesis.parties, start=1):
         _check_party(party, position)
+    if not 0 <= genesis.votes_needed <= len(genesis.parties):
+        _refuse("votes_needed is more than there are parties")
+    _check_validators(genesis)
+
+
+def _check_validators(genesis: Genesis) -> None:
+    publics = [validator.public for validator in genesis.validators]
+    if len(set(publics)) != len(publics):
+        _refuse("two validators have one key")
+    for validator in genesis.validators:
+        where = f"validator {validator.public}"
+        _check_public(validator.public, where)
+        if not 1 <= validator.party <= len(genesis.parties):
+            _refuse(f"{where}: its party is not one of the parties")
+        if validator.power < 1:
+            _refuse(f"{where}: its power is less than 1")
+    if sum(validator.power for validator in genesis.validators) > MAX_VALIDATOR_POWER:
+        _refuse(f"the validators have more than {MAX_VALIDATOR_POWER} power together")
 
 
 def _check_party(party: Party, position: int) -> None:
@@ -132,10 +164,7 @@ def _check_party(party: Party, position: int) -> None:
 
 
 def _check_key(key: Key, where: str) -> None:
-    if len(key.public) != 2 * PUBLIC_BYTES or not set(key.public) <= _HEX_DIGITS:
-        _refuse(f"{where}: the public key must be 64 lower-case hex digits")
-    if not is_sound_key(bytes.fromhex(key.public)):
-        _refuse(f"{where}: the public key is not canonical, or of small order")
+    _check_public(key.public, where)
     known = [purpose.name.lower() for purpose in Purpose]
     if not key.purposes or any(purpose not in known for purpose in key.purposes):
         _refuse(f"{where}: purposes are one or more of {', '.join(known)}")
@@ -146,13 +175,15 @@ def _check_key(key: Key, where: str) -> None:
         _refuse(f"{where}: it is valid at no height")
 
 
+def _check_public(public: str, where: str) -> None:
+    if len(public) != 2 * PUBLIC_BYTES or not set(public) <= _HEX_DIGITS:
+        _refuse(f"{where}: the public key must be 64 lower-case hex digits")
+    if not is_sound_key(bytes.fromhex(public)):
+        _refuse(f"{where}: the public key is not canonical, or of small order")
+
+
 def _check_name(name: str, where: str) -> None:
-    if (
-        not name
-        or len(name.encode()) > NAME_BYTES
-        or not name.isprintable()
-        or name.strip() != name
-    ):
+    if not is_name(name):
         _refuse(f"{where}: a name has 1 to {NAME_BYTES} bytes of printable text")
 
 

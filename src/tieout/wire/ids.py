@@ -13,6 +13,7 @@ APP_TAG: Final = b"tieout/app/1\0"
 ADJUSTMENT_TAG: Final = b"tieout/adjustment/1\0"
 EVENTS_TAG: Final = b"tieout/events/1\0"
 MEMBERS_TAG: Final = b"tieout/members/1\0"
+GOVERNED_MEMBERS_TAG: Final = b"tieout/members/2\0"
 AGREEMENTS_TAG: Final = b"tieout/agreements/1\0"
 NO_EVENTS: Final = bytes(32)
 """The chain of events before the first event."""
@@ -51,8 +52,13 @@ def next_events_chain(previous: bytes, events: bytes) -> bytes:
 
 
 def members_hash(genesis: Genesis) -> bytes:
-    """Hash who takes part, as it stands in the genesis."""
+    """Hash who takes part, as it stands in the genesis (rules version 1)."""
     return hashlib.sha256(MEMBERS_TAG + msgspec.json.encode(genesis.parties)).digest()
+
+
+def governed_members_hash(document: bytes) -> bytes:
+    """Hash who takes part now and what is asked for (rules version 2, docs/formats/state.md)."""
+    return hashlib.sha256(GOVERNED_MEMBERS_TAG + document).digest()
 
 
 def agreements_hash(enacted: Iterable[bytes]) -> bytes:

@@ -56,3 +56,12 @@ MAX_AUTOMATIC_ROUNDS = 3
 
 MAX_PARSED_KEYS = 4_096
 """Public keys kept in parsed form: every key of a large ledger; a stranger's cannot pile up."""
+
+MAX_CHANGE_STEPS = 16
+"""Steps of one change of members: a new member with its validator and roles fits."""
+
+MAX_OPEN_CHANGES = 16
+"""Open changes that one member has proposed: nobody can fill the state with them."""
+
+MAX_VALIDATOR_POWER = (1 << 60) - 1
+"""Voting power of all validators together: the largest that CometBFT takes, an eighth of 2^63."""

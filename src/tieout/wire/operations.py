@@ -19,6 +19,7 @@ from tieout.wire.codes import OperationKind
 from tieout.wire.ed25519 import SIGNATURE_BYTES
 from tieout.wire.errors import WireError
 from tieout.wire.limits import MAX_OPERATION_BYTES, MAX_REASON_CHARACTERS
+from tieout.wire.members import ProposeChange, Vote
 
 OPERATION_TAG: Final = b"tieout/op/1\0\0\0\0\0"
 _ENVELOPE: Final = struct.Struct("<16s32sHHBBHQqI")
@@ -83,7 +84,8 @@ class AdjustmentStep(AboutTransaction, frozen=True, array_like=True, forbid_unkn
     reason: Reason
 
 
-Body = Enact | CloseCutoff | Confirm | Acknowledge | Propose | AdjustmentStep
+AboutMembers = ProposeChange | Vote
+Body = Enact | CloseCutoff | Confirm | Acknowledge | Propose | AdjustmentStep | AboutMembers
 
 BODIES: Final[dict[OperationKind, type[Body]]] = {
     OperationKind.ENACT: Enact,
@@ -95,7 +97,17 @@ BODIES: Final[dict[OperationKind, type[Body]]] = {
     OperationKind.REFUSE: AdjustmentStep,
     OperationKind.POSTED: AdjustmentStep,
     OperationKind.FAILED: AdjustmentStep,
+    OperationKind.PROPOSE_CHANGE: ProposeChange,
+    OperationKind.VOTE: Vote,
 }
+
+_LATER_KINDS: Final = {OperationKind.PROPOSE_CHANGE: 2, OperationKind.VOTE: 2}
+"""The version of the rules that first knows a kind, where that is not the first one."""
+
+
+def is_known(kind: OperationKind, rules_version: int) -> bool:
+    """Whether a version of the rules knows this kind; to others it is malformed (R-ITEM-1)."""
+    return _LATER_KINDS.get(kind, 1) <= rules_version
 
 
 @dataclass(frozen=True, slots=True)

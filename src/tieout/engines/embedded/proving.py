@@ -18,6 +18,7 @@ from tieout.evidence.certificate import (
 )
 from tieout.evidence.checkpoint import SignedCheckpoint, make_checkpoint
 from tieout.evidence.pack import build_pack
+from tieout.evidence.packform import AppParts
 from tieout.evidence.reader import JournalReader
 from tieout.merkle import lanes
 from tieout.wire.codes import EventKind, Purpose
@@ -62,8 +63,16 @@ class LedgerProofs:
         Raises MissingError when the ledger has no such transaction.
         """
         certificate = self.certificate(agreement) if agreement in self._cutoffs_us else None
+        state = self._ledger.state
+        app = AppParts(state.events_chain, state.state_digest)
         return build_pack(
-            self._reader, self.checkpoint, agreement, originator, transaction_id, certificate
+            self._reader,
+            self.checkpoint,
+            agreement,
+            originator,
+            transaction_id,
+            certificate,
+            app if state.genesis.rules_version > 1 else None,
         )
 
     def certificate(self, agreement: str, cutoff_us: int | None = None) -> Certificate:

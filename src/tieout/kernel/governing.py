@@ -1,0 +1,195 @@
+"""Changes of members: proposed, voted on, and made before a block's items (R-MEMBER-3 to -6)."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from tieout.kernel.members import Bound, Change, Taken, changed
+from tieout.kernel.state import State
+from tieout.wire.codes import NO_ITEM, ChangeStatus, EventKind, ItemOutcome
+from tieout.wire.limits import MAX_OPEN_CHANGES
+from tieout.wire.members import (
+    AddKey,
+    AddPerson,
+    ProposeChange,
+    RevokeKey,
+    SetHolders,
+    Step,
+    Vote,
+    is_well_formed,
+)
+
+_EVENTS: Final = {
+    ChangeStatus.SCHEDULED: EventKind.CHANGE_SCHEDULED,
+    ChangeStatus.EFFECTIVE: EventKind.CHANGE_EFFECTIVE,
+    ChangeStatus.REFUSED: EventKind.CHANGE_REFUSED,
+    ChangeStatus.EXPIRED: EventKind.CHANGE_EXPIRED,
+    ChangeStatus.SUPERSEDED: EventKind.CHANGE_SUPERSEDED,
+}
+_OWN: Final = (AddPerson, AddKey, RevokeKey)
+
+
+def begin_block(state: State) -> None:
+    """What has expired goes, then what is due takes effect, in the order of the numbers."""
+    for change in state.members.changes:
+        if change.status is ChangeStatus.PROPOSED and change.expires_height < state.height:
+            _end(state, change, ChangeStatus.EXPIRED, NO_ITEM)
+    for number in [change.number for change in state.members.changes]:
+        due = _find(state, number)
+        if due and due.status is ChangeStatus.SCHEDULED and due.due_height <= state.height:
+            _make(state, due)
+
+
+def propose(
+    state: State, body: ProposeChange, name: bytes, party: int, person: int, item: int
+) -> ItemOutcome:
+    """R-MEMBER-3. `name` is the digest of the operation."""
+    if not is_well_formed(body):
+        return ItemOutcome.MALFORMED_CHANGE
+    if body.expires_height < state.height:
+        return ItemOutcome.NOT_APPLICABLE
+    members = state.members
+    if sum(each.proposer == party for each in members.changes) >= MAX_OPEN_CHANGES:
+        return ItemOutcome.TOO_MANY_CHANGES
+    if any(each.steps == body.steps for each in members.changes):
+        return ItemOutcome.NO_EFFECT
+    number, earliest = members.proposed_count + 1, max(state.height + 1, body.effective_height)
+    outcome = _tried(state, body.steps, earliest)
+    if isinstance(outcome, ItemOutcome):
+        return outcome
+    change = Change(
+        number,
+        name,
+        ChangeStatus.PROPOSED,
+        party,
+        body.steps,
+        body.effective_height,
+        body.expires_height,
+        0,
+        (party,),
+        (),
+    )
+    state.set_members(
+        replace(members, proposed_count=number, changes=(*members.changes, change))
+    )  # fmt: skip
+    state.events.tell(
+        EventKind.CHANGE_PROPOSED, item=item, extra=party << 16 | person, serial=number
+    )
+    if all(isinstance(step, _OWN) and step.party == party for step in body.steps):  # R-MEMBER-5
+        _schedule(state, change, item)
+    else:
+        _count(state, change, item)
+    return ItemOutcome.ACCEPTED
+
+
+def vote(state: State, body: Vote, party: int, person: int, item: int) -> ItemOutcome:
+    """R-MEMBER-4."""
+    change = next((each for each in state.members.changes if each.name == body.change), None)
+    if change is None:
+        return ItemOutcome.UNKNOWN_CHANGE
+    if change.status is not ChangeStatus.PROPOSED:
+        return ItemOutcome.NOT_APPLICABLE
+    if party in (*change.in_favour, *change.against):
+        return ItemOutcome.NO_EFFECT
+    if body.in_favour:
+        voted = replace(change, in_favour=tuple(sorted((*change.in_favour, party))))
+    else:
+        voted = replace(change, against=tuple(sorted((*change.against, party))))
+    _put(state, voted)
+    state.events.tell(
+        EventKind.CHANGE_VOTED,
+        item=item,
+        detail=1 if body.in_favour else 0,
+        extra=party << 16 | person,
+        serial=change.number,
+    )
+    _count(state, voted, item)
+    return ItemOutcome.ACCEPTED
+
+
+def _count(state: State, change: Change, item: int) -> None:
+    """Schedule or refuse a change when its votes decide it."""
+    members, stated = state.members.count(), state.genesis.votes_needed
+    needed = 2 * members // 3 + 1 if stated == 0 else min(stated, members)
+    asked = [party for step in change.steps for party in _newly_entitled(state, step)]
+    if len(change.in_favour) >= needed and all(party in change.in_favour for party in asked):
+        _schedule(state, change, item)
+    elif members - len(change.against) < needed or any(party in change.against for party in asked):
+        _end(state, change, ChangeStatus.REFUSED, item)
+
+
+def _newly_entitled(state: State, step: Step) -> list[int]:
+    """Whom a step entitles to a role that they do not hold now; they must agree (R-MEMBER-4)."""
+    if not isinstance(step, SetHolders):
+        return []
+    holders = state.by_version[step.agreement, step.version].holders[step.role]
+    return [party for party in step.parties if party not in holders]
+
+
+def _schedule(state: State, change: Change, item: int) -> None:
+    due_height = max(state.height + 1, change.effective_height)
+    _put(state, replace(change, status=ChangeStatus.SCHEDULED, due_height=due_height))
+    state.events.tell(EventKind.CHANGE_SCHEDULED, item=item, serial=change.number)
+
+
+def _make(state: State, change: Change) -> None:
+    """Let a change that is due take effect, if it still can, and look at the others again."""
+    members = _tried(state, change.steps, change.due_height)
+    if isinstance(members, ItemOutcome):
+        _end(state, change, ChangeStatus.SUPERSEDED, NO_ITEM)
+        return
+    state.set_members(members)
+    for number, holders in members.holders:
+        state.books[number - 1].holders = holders
+    _end(state, change, ChangeStatus.EFFECTIVE, NO_ITEM)
+    for other in state.members.changes:
+        _look_again(state, other)
+
+
+def _look_again(state: State, change: Change) -> None:
+    """R-MEMBER-6: votes of who has left count no more, and what cannot be done any more ends."""
+    is_member = state.members.is_member
+    left = replace(
+        change,
+        in_favour=tuple(party for party in change.in_favour if is_member(party)),
+        against=tuple(party for party in change.against if is_member(party)),
+    )
+    _put(state, left)
+    is_proposed = change.status is ChangeStatus.PROPOSED
+    earliest = max(state.height + 1, change.effective_height) if is_proposed else change.due_height
+    if not is_member(change.proposer) or isinstance(
+        _tried(state, change.steps, earliest), ItemOutcome
+    ):
+        _end(state, left, ChangeStatus.SUPERSEDED, NO_ITEM)
+    elif is_proposed:
+        _count(state, left, NO_ITEM)
+
+
+def _tried(state: State, steps: Sequence[Step], height: int) -> Taken:
+    books = [Bound(book.number, book.holders) for book in state.books]
+
+    def find(name: str, version: int) -> Bound | None:
+        book = state.by_version.get((name, version))
+        return books[book.number - 1] if book else None
+
+    return changed(state.members, steps, height, books, find)
+
+
+def _find(state: State, number: int) -> Change | None:
+    return next((each for each in state.members.changes if each.number == number), None)
+
+
+def _put(state: State, change: Change) -> None:
+    """Write an open change anew."""
+    changes = tuple(
+        change if each.number == change.number else each for each in state.members.changes
+    )
+    state.set_members(replace(state.members, changes=changes))
+
+
+def _end(state: State, change: Change, status: ChangeStatus, item: int) -> None:
+    """Tell what became of a change, and forget it."""
+    changes = tuple(each for each in state.members.changes if each.number != change.number)
+    state.set_members(replace(state.members, changes=changes))
+    state.events.tell(_EVENTS[status], item=item, serial=change.number)
