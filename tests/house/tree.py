@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "tieout"
-PURE_ROOMS = ("units", "wire", "agreement", "merkle", "kernel", "reference")
+PURE_ROOMS = ("units", "wire", "merkle", "consensus", "agreement", "kernel", "reference")
 
 
 def name_of(path: Path) -> str:
