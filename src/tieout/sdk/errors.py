@@ -1,0 +1,98 @@
+"""What goes wrong between a client and its node. One root: SdkError.
+
+Each error says whose fault it is, whether asking again may help (`may_help`), the facts, and what
+to do next.
+"""
+
+
+class SdkError(Exception):
+    """Something that a client asked for did not come about.
+
+    `may_help` says whether asking again, later, may help.
+    """
+
+    may_help = False
+
+
+class NodeUnreachable(SdkError):
+    """The node does not answer, or its answer broke off: it is down, overloaded, or starting.
+
+    Whether it took what was sent is not known. Send the same bytes again: they count once.
+    """
+
+    may_help = True
+
+    def __init__(self, node: str, what: str) -> None:
+        super().__init__(f"{node} cannot be reached: {what}")
+        self.node = node
+        self.what = what
+
+
+class NodeRefused(SdkError):
+    """The node answered with an error: `code`, and `what` in its words.
+
+    Either it does not have what is asked for (yet), or the question is wrong.
+    """
+
+    def __init__(self, node: str, method: str, code: int, what: str) -> None:
+        super().__init__(f"{node} refused {method}: {what} ({code})")
+        self.node = node
+        self.method = method
+        self.code = code
+        self.what = what
+
+
+class NodeConfused(SdkError):
+    """An answer that is not one: not JSON-RPC, not of CometBFT 0.38, or beyond all limits.
+
+    Look whether something else listens at that address.
+    """
+
+    def __init__(self, node: str, what: str) -> None:
+        super().__init__(f"{node} gives no sensible answer: {what}")
+        self.node = node
+        self.what = what
+
+
+class TooLarge(SdkError):
+    """The node takes nothing of that size. Send smaller batches."""
+
+    def __init__(self, size: int, what: str) -> None:
+        super().__init__(f"{size:,} bytes are too many for the node: {what}")
+        self.size = size
+        self.what = what
+
+
+class Congested(SdkError):
+    """The node had no room for it, for as long as the client was patient. Slow down; try again."""
+
+    may_help = True
+
+    def __init__(self, attempts: int, waited_s: float, what: str) -> None:
+        super().__init__(f"no room after {attempts} attempts in {waited_s:.1f} s: {what}")
+        self.attempts = attempts
+        self.waited_s = waited_s
+        self.what = what
+
+
+class NotYet(SdkError):
+    """It was in no block until `height`, for as long as the client was patient.
+
+    It may still come. Wait again from that height, or submit the same bytes again.
+    """
+
+    may_help = True
+
+    def __init__(self, missing: int, height: int) -> None:
+        super().__init__(f"{missing} transactions are in no block until {height}")
+        self.missing = missing
+        self.height = height
+
+
+class Unproven(SdkError):
+    """What the node says is not what the validators signed. Ask another node; keep the answer."""
+
+    def __init__(self, height: int, what: str) -> None:
+        super().__init__(f"block {height}: {what}")
+        self.height = height
+        self.what = what
