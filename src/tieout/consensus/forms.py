@@ -21,7 +21,7 @@ from tieout.consensus.limits import (
     MAX_VALIDATORS,
 )
 
-U64 = Annotated[int, Meta(ge=0, le=(1 << 64) - 1)]
+Version = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 U32 = Annotated[int, Meta(ge=0, le=(1 << 32) - 1)]
 Height = Annotated[int, Meta(ge=1, le=MAX_HEIGHT)]
 Round = Annotated[int, Meta(ge=0, le=(1 << 31) - 1)]
@@ -58,8 +58,8 @@ class Header(_Frozen, frozen=True):
     the validators who vote on this block, `next_validators_hash` of those who vote on the next.
     """
 
-    block_version: U64
-    app_version: U64
+    block_version: Version
+    app_version: Version
     chain_id: ChainId
     height: Height
     time_ns: TimeNs
