@@ -10,3 +10,6 @@ MAX_PACK_BYTES: Final = 64 * 1024 * 1024
 
 MAX_CERTIFICATE_BYTES: Final = 512 * 1024 * 1024
 """A certificate that lists a million open breaks."""
+
+MAX_STEPS: Final = 4_096
+"""Steps from the founding validators: one for each time that two thirds of their power changed."""

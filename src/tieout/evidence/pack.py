@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from tieout.agreement.parse import load_canonical
+from tieout.consensus.light import Support
 from tieout.evidence.certificate import Certificate, verify_head, verify_standing
 from tieout.evidence.certificateform import CertificateHead
 from tieout.evidence.checkpoint import (
@@ -35,9 +36,11 @@ from tieout.evidence.errors import (
 )
 from tieout.evidence.forms import from_one_form, to_one_form
 from tieout.evidence.limits import MAX_PACK_BYTES
+from tieout.evidence.ordering import verify_consensus
 from tieout.evidence.packform import (
     AppParts,
     BatchEntry,
+    Consensus,
     DeadlineEntry,
     Entry,
     OperationEntry,
@@ -119,6 +122,7 @@ class PackReport:
 
     `is_anchored` says whether a trusted genesis was given; without it the pack is consistent in
     itself and proves nothing about the world. `parties` are all that ever were members, by number.
+    `ordered_by` says who of the validators signed the order, None where no votes are shown.
     `proven` and `not_proven` say so in words.
     """
 
@@ -132,6 +136,7 @@ class PackReport:
     checkpoint: Checkpoint
     signers: tuple[str, ...]
     operator: str | None
+    ordered_by: Support | None
     statement: Statement
     steps: tuple[Step, ...]
     certificate: CertificateHead | None
@@ -155,11 +160,13 @@ def build_pack(
     transaction_id: str,
     certificate: Certificate | None = None,
     app: AppParts | None = None,
+    consensus: Consensus | None = None,
 ) -> bytes:
     """The evidence pack of a transaction as of `checkpoint`.
 
     `app` is needed where members change, for the block of the checkpoint. A `certificate` of the
-    same checkpoint goes into it where it covers the transaction. Raises MissingError when the
+    same checkpoint goes into it where it covers the transaction, and so does `consensus`, which
+    must be of that checkpoint; only `verify_pack` looks into it. Raises MissingError when the
     ledger knew no such transaction then, and VerdictError when its items do not give a verdict by
     the rules, which an audit would find too.
     """
@@ -193,6 +200,7 @@ def build_pack(
         statement=state_transaction(builder.replay.state, transaction),
         certificate=proof,
         app=app,
+        consensus=consensus,
     )
     return to_one_form(pack)
 
@@ -320,7 +328,11 @@ def verify_pack(data: bytes, trusted: Genesis | None) -> PackReport:
     members = replay.state.members
     if pack.app is not None:
         _check_app_hash(replay.state, checkpoint, pack.app)
-        verify_checkpoint(signed.to_bytes(), genesis, members)
+        needs_quorum = pack.consensus is None or genesis.operator != 0
+        verify_checkpoint(signed.to_bytes(), genesis, members, needs_quorum=needs_quorum)
+    ordered_by = None
+    if pack.consensus is not None:
+        ordered_by = verify_consensus(pack.consensus, checkpoint, genesis)
     statement = state_transaction(replay.state, transaction)
     _compare(pack.statement, statement)
     head = _check_certificate(pack, genesis, members, transaction)
@@ -336,10 +348,11 @@ def verify_pack(data: bytes, trusted: Genesis | None) -> PackReport:
         checkpoint=checkpoint,
         signers=tuple(members.parties[each.party - 1].name for each in signed.signatures),
         operator=operator,
+        ordered_by=ordered_by,
         statement=statement,
         steps=tuple(replay.steps),
         certificate=head,
-        proven=_proven(pack, checkpoint, head),
+        proven=_proven(pack, checkpoint, head, ordered_by),
         not_proven=_not_proven(pack, operator, head, is_anchored=trusted is not None),
     )
 
@@ -438,7 +451,9 @@ def _check_certificate(
 # ---------------------------------------------------------------- in words
 
 
-def _proven(pack: Pack, checkpoint: Checkpoint, head: CertificateHead | None) -> tuple[str, ...]:
+def _proven(
+    pack: Pack, checkpoint: Checkpoint, head: CertificateHead | None, ordered_by: Support | None
+) -> tuple[str, ...]:
     number = sum(not isinstance(entry, DeadlineEntry) for entry in pack.entries)
     words = [
         _sentence(
@@ -450,6 +465,14 @@ def _proven(pack: Pack, checkpoint: Checkpoint, head: CertificateHead | None) ->
             f"{pack.statement.status}, with exactly the breaks, benchmarks and adjustments stated.",
         ),
     ]
+    if ordered_by is not None:
+        words.append(
+            _sentence(
+                f"The ledger was ordered by {ordered_by.signed} of {ordered_by.validators}",
+                f"validators, {ordered_by.power} of {ordered_by.total} of their power: they signed",
+                f"it as of height {checkpoint.height}.",
+            )
+        )
     if head is not None:
         words.append(
             _sentence(
@@ -483,6 +506,13 @@ def _not_proven(
             _sentence(
                 f"That everybody was shown the same ledger: {operator} kept it alone.",
                 "Compare checkpoints with others who hold some.",
+            )
+        )
+    if pack.consensus is not None:
+        words.append(
+            _sentence(
+                "That a third or more of the validators' power did not sign another ledger too:",
+                "whoever holds both can show who did.",
             )
         )
     if any(isinstance(entry, DeadlineEntry) for entry in pack.entries):

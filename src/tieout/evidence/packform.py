@@ -5,12 +5,15 @@ can be shown. A reader computes the statement anew from the entries; it stands i
 people see what is claimed, and so that the claim can be held against its author.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
+from tieout.consensus.forms import Header, SignedHeader
 from tieout.evidence.certificateform import CertificateProof
 from tieout.evidence.forms import U16, U32, Count, Hash, HexHash, Signature, TimeUs
+from tieout.evidence.limits import MAX_STEPS
 from tieout.wire.genesis import Genesis
 
 
@@ -153,11 +156,23 @@ class AppParts(_Frozen, frozen=True):
     state_digest: Hash
 
 
+class Consensus(_Frozen, frozen=True):
+    """How the validators signed that the ledger was at the checkpoint.
+
+    `header` is that of the checkpoint's block, `steps` lead from the founding validators to the
+    header after it.
+    """
+
+    header: Header
+    steps: Annotated[tuple[SignedHeader, ...], Meta(min_length=1, max_length=MAX_STEPS)]
+
+
 class Pack(_Frozen, frozen=True, omit_defaults=True):
     """An evidence pack. `checkpoint` is the whole signed note.
 
     Format 2 is that of ledgers whose members change: its entries have every accepted enactment and
     operation about members, and `app` what makes the app hash of them (format 1: left out).
+    `consensus` may be left out.
     """
 
     format: Literal["tieout/evidence/1", "tieout/evidence/2"]
@@ -170,3 +185,4 @@ class Pack(_Frozen, frozen=True, omit_defaults=True):
     statement: Statement
     certificate: CertificateProof | None
     app: AppParts | None = None
+    consensus: Consensus | None = None

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from tieout.consensus.errors import ConsensusError, MalformedError, UntrustedError
 from tieout.consensus.forms import SignedHeader, Validator
 from tieout.consensus.light import ONE_THIRD, Trust, TrustLevel, step
+from tieout.evidence.limits import MAX_STEPS
+from tieout.evidence.packform import Consensus
 from tieout.sdk.errors import Unproven
-from tieout.sdk.limits import MAX_STEPS, VALIDATORS_PER_PAGE
+from tieout.sdk.limits import VALIDATORS_PER_PAGE
 from tieout.sdk.rpcforms import (
     CommitAnswer,
     ValidatorsAnswer,
@@ -48,11 +50,16 @@ class LightClient:
         return trust
 
     def steps_to(self, height: int) -> tuple[SignedHeader, ...]:
-        """The steps that lead from the founding validators to the header of a height.
-
-        An evidence pack carries them, so that its reader takes them anew. Raises as `trust_at`.
-        """
+        """The steps that lead from the founding validators to a height. Raises as `trust_at`."""
         return self._walk(self._founded, height)[1]
+
+    def consensus_at(self, height: int) -> Consensus:
+        """What an evidence pack says about who ordered the block of a height.
+
+        The header after `height` must be there. Raises as `trust_at`.
+        """
+        steps = self.steps_to(height + 1)
+        return Consensus(self._fetch(height).header, steps)
 
     def _walk(self, start: Trust, height: int) -> tuple[Trust, tuple[SignedHeader, ...]]:
         if height < start.height:

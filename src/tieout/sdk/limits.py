@@ -13,6 +13,3 @@ HEADERS_PER_PAGE: Final = 20
 
 VALIDATORS_PER_PAGE: Final = 100
 """Validators in one answer of `validators`: CometBFT gives no more."""
-
-MAX_STEPS: Final = 4_096
-"""Steps from the founding validators to a header: one for each change of a third of the power."""
