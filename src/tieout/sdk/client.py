@@ -316,7 +316,7 @@ class LedgerClient:
         for name, place in here.items():
             code = None if codes is None else codes[place]
             found[name] = Inclusion(height, place, code, self._light is not None)
-        missing -= here.keys()
+        missing.difference_update(here)
 
     def _prove(
         self, light: LightClient, height: int, block: _Block, transactions: list[bytes]

@@ -64,7 +64,11 @@ class TooLarge(SdkError):
 
 
 class Congested(SdkError):
-    """The node had no room for it, for as long as the client was patient. Slow down; try again."""
+    """The node had no room for it, for as long as the client was patient. Slow down; try again.
+
+    A full node says so of everything, also of what it holds already: bytes that were submitted
+    before may still come into a block.
+    """
 
     may_help = True
 

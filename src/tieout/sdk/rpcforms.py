@@ -120,7 +120,6 @@ class RpcValidator(msgspec.Struct):
 class ValidatorsAnswer(msgspec.Struct):
     """The answer to `validators`; `total` counts those of all pages."""
 
-    block_height: str
     validators: list[RpcValidator]
     total: str
 

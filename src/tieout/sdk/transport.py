@@ -13,7 +13,7 @@ to each other, encrypted; a client that has to cross a wire that others may read
 import http.client
 import itertools
 import threading
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 import msgspec
 
@@ -71,6 +71,12 @@ class Node:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise NodeConfused(self.name, f"{method}: {error}") from error
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Drop the connection; the next question opens another one."""
         with self._lock:
@@ -85,8 +91,9 @@ class Node:
         if self._connection is not None:
             try:
                 return self._exchange_once(body)
-            except NodeUnreachable:
-                pass
+            except NodeUnreachable as error:
+                if not isinstance(error.__cause__, ConnectionError):
+                    raise
         return self._exchange_once(body)
 
     def _exchange_once(self, body: bytes) -> bytes:
@@ -99,12 +106,18 @@ class Node:
             self._connection.request("POST", "/", body, headers)
             with self._connection.getresponse() as answer:
                 data = answer.read(MAX_ANSWER_BYTES + 1)
+                missing = answer.length or 0
         except (OSError, http.client.HTTPException) as error:
             self._drop()
             raise NodeUnreachable(self.name, str(error) or type(error).__name__) from error
         if len(data) > MAX_ANSWER_BYTES:
             self._drop()
             raise NodeConfused(self.name, f"an answer of more than {MAX_ANSWER_BYTES:,} bytes")
+        if missing:
+            self._drop()
+            raise NodeUnreachable(
+                self.name, f"its answer broke off {missing:,} bytes before the end"
+            )
         return data
 
     def _drop(self) -> None:
