@@ -53,10 +53,11 @@ def test_the_report_on_a_pack_as_json(ledger: Desk) -> None:
     ledger.tieout("evidence", "A", "-o", "a.json")
     report = ledger.tieout("verify", "a.json", "--trust", GENESIS, "--json").json
     assert list(report) == [
-        *("verdict", "as_of", "agreement", "transaction_id", "operator", "statement"),
-        *("proven", "not_proven"),
+        *("verdict", "as_of", "agreement", "transaction_id", "operator", "ordered_by"),
+        *("statement", "proven", "not_proven"),
     ]
     assert (report["verdict"], report["transaction_id"]) == ("verified", "A")
+    assert (report["operator"], report["ordered_by"]) == ("ledger-operator", None)
     assert report["as_of"].startswith("as of checkpoint ")
     assert report["statement"]["status"] == "broken"
 

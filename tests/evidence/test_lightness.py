@@ -1,4 +1,4 @@
-"""Whoever verifies needs no compiler: evidence never loads the compiled loops."""
+"""Whoever verifies or submits needs no compiler: neither evidence nor a client loads one."""
 
 import subprocess
 import sys
@@ -7,12 +7,20 @@ import pytest
 
 from tests.house.tree import PACKAGE
 
-MODULES = sorted(path.stem for path in (PACKAGE / "evidence").glob("*.py"))
+HEAVY = ("numba", "tieout.kernel", "pyarrow")
 
 
-@pytest.mark.parametrize("heavy", ["numba", "tieout.kernel", "pyarrow"])
-def test_evidence_starts_without(heavy: str) -> None:
-    names = ", ".join(f"tieout.evidence.{module}" for module in MODULES if module != "__init__")
+@pytest.mark.parametrize(
+    ("room", "heavy"),
+    [
+        *(("evidence", heavy) for heavy in HEAVY),
+        *(("consensus", heavy) for heavy in (*HEAVY, "numpy")),
+        *(("sdk", heavy) for heavy in (*HEAVY, "tieout.journal", "sqlite3", "asyncio")),
+    ],
+)
+def test_a_room_starts_without(room: str, heavy: str) -> None:
+    modules = sorted(path.stem for path in (PACKAGE / room).glob("*.py"))
+    names = ", ".join(f"tieout.{room}.{module}" for module in modules if module != "__init__")
     program = f"import sys, {names}; print({heavy!r} in sys.modules)"
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, check=True, text=True

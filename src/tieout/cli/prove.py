@@ -105,6 +105,7 @@ def _verify_pack(data: bytes, genesis: "Genesis | None", *, as_json: bool) -> in
                 "agreement": report.agreement,
                 "transaction_id": report.transaction_id,
                 "operator": report.operator,
+                "ordered_by": report.ordered_by,
                 "statement": report.statement,
                 "proven": report.proven,
                 "not_proven": report.not_proven,

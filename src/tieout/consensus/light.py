@@ -16,7 +16,7 @@ free to change. Signatures are judged by `wire.ed25519`, more strictly than Come
 that is not sound is refused in any set.
 
 What is not here: a trusting period. The validators of a consortium are institutions known by name,
-and a pack has to convince years later; what that rests on is in docs/decisions/0009.
+and a pack has to convince years later; what that rests on is in docs/decisions/0010.
 
 Source: CometBFT v0.38, "Light Client Specification"; `light/verifier.go`, `types/validation.go`.
 """
