@@ -92,6 +92,16 @@ class Node:
         told = json.loads((self.home / "config" / "priv_validator_key.json").read_text())
         return base64.b64decode(told["pub_key"]["value"])
 
+    def configure(self, settings: Mapping[str, str]) -> None:
+        """Change settings of a node that does not run."""
+        config = self.home / "config" / "config.toml"
+        text = config.read_text()
+        for name, value in settings.items():
+            quoted = value if re.fullmatch(r"true|false|\d+", value) else f'"{value}"'
+            text, changed = re.subn(rf"(?m)^{name} = .*$", f"{name} = {quoted}", text)
+            assert changed == 1, name
+        config.write_text(text)
+
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -116,15 +126,10 @@ def found(
         capture_output=True,
     )
     homes = sorted(folder.glob("node*"), key=lambda home: int(home.name.removeprefix("node")))
-    for home in homes:
-        config = home / "config" / "config.toml"
-        text = config.read_text()
-        for name, value in {**FAST, **settings}.items():
-            quoted = value if re.fullmatch(r"true|false|\d+", value) else f'"{value}"'
-            text, changed = re.subn(rf"(?m)^{name} = .*$", f"{name} = {quoted}", text)
-            assert changed == 1, name
-        config.write_text(text)
-    return [Node(home, free_port(), free_port()) for home in homes]
+    nodes = [Node(home, free_port(), free_port()) for home in homes]
+    for node in nodes:
+        node.configure({**FAST, **settings})
+    return nodes
 
 
 def start(node: Node, nodes: list[Node]) -> None:

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import ROOT
-from tests.consensus.network import Node, running
+from tests.consensus.network import Node, running, start
 
 VECTORS = ROOT / "tests" / "vectors"
+VOTE_FOR_NONE = 3
+MOST_BLOCKS = 60
 ABOUT = (
     "Recorded from CometBFT 0.38.25 with its key-value store, on loopback. Test vectors: the"
     " validators' keys were made for the recording and thrown away."
@@ -71,12 +73,25 @@ def one(nodes: list[Node]) -> None:
     write("one", nodes[0], list(range(1, nodes[0].height())))
 
 
+def has_vote_for_none(node: Node, height: int) -> bool:
+    votes = block(node, height)["commit"]["signed_header"]["commit"]["signatures"]
+    return any(vote["block_id_flag"] == VOTE_FOR_NONE for vote in votes)
+
+
 def four(nodes: list[Node]) -> None:
-    """Four validators, of whom one stops: its votes are absent."""
+    """Four validators; one loses patience and votes for no block, then it stops and is absent."""
     send(nodes[0], "first=1")
     pause(nodes[0], 2)
     nodes[3].stop()
-    pause(nodes[0], 6)
+    nodes[3].configure(dict.fromkeys(("timeout_propose", "timeout_prevote"), "1ms"))
+    start(nodes[3], nodes)
+    height = nodes[0].height()
+    while not has_vote_for_none(nodes[0], height):
+        height += 1
+        assert height < MOST_BLOCKS, "it never voted for none: record again"
+        nodes[0].wait_for(height + 1)
+    nodes[3].stop()
+    pause(nodes[0], 3)
     write("four", nodes[0], list(range(1, nodes[0].height())))
 
 

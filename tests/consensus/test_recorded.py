@@ -55,6 +55,11 @@ def test_where_validators_stay_any_header_is_one_step_away(name: str) -> None:
         assert step(founded(name), signed).height == signed.header.height
 
 
+def test_a_validator_that_lost_patience_signed_for_no_block() -> None:
+    votes = [vote for signed in headers("four") for vote in signed.commit.votes if vote]
+    assert {vote.for_block for vote in votes} == {True, False}
+
+
 def test_a_validator_that_stopped_is_absent_from_the_votes() -> None:
     supports = [support(signed) for signed in headers("four")]
     assert {(each.signed, each.power, each.validators, each.total) for each in supports} == {
