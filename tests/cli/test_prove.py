@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.desk import BANK_DECIDES, Desk
+from tests.evidence.ordered import ordered
+from tieout.evidence.packform import Consensus
 
 HEAD = "transaction_id,amount"
 DAY_1 = "2026-03-31T18:00:00Z"
@@ -60,6 +62,31 @@ def test_the_report_on_a_pack_as_json(ledger: Desk) -> None:
     assert (report["operator"], report["ordered_by"]) == ("ledger-operator", None)
     assert report["as_of"].startswith("as of checkpoint ")
     assert report["statement"]["status"] == "broken"
+
+
+def test_a_consortiums_pack_is_verified_down_to_the_validators_votes(desk: Desk) -> None:
+    made = ordered()
+    (desk.folder / "pack.json").write_bytes(made.pack(made.consensus()))
+    (desk.folder / "genesis.json").write_bytes(made.ledger.genesis.to_bytes())
+    said = desk.tieout("verify", "pack.json", "--trust", "genesis.json")
+    assert said.code == 0
+    assert (
+        "proven: The ledger was ordered by 3 of 4 validators, 30 of 40 of their power" in said.err
+    )
+    assert "kept it alone" not in said.err
+    report = desk.tieout("verify", "pack.json", "--trust", "genesis.json", "--json").json
+    votes = {"signed": 3, "validators": 4, "power": 30, "total": 40}
+    assert (report["operator"], report["ordered_by"]) == (None, votes)
+
+
+def test_votes_of_other_validators_than_those_of_the_genesis_are_refused(desk: Desk) -> None:
+    made, other = ordered(), ordered(all_change=True)
+    *_, block, after = other.chain.headers
+    (desk.folder / "pack.json").write_bytes(made.pack(Consensus(block.header, (after,))))
+    (desk.folder / "genesis.json").write_bytes(made.ledger.genesis.to_bytes())
+    said = desk.tieout("verify", "pack.json", "--trust", "genesis.json")
+    assert said.code == 1
+    assert "consensus" in said.err
 
 
 def test_the_genesis_of_another_ledger_is_refused(ledger: Desk) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from tests.consensus.network import HOST, Node, running, start
 from tieout.consensus.errors import ConsensusError
+from tieout.consensus.hashing import header_hash
 from tieout.consensus.light import Trust, walk
-from tieout.evidence.packform import AppHashParts
 from tieout.sdk.client import LedgerClient, Patience, Taken
 from tieout.sdk.errors import Congested, NotYet, Unproven
 from tieout.sdk.light import LightClient, validators
@@ -95,10 +95,10 @@ def test_all_heights_are_certain_for_who_trusts_the_founders(alone: Node, rpc: R
 def test_an_evidence_packs_votes_are_fetched_from_a_node(alone: Node, rpc: Rpc) -> None:
     alone.wait_for(4)
     trust = founded(rpc, alone)
-    parts = AppHashParts(*[bytes(32)] * 4)
-    consensus = LightClient(rpc, trust).consensus_at(3, parts)
+    consensus = LightClient(rpc, trust).consensus_at(3)
     reached = walk(trust, consensus.steps)
-    assert (consensus.header.height, reached.height, consensus.parts) == (3, 4, parts)
+    assert (consensus.header.height, reached.height) == (3, 4)
+    assert consensus.steps[-1].header.last_block_id.hash == header_hash(consensus.header)
 
 
 def test_a_network_of_strangers_proves_nothing(alone: Node, rpc: Rpc) -> None:
