@@ -25,11 +25,11 @@ from tieout.merkle.tree import leaf_hash, root
 ADDRESS_BYTES: Final = 20
 _PRECOMMIT: Final = 2
 _CHAIN_PREFIX: Final = "tieout-"
-_CHAIN_HEX_DIGITS: Final = 40
+_CHAIN_HEX_DIGITS: Final = 32
 
 
 def chain_id_of(ledger_id: bytes) -> str:
-    """The name of the chain that orders a ledger: 160 bits of the ledger's id.
+    """The name of the chain that orders a ledger: 128 bits of the ledger's id.
 
     A chain's name is part of all that its validators sign, and at most 50 characters long; so a
     vote counts for one ledger only.
