@@ -32,7 +32,7 @@ $(READY): requirements.lock pyproject.toml
 		--require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m tieout.engines.embedded.warm
+	@$(BIN)/python -m tieout.engines.warm
 	@touch $@
 	@echo "Ready: $(BIN)/tieout"
 
