@@ -121,6 +121,9 @@ def _restored(genesis: Genesis, journal: Journal) -> kernel.State:
     index_key = secrets.token_bytes(32)
     loaded = journal.load_snapshot()
     if loaded is None:
+        if journal.base.height:
+            what = "has no sound snapshot here, and this copy of the ledger begins after it"
+            raise LedgerDamaged(journal.base.height, what)
         return kernel.initial_state(genesis, index_key)
     try:
         state = kernel.load(genesis, loaded.parts, index_key)

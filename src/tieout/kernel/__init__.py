@@ -24,7 +24,7 @@ from tieout.kernel.queries import (
     unjudged,
 )
 from tieout.kernel.selftest import SelfTestError, warm
-from tieout.kernel.snapshot import SnapshotError, dump, load
+from tieout.kernel.snapshot import SnapshotError, dump, load, log_frontier
 from tieout.kernel.state import PoisonedError, State, initial_state, reserve
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "dump",
     "initial_state",
     "load",
+    "log_frontier",
     "opened_us",
     "reserve",
     "slot_images",

@@ -115,6 +115,15 @@ def _control(state: State) -> _Control:
     )
 
 
+def log_frontier(buffers: Mapping[str, Buffer]) -> Frontier:
+    """Where the log stood in the state that `dump` wrote; quick. Raises SnapshotError."""
+    try:
+        control = msgspec.msgpack.decode(buffers[CONTROL], type=_Control)
+        return Frontier.from_bytes(control.log)
+    except (KeyError, MerkleError, msgspec.MsgspecError) as error:
+        raise SnapshotError(f"a snapshot that does not hold together: {error}") from error
+
+
 def load(
     genesis: Genesis, buffers: Mapping[str, Buffer], index_key: bytes = DEFAULT_INDEX_KEY
 ) -> State:
