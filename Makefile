@@ -12,7 +12,7 @@ LOCK_FLAGS := --universal --python-version 3.11 --fork-strategy fewest --generat
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench soak lint format lock changelog clean
+.PHONY: help setup demo test cometbft bench soak lint format lock protobuf changelog clean
 
 help: ## list the recipes
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ format: setup ## mend what the style checker can mend
 lock: setup ## compile requirements.lock anew from pyproject.toml (UPGRADE=1: newest versions)
 	$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCK_FLAGS) $(if $(UPGRADE),--upgrade) \
 		--output-file requirements.lock
+
+protobuf: setup ## make the classes of the messages to and from CometBFT anew from abci.proto
+	$(BIN)/python -m grpc_tools.protoc -I src --python_out=src --pyi_out=src \
+		tieout/engines/cometbft/abci.proto
 
 changelog: setup ## show what the next release's changelog would say
 	$(BIN)/towncrier build --draft

@@ -294,6 +294,18 @@ class Journal:
                 return LoadedSnapshot(snapshot.height, snapshot.app_hash, parts)
         return None
 
+    def base_parts(self) -> dict[str, memoryview] | None:
+        """The state with which this journal begins, as it was dumped; None without any.
+
+        Raises JournalDamaged.
+        """
+        for path in snapshot_files(self.directory / SNAPSHOTS):
+            if path.stem == f"{self.base.height:020d}":
+                snapshot = read_snapshot(path, self.ledger_id)
+                self._check_place(snapshot)
+                return snapshot.load()
+        return None
+
     def _check_place(self, snapshot: Snapshot) -> None:
         frame_hash = self.base.frame_hash
         if snapshot.height != self.base.height:

@@ -4,6 +4,7 @@ Start reading in `machine.py`. The readable twin of this room is `tieout.referen
 differ, docs/rules.md decides.
 """
 
+from tieout.kernel.admission import admission, prospect
 from tieout.kernel.digest import adjustment_images, app_hash, slot_images, state_digest
 from tieout.kernel.machine import apply_block
 from tieout.kernel.queries import (
@@ -38,6 +39,7 @@ __all__ = [
     "Transaction",
     "adjustment_images",
     "adjustments",
+    "admission",
     "alarms",
     "app_hash",
     "apply_block",
@@ -49,6 +51,7 @@ __all__ = [
     "load",
     "log_frontier",
     "opened_us",
+    "prospect",
     "reserve",
     "slot_images",
     "standing",

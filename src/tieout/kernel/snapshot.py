@@ -179,8 +179,9 @@ def _load_book(
         len(slots) != control.slots * book.slots.image_bytes
         or len(adjustments) != control.adjustments * book.adjustments.image_bytes
         or len(control.asked) != len(book.asked)
+        or not all(0 <= count <= control.slots for count in (*control.asked, control.judged))
     ):
-        raise SnapshotError(f"the images of book {number} have another size than they should")
+        raise SnapshotError(f"the images of book {number} are not as many as they should be")
     book.slots.replace(slots)
     book.adjustments.replace(adjustments)
     book.asked, book.judged = control.asked, control.judged

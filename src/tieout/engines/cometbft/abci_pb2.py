@@ -4,15 +4,18 @@
 # source: tieout/engines/cometbft/abci.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "tieout/engines/cometbft/abci.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'tieout/engines/cometbft/abci.proto'
 )
 # @@protoc_insertion_point(imports)
 
@@ -23,137 +26,135 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n"tieout/engines/cometbft/abci.proto\x12\x0btieout.abci\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xb2\x07\n\x07Request\x12(\n\x04\x65\x63ho\x18\x01 \x01(\x0b\x32\x18.tieout.abci.RequestEchoH\x00\x12*\n\x05\x66lush\x18\x02 \x01(\x0b\x32\x19.tieout.abci.RequestFlushH\x00\x12(\n\x04info\x18\x03 \x01(\x0b\x32\x18.tieout.abci.RequestInfoH\x00\x12\x33\n\ninit_chain\x18\x05 \x01(\x0b\x32\x1d.tieout.abci.RequestInitChainH\x00\x12*\n\x05query\x18\x06 \x01(\x0b\x32\x19.tieout.abci.RequestQueryH\x00\x12/\n\x08\x63heck_tx\x18\x08 \x01(\x0b\x32\x1b.tieout.abci.RequestCheckTxH\x00\x12,\n\x06\x63ommit\x18\x0b \x01(\x0b\x32\x1a.tieout.abci.RequestCommitH\x00\x12;\n\x0elist_snapshots\x18\x0c \x01(\x0b\x32!.tieout.abci.RequestListSnapshotsH\x00\x12;\n\x0eoffer_snapshot\x18\r \x01(\x0b\x32!.tieout.abci.RequestOfferSnapshotH\x00\x12\x44\n\x13load_snapshot_chunk\x18\x0e \x01(\x0b\x32%.tieout.abci.RequestLoadSnapshotChunkH\x00\x12\x46\n\x14\x61pply_snapshot_chunk\x18\x0f \x01(\x0b\x32&.tieout.abci.RequestApplySnapshotChunkH\x00\x12?\n\x10prepare_proposal\x18\x10 \x01(\x0b\x32#.tieout.abci.RequestPrepareProposalH\x00\x12?\n\x10process_proposal\x18\x11 \x01(\x0b\x32#.tieout.abci.RequestProcessProposalH\x00\x12\x35\n\x0b\x65xtend_vote\x18\x12 \x01(\x0b\x32\x1e.tieout.abci.RequestExtendVoteH\x00\x12H\n\x15verify_vote_extension\x18\x13 \x01(\x0b\x32\'.tieout.abci.RequestVerifyVoteExtensionH\x00\x12;\n\x0e\x66inalize_block\x18\x14 \x01(\x0b\x32!.tieout.abci.RequestFinalizeBlockH\x00\x42\x07\n\x05valueJ\x04\x08\x04\x10\x05J\x04\x08\x07\x10\x08J\x04\x08\t\x10\nJ\x04\x08\n\x10\x0b"\x1e\n\x0bRequestEcho\x12\x0f\n\x07message\x18\x01 \x01(\t"\x0e\n\x0cRequestFlush"`\n\x0bRequestInfo\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x15\n\rblock_version\x18\x02 \x01(\x04\x12\x13\n\x0bp2p_version\x18\x03 \x01(\x04\x12\x14\n\x0c\x61\x62\x63i_version\x18\x04 \x01(\t"\xe9\x01\n\x10RequestInitChain\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\t\x12\x36\n\x10\x63onsensus_params\x18\x03 \x01(\x0b\x32\x1c.tieout.abci.ConsensusParams\x12\x30\n\nvalidators\x18\x04 \x03(\x0b\x32\x1c.tieout.abci.ValidatorUpdate\x12\x17\n\x0f\x61pp_state_bytes\x18\x05 \x01(\x0c\x12\x16\n\x0einitial_height\x18\x06 \x01(\x03"I\n\x0cRequestQuery\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0e\n\x06height\x18\x03 \x01(\x03\x12\r\n\x05prove\x18\x04 \x01(\x08"D\n\x0eRequestCheckTx\x12\n\n\x02tx\x18\x01 \x01(\x0c\x12&\n\x04type\x18\x02 \x01(\x0e\x32\x18.tieout.abci.CheckTxType"\x0f\n\rRequestCommit"\x16\n\x14RequestListSnapshots"Q\n\x14RequestOfferSnapshot\x12\'\n\x08snapshot\x18\x01 \x01(\x0b\x32\x15.tieout.abci.Snapshot\x12\x10\n\x08\x61pp_hash\x18\x02 \x01(\x0c"I\n\x18RequestLoadSnapshotChunk\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\r\x12\r\n\x05\x63hunk\x18\x03 \x01(\r"I\n\x19RequestApplySnapshotChunk\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\x12\x0e\n\x06sender\x18\x03 \x01(\t"\x98\x02\n\x16RequestPrepareProposal\x12\x14\n\x0cmax_tx_bytes\x18\x01 \x01(\x03\x12\x0b\n\x03txs\x18\x02 \x03(\x0c\x12:\n\x11local_last_commit\x18\x03 \x01(\x0b\x32\x1f.tieout.abci.ExtendedCommitInfo\x12-\n\x0bmisbehavior\x18\x04 \x03(\x0b\x32\x18.tieout.abci.Misbehavior\x12\x0e\n\x06height\x18\x05 \x01(\x03\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14next_validators_hash\x18\x07 \x01(\x0c\x12\x18\n\x10proposer_address\x18\x08 \x01(\x0c"\x8b\x02\n\x16RequestProcessProposal\x12\x0b\n\x03txs\x18\x01 \x03(\x0c\x12\x35\n\x14proposed_last_commit\x18\x02 \x01(\x0b\x32\x17.tieout.abci.CommitInfo\x12-\n\x0bmisbehavior\x18\x03 \x03(\x0b\x32\x18.tieout.abci.Misbehavior\x12\x0c\n\x04hash\x18\x04 \x01(\x0c\x12\x0e\n\x06height\x18\x05 \x01(\x03\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14next_validators_hash\x18\x07 \x01(\x0c\x12\x18\n\x10proposer_address\x18\x08 \x01(\x0c"\x86\x02\n\x11RequestExtendVote\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\x12\x0e\n\x06height\x18\x02 \x01(\x03\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03txs\x18\x04 \x03(\x0c\x12\x35\n\x14proposed_last_commit\x18\x05 \x01(\x0b\x32\x17.tieout.abci.CommitInfo\x12-\n\x0bmisbehavior\x18\x06 \x03(\x0b\x32\x18.tieout.abci.Misbehavior\x12\x1c\n\x14next_validators_hash\x18\x07 \x01(\x0c\x12\x18\n\x10proposer_address\x18\x08 \x01(\x0c"m\n\x1aRequestVerifyVoteExtension\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\x12\x19\n\x11validator_address\x18\x02 \x01(\x0c\x12\x0e\n\x06height\x18\x03 \x01(\x03\x12\x16\n\x0evote_extension\x18\x04 \x01(\x0c"\x88\x02\n\x14RequestFinalizeBlock\x12\x0b\n\x03txs\x18\x01 \x03(\x0c\x12\x34\n\x13\x64\x65\x63ided_last_commit\x18\x02 \x01(\x0b\x32\x17.tieout.abci.CommitInfo\x12-\n\x0bmisbehavior\x18\x03 \x03(\x0b\x32\x18.tieout.abci.Misbehavior\x12\x0c\n\x04hash\x18\x04 \x01(\x0c\x12\x0e\n\x06height\x18\x05 \x01(\x03\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14next_validators_hash\x18\x07 \x01(\x0c\x12\x18\n\x10proposer_address\x18\x08 \x01(\x0c"\xf8\x07\n\x08Response\x12\x33\n\texception\x18\x01 \x01(\x0b\x32\x1e.tieout.abci.ResponseExceptionH\x00\x12)\n\x04\x65\x63ho\x18\x02 \x01(\x0b\x32\x19.tieout.abci.ResponseEchoH\x00\x12+\n\x05\x66lush\x18\x03 \x01(\x0b\x32\x1a.tieout.abci.ResponseFlushH\x00\x12)\n\x04info\x18\x04 \x01(\x0b\x32\x19.tieout.abci.ResponseInfoH\x00\x12\x34\n\ninit_chain\x18\x06 \x01(\x0b\x32\x1e.tieout.abci.ResponseInitChainH\x00\x12+\n\x05query\x18\x07 \x01(\x0b\x32\x1a.tieout.abci.ResponseQueryH\x00\x12\x30\n\x08\x63heck_tx\x18\t \x01(\x0b\x32\x1c.tieout.abci.ResponseCheckTxH\x00\x12-\n\x06\x63ommit\x18\x0c \x01(\x0b\x32\x1b.tieout.abci.ResponseCommitH\x00\x12<\n\x0elist_snapshots\x18\r \x01(\x0b\x32".tieout.abci.ResponseListSnapshotsH\x00\x12<\n\x0eoffer_snapshot\x18\x0e \x01(\x0b\x32".tieout.abci.ResponseOfferSnapshotH\x00\x12\x45\n\x13load_snapshot_chunk\x18\x0f \x01(\x0b\x32&.tieout.abci.ResponseLoadSnapshotChunkH\x00\x12G\n\x14\x61pply_snapshot_chunk\x18\x10 \x01(\x0b\x32\'.tieout.abci.ResponseApplySnapshotChunkH\x00\x12@\n\x10prepare_proposal\x18\x11 \x01(\x0b\x32$.tieout.abci.ResponsePrepareProposalH\x00\x12@\n\x10process_proposal\x18\x12 \x01(\x0b\x32$.tieout.abci.ResponseProcessProposalH\x00\x12\x36\n\x0b\x65xtend_vote\x18\x13 \x01(\x0b\x32\x1f.tieout.abci.ResponseExtendVoteH\x00\x12I\n\x15verify_vote_extension\x18\x14 \x01(\x0b\x32(.tieout.abci.ResponseVerifyVoteExtensionH\x00\x12<\n\x0e\x66inalize_block\x18\x15 \x01(\x0b\x32".tieout.abci.ResponseFinalizeBlockH\x00\x42\x07\n\x05valueJ\x04\x08\x05\x10\x06J\x04\x08\x08\x10\tJ\x04\x08\n\x10\x0bJ\x04\x08\x0b\x10\x0c""\n\x11ResponseException\x12\r\n\x05\x65rror\x18\x01 \x01(\t"\x1f\n\x0cResponseEcho\x12\x0f\n\x07message\x18\x01 \x01(\t"\x0f\n\rResponseFlush"z\n\x0cResponseInfo\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0b\x61pp_version\x18\x03 \x01(\x04\x12\x19\n\x11last_block_height\x18\x04 \x01(\x03\x12\x1b\n\x13last_block_app_hash\x18\x05 \x01(\x0c"\x8f\x01\n\x11ResponseInitChain\x12\x36\n\x10\x63onsensus_params\x18\x01 \x01(\x0b\x32\x1c.tieout.abci.ConsensusParams\x12\x30\n\nvalidators\x18\x02 \x03(\x0b\x32\x1c.tieout.abci.ValidatorUpdate\x12\x10\n\x08\x61pp_hash\x18\x03 \x01(\x0c"\xb0\x01\n\rResponseQuery\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0b\n\x03log\x18\x03 \x01(\t\x12\x0c\n\x04info\x18\x04 \x01(\t\x12\r\n\x05index\x18\x05 \x01(\x03\x12\x0b\n\x03key\x18\x06 \x01(\x0c\x12\r\n\x05value\x18\x07 \x01(\x0c\x12(\n\tproof_ops\x18\x08 \x01(\x0b\x32\x15.tieout.abci.ProofOps\x12\x0e\n\x06height\x18\t \x01(\x03\x12\x11\n\tcodespace\x18\n \x01(\t"\xab\x01\n\x0fResponseCheckTx\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0b\n\x03log\x18\x03 \x01(\t\x12\x0c\n\x04info\x18\x04 \x01(\t\x12\x12\n\ngas_wanted\x18\x05 \x01(\x03\x12\x10\n\x08gas_used\x18\x06 \x01(\x03\x12"\n\x06\x65vents\x18\x07 \x03(\x0b\x32\x12.tieout.abci.Event\x12\x11\n\tcodespace\x18\x08 \x01(\tJ\x04\x08\t\x10\x0c"3\n\x0eResponseCommit\x12\x15\n\rretain_height\x18\x03 \x01(\x03J\x04\x08\x01\x10\x02J\x04\x08\x02\x10\x03"A\n\x15ResponseListSnapshots\x12(\n\tsnapshots\x18\x01 \x03(\x0b\x32\x15.tieout.abci.Snapshot"\xb2\x01\n\x15ResponseOfferSnapshot\x12\x39\n\x06result\x18\x01 \x01(\x0e\x32).tieout.abci.ResponseOfferSnapshot.Result"^\n\x06Result\x12\x0b\n\x07UNKNOWN\x10\x00\x12\n\n\x06\x41\x43\x43\x45PT\x10\x01\x12\t\n\x05\x41\x42ORT\x10\x02\x12\n\n\x06REJECT\x10\x03\x12\x11\n\rREJECT_FORMAT\x10\x04\x12\x11\n\rREJECT_SENDER\x10\x05"*\n\x19ResponseLoadSnapshotChunk\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c"\xee\x01\n\x1aResponseApplySnapshotChunk\x12>\n\x06result\x18\x01 \x01(\x0e\x32..tieout.abci.ResponseApplySnapshotChunk.Result\x12\x16\n\x0erefetch_chunks\x18\x02 \x03(\r\x12\x16\n\x0ereject_senders\x18\x03 \x03(\t"`\n\x06Result\x12\x0b\n\x07UNKNOWN\x10\x00\x12\n\n\x06\x41\x43\x43\x45PT\x10\x01\x12\t\n\x05\x41\x42ORT\x10\x02\x12\t\n\x05RETRY\x10\x03\x12\x12\n\x0eRETRY_SNAPSHOT\x10\x04\x12\x13\n\x0fREJECT_SNAPSHOT\x10\x05"&\n\x17ResponsePrepareProposal\x12\x0b\n\x03txs\x18\x01 \x03(\x0c"\x95\x01\n\x17ResponseProcessProposal\x12\x43\n\x06status\x18\x01 \x01(\x0e\x32\x33.tieout.abci.ResponseProcessProposal.ProposalStatus"5\n\x0eProposalStatus\x12\x0b\n\x07UNKNOWN\x10\x00\x12\n\n\x06\x41\x43\x43\x45PT\x10\x01\x12\n\n\x06REJECT\x10\x02",\n\x12ResponseExtendVote\x12\x16\n\x0evote_extension\x18\x01 \x01(\x0c"\x99\x01\n\x1bResponseVerifyVoteExtension\x12\x45\n\x06status\x18\x01 \x01(\x0e\x32\x35.tieout.abci.ResponseVerifyVoteExtension.VerifyStatus"3\n\x0cVerifyStatus\x12\x0b\n\x07UNKNOWN\x10\x00\x12\n\n\x06\x41\x43\x43\x45PT\x10\x01\x12\n\n\x06REJECT\x10\x02"\xf4\x01\n\x15ResponseFinalizeBlock\x12"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.tieout.abci.Event\x12-\n\ntx_results\x18\x02 \x03(\x0b\x32\x19.tieout.abci.ExecTxResult\x12\x37\n\x11validator_updates\x18\x03 \x03(\x0b\x32\x1c.tieout.abci.ValidatorUpdate\x12=\n\x17\x63onsensus_param_updates\x18\x04 \x01(\x0b\x32\x1c.tieout.abci.ConsensusParams\x12\x10\n\x08\x61pp_hash\x18\x05 \x01(\x0c"A\n\nCommitInfo\x12\r\n\x05round\x18\x01 \x01(\x05\x12$\n\x05votes\x18\x02 \x03(\x0b\x32\x15.tieout.abci.VoteInfo"Q\n\x12\x45xtendedCommitInfo\x12\r\n\x05round\x18\x01 \x01(\x05\x12,\n\x05votes\x18\x02 \x03(\x0b\x32\x1d.tieout.abci.ExtendedVoteInfo"F\n\x05\x45vent\x12\x0c\n\x04type\x18\x01 \x01(\t\x12/\n\nattributes\x18\x02 \x03(\x0b\x32\x1b.tieout.abci.EventAttribute";\n\x0e\x45ventAttribute\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x08"\xa2\x01\n\x0c\x45xecTxResult\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0b\n\x03log\x18\x03 \x01(\t\x12\x0c\n\x04info\x18\x04 \x01(\t\x12\x12\n\ngas_wanted\x18\x05 \x01(\x03\x12\x10\n\x08gas_used\x18\x06 \x01(\x03\x12"\n\x06\x65vents\x18\x07 \x03(\x0b\x32\x12.tieout.abci.Event\x12\x11\n\tcodespace\x18\x08 \x01(\t"+\n\tValidator\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\x0c\x12\r\n\x05power\x18\x03 \x01(\x03"I\n\x0fValidatorUpdate\x12\'\n\x07pub_key\x18\x01 \x01(\x0b\x32\x16.tieout.abci.PublicKey\x12\r\n\x05power\x18\x02 \x01(\x03"l\n\x08VoteInfo\x12)\n\tvalidator\x18\x01 \x01(\x0b\x32\x16.tieout.abci.Validator\x12/\n\rblock_id_flag\x18\x03 \x01(\x0e\x32\x18.tieout.abci.BlockIDFlagJ\x04\x08\x02\x10\x03"\xa9\x01\n\x10\x45xtendedVoteInfo\x12)\n\tvalidator\x18\x01 \x01(\x0b\x32\x16.tieout.abci.Validator\x12\x16\n\x0evote_extension\x18\x03 \x01(\x0c\x12\x1b\n\x13\x65xtension_signature\x18\x04 \x01(\x0c\x12/\n\rblock_id_flag\x18\x05 \x01(\x0e\x32\x18.tieout.abci.BlockIDFlagJ\x04\x08\x02\x10\x03"\xba\x01\n\x0bMisbehavior\x12*\n\x04type\x18\x01 \x01(\x0e\x32\x1c.tieout.abci.MisbehaviorType\x12)\n\tvalidator\x18\x02 \x01(\x0b\x32\x16.tieout.abci.Validator\x12\x0e\n\x06height\x18\x03 \x01(\x03\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12total_voting_power\x18\x05 \x01(\x03"Z\n\x08Snapshot\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\r\x12\x0e\n\x06\x63hunks\x18\x03 \x01(\r\x12\x0c\n\x04hash\x18\x04 \x01(\x0c\x12\x10\n\x08metadata\x18\x05 \x01(\x0c":\n\tPublicKey\x12\x11\n\x07\x65\x64\x32\x35\x35\x31\x39\x18\x01 \x01(\x0cH\x00\x12\x13\n\tsecp256k1\x18\x02 \x01(\x0cH\x00\x42\x05\n\x03sum"2\n\x07ProofOp\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c"-\n\x08ProofOps\x12!\n\x03ops\x18\x01 \x03(\x0b\x32\x14.tieout.abci.ProofOp"\xee\x01\n\x0f\x43onsensusParams\x12\'\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x18.tieout.abci.BlockParams\x12-\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x1b.tieout.abci.EvidenceParams\x12/\n\tvalidator\x18\x03 \x01(\x0b\x32\x1c.tieout.abci.ValidatorParams\x12+\n\x07version\x18\x04 \x01(\x0b\x32\x1a.tieout.abci.VersionParams\x12%\n\x04\x61\x62\x63i\x18\x05 \x01(\x0b\x32\x17.tieout.abci.ABCIParams"7\n\x0b\x42lockParams\x12\x11\n\tmax_bytes\x18\x01 \x01(\x03\x12\x0f\n\x07max_gas\x18\x02 \x01(\x03J\x04\x08\x03\x10\x04"t\n\x0e\x45videnceParams\x12\x1a\n\x12max_age_num_blocks\x18\x01 \x01(\x03\x12\x33\n\x10max_age_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tmax_bytes\x18\x03 \x01(\x03"(\n\x0fValidatorParams\x12\x15\n\rpub_key_types\x18\x01 \x03(\t"\x1c\n\rVersionParams\x12\x0b\n\x03\x61pp\x18\x01 \x01(\x04"3\n\nABCIParams\x12%\n\x1dvote_extensions_enable_height\x18\x01 \x01(\x03*#\n\x0b\x43heckTxType\x12\x07\n\x03NEW\x10\x00\x12\x0b\n\x07RECHECK\x10\x01*s\n\x0b\x42lockIDFlag\x12\x19\n\x15\x42LOCK_ID_FLAG_UNKNOWN\x10\x00\x12\x18\n\x14\x42LOCK_ID_FLAG_ABSENT\x10\x01\x12\x18\n\x14\x42LOCK_ID_FLAG_COMMIT\x10\x02\x12\x15\n\x11\x42LOCK_ID_FLAG_NIL\x10\x03*K\n\x0fMisbehaviorType\x12\x0b\n\x07UNKNOWN\x10\x00\x12\x12\n\x0e\x44UPLICATE_VOTE\x10\x01\x12\x17\n\x13LIGHT_CLIENT_ATTACK\x10\x02\x62\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tieout/engines/cometbft/abci.proto\x12\x0btieout.abci\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x07\n\x07Request\x12(\n\x04\x65\x63ho\x18\x01 \x01(\x0b\x32\x18.tieout.abci.RequestEchoH\x00\x12*\n\x05\x66lush\x18\x02 \x01(\x0b\x32\x19.tieout.abci.RequestFlushH\x00\x12(\n\x04info\x18\x03 \x01(\x0b\x32\x18.tieout.abci.RequestInfoH\x00\x12\x33\n\ninit_chain\x18\x05 \x01(\x0b\x32\x1d.tieout.abci.RequestInitChainH\x00\x12*\n\x05query\x18\x06 \x01(\x0b\x32\x19.tieout.abci.RequestQueryH\x00\x12/\n\x08\x63heck_tx\x18\x08 \x01(\x0b\x32\x1b.tieout.abci.RequestCheckTxH\x00\x12,\n\x06\x63ommit\x18\x0b \x01(\x0b\x32\x1a.tieout.abci.RequestCommitH\x00\x12;\n\x0elist_snapshots\x18\x0c \x01(\x0b\x32!.tieout.abci.RequestListSnapshotsH\x00\x12;\n\x0eoffer_snapshot\x18\r \x01(\x0b\x32!.tieout.abci.RequestOfferSnapshotH\x00\x12\x44\n\x13load_snapshot_chunk\x18\x0e \x01(\x0b\x32%.tieout.abci.RequestLoadSnapshotChunkH\x00\x12\x46\n\x14\x61pply_snapshot_chunk\x18\x0f \x01(\x0b\x32&.tieout.abci.RequestApplySnapshotChunkH\x00\x12?\n\x10prepare_proposal\x18\x10 \x01(\x0b\x32#.tieout.abci.RequestPrepareProposalH\x00\x12?\n\x10process_proposal\x18\x11 \x01(\x0b\x32#.tieout.abci.RequestProcessProposalH\x00\x12\x35\n\x0b\x65xtend_vote\x18\x12 \x01(\x0b\x32\x1e.tieout.abci.RequestExtendVoteH\x00\x12H\n\x15verify_vote_extension\x18\x13 \x01(\x0b\x32\'.tieout.abci.RequestVerifyVoteExtensionH\x00\x12;\n\x0e\x66inalize_block\x18\x14 \x01(\x0b\x32!.tieout.abci.RequestFinalizeBlockH\x00\x42\x07\n\x05valueJ\x04\x08\x04\x10\x05J\x04\x08\x07\x10\x08J\x04\x08\t\x10\nJ\x04\x08\n\x10\x0b\"\x1e\n\x0bRequestEcho\x12\x0f\n\x07message\x18\x01 \x01(\t\"\x0e\n\x0cRequestFlush\"`\n\x0bRequestInfo\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x15\n\rblock_version\x18\x02 \x01(\x04\x12\x13\n\x0bp2p_version\x18\x03 \x01(\x04\x12\x14\n\x0c\x61\x62\x63i_version\x18\x04 \x01(\t\"\xe9\x01\n\x10RequestInitChain\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\t\x12\x36\n\x10\x63onsensus_params\x18\x03 \x01(\x0b\x32\x1c.tieout.abci.ConsensusParams\x12\x30\n\nvalidators\x18\x04 \x03(\x0b\x32\x1c.tieout.abci.ValidatorUpdate\x12\x17\n\x0f\x61pp_state_bytes\x18\x05 \x01(\x0c\x12\x16\n\x0einitial_height\x18\x06 \x01(\x03\"I\n\x0cRequestQuery\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0e\n\x06height\x18\x03 \x01(\x03\x12\r\n\x05prove\x18\x04 \x01(\x08\"D\n\x0eRequestCheckTx\x12\n\n\x02tx\x18\x01 \x01(\x0c\x12&\n\x04type\x18\x02 \x01(\x0e\x32\x18.tieout.abci.CheckTxType\"\x0f\n\rRequestCommit\"\x16\n\x14RequestListSnapshots\"Q\n\x14RequestOfferSnapshot\x12\'\n\x08snapshot\x18\x01 \x01(\x0b\x32\x15.tieout.abci.Snapshot\x12\x10\n\x08\x61pp_hash\x18\x02 \x01(\x0c\"I\n\x18RequestLoadSnapshotChunk\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\r\x12\r\n\x05\x63hunk\x18\x03 \x01(\r\"I\n\x19RequestApplySnapshotChunk\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\x12\x0e\n\x06sender\x18\x03 \x01(\t\"\x98\x02\n\x16RequestPrepareProposal\x12\x14\n\x0cmax_tx_bytes\x18\x01 \x01(\x03\x12\x0b\n\x03txs\x18\x02 \x03(\x0c\x12:\n\x11local_last_commit\x18\x03 \x01(\x0b\x32\x1f.tieout.abci.ExtendedCommitInfo\x12-\n\x0bmisbehavior\x18\x04 \x03(\x0b\x32\x18.tieout.abci.Misbehavior\x12\x0e\n\x06height\x18\x05 \x01(\x03\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14next_validators_hash\x18\x07 \x01(\x0c\x12\x18\n\x10proposer_address\x18\x08 \x01(\x0c\"\x8b\x02\n\x16RequestProcessProposal\x12\x0b\n\x03txs\x18\x01 \x03(\x0c\x12\x35\n\x14proposed_last_commit\x18\x02 \x01(\x0b\x32\x17.tieout.abci.CommitInfo\x12-\n\x0bmisbehavior\x18\x03 \x03(\x0b\x32\x18.tieout.abci.Misbehavior\x12\x0c\n\x04hash\x18\x04 \x01(\x0c\x12\x0e\n\x06height\x18\x05 \x01(\x03\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14next_validators_hash\x18\x07 \x01(\x0c\x12\x18\n\x10proposer_address\x18\x08 \x01(\x0c\"\x86\x02\n\x11RequestExtendVote\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\x12\x0e\n\x06height\x18\x02 \x01(\x03\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03txs\x18\x04 \x03(\x0c\x12\x35\n\x14proposed_last_commit\x18\x05 \x01(\x0b\x32\x17.tieout.abci.CommitInfo\x12-\n\x0bmisbehavior\x18\x06 \x03(\x0b\x32\x18.tieout.abci.Misbehavior\x12\x1c\n\x14next_validators_hash\x18\x07 \x01(\x0c\x12\x18\n\x10proposer_address\x18\x08 \x01(\x0c\"m\n\x1aRequestVerifyVoteExtension\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\x12\x19\n\x11validator_address\x18\x02 \x01(\x0c\x12\x0e\n\x06height\x18\x03 \x01(\x03\x12\x16\n\x0evote_extension\x18\x04 \x01(\x0c\"\x88\x02\n\x14RequestFinalizeBlock\x12\x0b\n\x03txs\x18\x01 \x03(\x0c\x12\x34\n\x13\x64\x65\x63ided_last_commit\x18\x02 \x01(\x0b\x32\x17.tieout.abci.CommitInfo\x12-\n\x0bmisbehavior\x18\x03 \x03(\x0b\x32\x18.tieout.abci.Misbehavior\x12\x0c\n\x04hash\x18\x04 \x01(\x0c\x12\x0e\n\x06height\x18\x05 \x01(\x03\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14next_validators_hash\x18\x07 \x01(\x0c\x12\x18\n\x10proposer_address\x18\x08 \x01(\x0c\"\xf8\x07\n\x08Response\x12\x33\n\texception\x18\x01 \x01(\x0b\x32\x1e.tieout.abci.ResponseExceptionH\x00\x12)\n\x04\x65\x63ho\x18\x02 \x01(\x0b\x32\x19.tieout.abci.ResponseEchoH\x00\x12+\n\x05\x66lush\x18\x03 \x01(\x0b\x32\x1a.tieout.abci.ResponseFlushH\x00\x12)\n\x04info\x18\x04 \x01(\x0b\x32\x19.tieout.abci.ResponseInfoH\x00\x12\x34\n\ninit_chain\x18\x06 \x01(\x0b\x32\x1e.tieout.abci.ResponseInitChainH\x00\x12+\n\x05query\x18\x07 \x01(\x0b\x32\x1a.tieout.abci.ResponseQueryH\x00\x12\x30\n\x08\x63heck_tx\x18\t \x01(\x0b\x32\x1c.tieout.abci.ResponseCheckTxH\x00\x12-\n\x06\x63ommit\x18\x0c \x01(\x0b\x32\x1b.tieout.abci.ResponseCommitH\x00\x12<\n\x0elist_snapshots\x18\r \x01(\x0b\x32\".tieout.abci.ResponseListSnapshotsH\x00\x12<\n\x0eoffer_snapshot\x18\x0e \x01(\x0b\x32\".tieout.abci.ResponseOfferSnapshotH\x00\x12\x45\n\x13load_snapshot_chunk\x18\x0f \x01(\x0b\x32&.tieout.abci.ResponseLoadSnapshotChunkH\x00\x12G\n\x14\x61pply_snapshot_chunk\x18\x10 \x01(\x0b\x32\'.tieout.abci.ResponseApplySnapshotChunkH\x00\x12@\n\x10prepare_proposal\x18\x11 \x01(\x0b\x32$.tieout.abci.ResponsePrepareProposalH\x00\x12@\n\x10process_proposal\x18\x12 \x01(\x0b\x32$.tieout.abci.ResponseProcessProposalH\x00\x12\x36\n\x0b\x65xtend_vote\x18\x13 \x01(\x0b\x32\x1f.tieout.abci.ResponseExtendVoteH\x00\x12I\n\x15verify_vote_extension\x18\x14 \x01(\x0b\x32(.tieout.abci.ResponseVerifyVoteExtensionH\x00\x12<\n\x0e\x66inalize_block\x18\x15 \x01(\x0b\x32\".tieout.abci.ResponseFinalizeBlockH\x00\x42\x07\n\x05valueJ\x04\x08\x05\x10\x06J\x04\x08\x08\x10\tJ\x04\x08\n\x10\x0bJ\x04\x08\x0b\x10\x0c\"\"\n\x11ResponseException\x12\r\n\x05\x65rror\x18\x01 \x01(\t\"\x1f\n\x0cResponseEcho\x12\x0f\n\x07message\x18\x01 \x01(\t\"\x0f\n\rResponseFlush\"z\n\x0cResponseInfo\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0b\x61pp_version\x18\x03 \x01(\x04\x12\x19\n\x11last_block_height\x18\x04 \x01(\x03\x12\x1b\n\x13last_block_app_hash\x18\x05 \x01(\x0c\"\x8f\x01\n\x11ResponseInitChain\x12\x36\n\x10\x63onsensus_params\x18\x01 \x01(\x0b\x32\x1c.tieout.abci.ConsensusParams\x12\x30\n\nvalidators\x18\x02 \x03(\x0b\x32\x1c.tieout.abci.ValidatorUpdate\x12\x10\n\x08\x61pp_hash\x18\x03 \x01(\x0c\"\xb0\x01\n\rResponseQuery\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0b\n\x03log\x18\x03 \x01(\t\x12\x0c\n\x04info\x18\x04 \x01(\t\x12\r\n\x05index\x18\x05 \x01(\x03\x12\x0b\n\x03key\x18\x06 \x01(\x0c\x12\r\n\x05value\x18\x07 \x01(\x0c\x12(\n\tproof_ops\x18\x08 \x01(\x0b\x32\x15.tieout.abci.ProofOps\x12\x0e\n\x06height\x18\t \x01(\x03\x12\x11\n\tcodespace\x18\n \x01(\t\"\xab\x01\n\x0fResponseCheckTx\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0b\n\x03log\x18\x03 \x01(\t\x12\x0c\n\x04info\x18\x04 \x01(\t\x12\x12\n\ngas_wanted\x18\x05 \x01(\x03\x12\x10\n\x08gas_used\x18\x06 \x01(\x03\x12\"\n\x06\x65vents\x18\x07 \x03(\x0b\x32\x12.tieout.abci.Event\x12\x11\n\tcodespace\x18\x08 \x01(\tJ\x04\x08\t\x10\x0c\"3\n\x0eResponseCommit\x12\x15\n\rretain_height\x18\x03 \x01(\x03J\x04\x08\x01\x10\x02J\x04\x08\x02\x10\x03\"A\n\x15ResponseListSnapshots\x12(\n\tsnapshots\x18\x01 \x03(\x0b\x32\x15.tieout.abci.Snapshot\"\xb2\x01\n\x15ResponseOfferSnapshot\x12\x39\n\x06result\x18\x01 \x01(\x0e\x32).tieout.abci.ResponseOfferSnapshot.Result\"^\n\x06Result\x12\x0b\n\x07UNKNOWN\x10\x00\x12\n\n\x06\x41\x43\x43\x45PT\x10\x01\x12\t\n\x05\x41\x42ORT\x10\x02\x12\n\n\x06REJECT\x10\x03\x12\x11\n\rREJECT_FORMAT\x10\x04\x12\x11\n\rREJECT_SENDER\x10\x05\"*\n\x19ResponseLoadSnapshotChunk\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\"\xee\x01\n\x1aResponseApplySnapshotChunk\x12>\n\x06result\x18\x01 \x01(\x0e\x32..tieout.abci.ResponseApplySnapshotChunk.Result\x12\x16\n\x0erefetch_chunks\x18\x02 \x03(\r\x12\x16\n\x0ereject_senders\x18\x03 \x03(\t\"`\n\x06Result\x12\x0b\n\x07UNKNOWN\x10\x00\x12\n\n\x06\x41\x43\x43\x45PT\x10\x01\x12\t\n\x05\x41\x42ORT\x10\x02\x12\t\n\x05RETRY\x10\x03\x12\x12\n\x0eRETRY_SNAPSHOT\x10\x04\x12\x13\n\x0fREJECT_SNAPSHOT\x10\x05\"&\n\x17ResponsePrepareProposal\x12\x0b\n\x03txs\x18\x01 \x03(\x0c\"\x95\x01\n\x17ResponseProcessProposal\x12\x43\n\x06status\x18\x01 \x01(\x0e\x32\x33.tieout.abci.ResponseProcessProposal.ProposalStatus\"5\n\x0eProposalStatus\x12\x0b\n\x07UNKNOWN\x10\x00\x12\n\n\x06\x41\x43\x43\x45PT\x10\x01\x12\n\n\x06REJECT\x10\x02\",\n\x12ResponseExtendVote\x12\x16\n\x0evote_extension\x18\x01 \x01(\x0c\"\x99\x01\n\x1bResponseVerifyVoteExtension\x12\x45\n\x06status\x18\x01 \x01(\x0e\x32\x35.tieout.abci.ResponseVerifyVoteExtension.VerifyStatus\"3\n\x0cVerifyStatus\x12\x0b\n\x07UNKNOWN\x10\x00\x12\n\n\x06\x41\x43\x43\x45PT\x10\x01\x12\n\n\x06REJECT\x10\x02\"\xf4\x01\n\x15ResponseFinalizeBlock\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.tieout.abci.Event\x12-\n\ntx_results\x18\x02 \x03(\x0b\x32\x19.tieout.abci.ExecTxResult\x12\x37\n\x11validator_updates\x18\x03 \x03(\x0b\x32\x1c.tieout.abci.ValidatorUpdate\x12=\n\x17\x63onsensus_param_updates\x18\x04 \x01(\x0b\x32\x1c.tieout.abci.ConsensusParams\x12\x10\n\x08\x61pp_hash\x18\x05 \x01(\x0c\"A\n\nCommitInfo\x12\r\n\x05round\x18\x01 \x01(\x05\x12$\n\x05votes\x18\x02 \x03(\x0b\x32\x15.tieout.abci.VoteInfo\"Q\n\x12\x45xtendedCommitInfo\x12\r\n\x05round\x18\x01 \x01(\x05\x12,\n\x05votes\x18\x02 \x03(\x0b\x32\x1d.tieout.abci.ExtendedVoteInfo\"F\n\x05\x45vent\x12\x0c\n\x04type\x18\x01 \x01(\t\x12/\n\nattributes\x18\x02 \x03(\x0b\x32\x1b.tieout.abci.EventAttribute\";\n\x0e\x45ventAttribute\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x08\"\xa2\x01\n\x0c\x45xecTxResult\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0b\n\x03log\x18\x03 \x01(\t\x12\x0c\n\x04info\x18\x04 \x01(\t\x12\x12\n\ngas_wanted\x18\x05 \x01(\x03\x12\x10\n\x08gas_used\x18\x06 \x01(\x03\x12\"\n\x06\x65vents\x18\x07 \x03(\x0b\x32\x12.tieout.abci.Event\x12\x11\n\tcodespace\x18\x08 \x01(\t\"+\n\tValidator\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\x0c\x12\r\n\x05power\x18\x03 \x01(\x03\"I\n\x0fValidatorUpdate\x12\'\n\x07pub_key\x18\x01 \x01(\x0b\x32\x16.tieout.abci.PublicKey\x12\r\n\x05power\x18\x02 \x01(\x03\"l\n\x08VoteInfo\x12)\n\tvalidator\x18\x01 \x01(\x0b\x32\x16.tieout.abci.Validator\x12/\n\rblock_id_flag\x18\x03 \x01(\x0e\x32\x18.tieout.abci.BlockIDFlagJ\x04\x08\x02\x10\x03\"\xa9\x01\n\x10\x45xtendedVoteInfo\x12)\n\tvalidator\x18\x01 \x01(\x0b\x32\x16.tieout.abci.Validator\x12\x16\n\x0evote_extension\x18\x03 \x01(\x0c\x12\x1b\n\x13\x65xtension_signature\x18\x04 \x01(\x0c\x12/\n\rblock_id_flag\x18\x05 \x01(\x0e\x32\x18.tieout.abci.BlockIDFlagJ\x04\x08\x02\x10\x03\"\xba\x01\n\x0bMisbehavior\x12*\n\x04type\x18\x01 \x01(\x0e\x32\x1c.tieout.abci.MisbehaviorType\x12)\n\tvalidator\x18\x02 \x01(\x0b\x32\x16.tieout.abci.Validator\x12\x0e\n\x06height\x18\x03 \x01(\x03\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12total_voting_power\x18\x05 \x01(\x03\"Z\n\x08Snapshot\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\r\x12\x0e\n\x06\x63hunks\x18\x03 \x01(\r\x12\x0c\n\x04hash\x18\x04 \x01(\x0c\x12\x10\n\x08metadata\x18\x05 \x01(\x0c\":\n\tPublicKey\x12\x11\n\x07\x65\x64\x32\x35\x35\x31\x39\x18\x01 \x01(\x0cH\x00\x12\x13\n\tsecp256k1\x18\x02 \x01(\x0cH\x00\x42\x05\n\x03sum\"2\n\x07ProofOp\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"-\n\x08ProofOps\x12!\n\x03ops\x18\x01 \x03(\x0b\x32\x14.tieout.abci.ProofOp\"\xee\x01\n\x0f\x43onsensusParams\x12\'\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x18.tieout.abci.BlockParams\x12-\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x1b.tieout.abci.EvidenceParams\x12/\n\tvalidator\x18\x03 \x01(\x0b\x32\x1c.tieout.abci.ValidatorParams\x12+\n\x07version\x18\x04 \x01(\x0b\x32\x1a.tieout.abci.VersionParams\x12%\n\x04\x61\x62\x63i\x18\x05 \x01(\x0b\x32\x17.tieout.abci.ABCIParams\"7\n\x0b\x42lockParams\x12\x11\n\tmax_bytes\x18\x01 \x01(\x03\x12\x0f\n\x07max_gas\x18\x02 \x01(\x03J\x04\x08\x03\x10\x04\"t\n\x0e\x45videnceParams\x12\x1a\n\x12max_age_num_blocks\x18\x01 \x01(\x03\x12\x33\n\x10max_age_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tmax_bytes\x18\x03 \x01(\x03\"(\n\x0fValidatorParams\x12\x15\n\rpub_key_types\x18\x01 \x03(\t\"\x1c\n\rVersionParams\x12\x0b\n\x03\x61pp\x18\x01 \x01(\x04\"3\n\nABCIParams\x12%\n\x1dvote_extensions_enable_height\x18\x01 \x01(\x03*#\n\x0b\x43heckTxType\x12\x07\n\x03NEW\x10\x00\x12\x0b\n\x07RECHECK\x10\x01*s\n\x0b\x42lockIDFlag\x12\x19\n\x15\x42LOCK_ID_FLAG_UNKNOWN\x10\x00\x12\x18\n\x14\x42LOCK_ID_FLAG_ABSENT\x10\x01\x12\x18\n\x14\x42LOCK_ID_FLAG_COMMIT\x10\x02\x12\x15\n\x11\x42LOCK_ID_FLAG_NIL\x10\x03*K\n\x0fMisbehaviorType\x12\x0b\n\x07UNKNOWN\x10\x00\x12\x12\n\x0e\x44UPLICATE_VOTE\x10\x01\x12\x17\n\x13LIGHT_CLIENT_ATTACK\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "tieout.engines.cometbft.abci_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tieout.engines.cometbft.abci_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_CHECKTXTYPE"]._serialized_start = 7848
-    _globals["_CHECKTXTYPE"]._serialized_end = 7883
-    _globals["_BLOCKIDFLAG"]._serialized_start = 7885
-    _globals["_BLOCKIDFLAG"]._serialized_end = 8000
-    _globals["_MISBEHAVIORTYPE"]._serialized_start = 8002
-    _globals["_MISBEHAVIORTYPE"]._serialized_end = 8077
-    _globals["_REQUEST"]._serialized_start = 117
-    _globals["_REQUEST"]._serialized_end = 1063
-    _globals["_REQUESTECHO"]._serialized_start = 1065
-    _globals["_REQUESTECHO"]._serialized_end = 1095
-    _globals["_REQUESTFLUSH"]._serialized_start = 1097
-    _globals["_REQUESTFLUSH"]._serialized_end = 1111
-    _globals["_REQUESTINFO"]._serialized_start = 1113
-    _globals["_REQUESTINFO"]._serialized_end = 1209
-    _globals["_REQUESTINITCHAIN"]._serialized_start = 1212
-    _globals["_REQUESTINITCHAIN"]._serialized_end = 1445
-    _globals["_REQUESTQUERY"]._serialized_start = 1447
-    _globals["_REQUESTQUERY"]._serialized_end = 1520
-    _globals["_REQUESTCHECKTX"]._serialized_start = 1522
-    _globals["_REQUESTCHECKTX"]._serialized_end = 1590
-    _globals["_REQUESTCOMMIT"]._serialized_start = 1592
-    _globals["_REQUESTCOMMIT"]._serialized_end = 1607
-    _globals["_REQUESTLISTSNAPSHOTS"]._serialized_start = 1609
-    _globals["_REQUESTLISTSNAPSHOTS"]._serialized_end = 1631
-    _globals["_REQUESTOFFERSNAPSHOT"]._serialized_start = 1633
-    _globals["_REQUESTOFFERSNAPSHOT"]._serialized_end = 1714
-    _globals["_REQUESTLOADSNAPSHOTCHUNK"]._serialized_start = 1716
-    _globals["_REQUESTLOADSNAPSHOTCHUNK"]._serialized_end = 1789
-    _globals["_REQUESTAPPLYSNAPSHOTCHUNK"]._serialized_start = 1791
-    _globals["_REQUESTAPPLYSNAPSHOTCHUNK"]._serialized_end = 1864
-    _globals["_REQUESTPREPAREPROPOSAL"]._serialized_start = 1867
-    _globals["_REQUESTPREPAREPROPOSAL"]._serialized_end = 2147
-    _globals["_REQUESTPROCESSPROPOSAL"]._serialized_start = 2150
-    _globals["_REQUESTPROCESSPROPOSAL"]._serialized_end = 2417
-    _globals["_REQUESTEXTENDVOTE"]._serialized_start = 2420
-    _globals["_REQUESTEXTENDVOTE"]._serialized_end = 2682
-    _globals["_REQUESTVERIFYVOTEEXTENSION"]._serialized_start = 2684
-    _globals["_REQUESTVERIFYVOTEEXTENSION"]._serialized_end = 2793
-    _globals["_REQUESTFINALIZEBLOCK"]._serialized_start = 2796
-    _globals["_REQUESTFINALIZEBLOCK"]._serialized_end = 3060
-    _globals["_RESPONSE"]._serialized_start = 3063
-    _globals["_RESPONSE"]._serialized_end = 4079
-    _globals["_RESPONSEEXCEPTION"]._serialized_start = 4081
-    _globals["_RESPONSEEXCEPTION"]._serialized_end = 4115
-    _globals["_RESPONSEECHO"]._serialized_start = 4117
-    _globals["_RESPONSEECHO"]._serialized_end = 4148
-    _globals["_RESPONSEFLUSH"]._serialized_start = 4150
-    _globals["_RESPONSEFLUSH"]._serialized_end = 4165
-    _globals["_RESPONSEINFO"]._serialized_start = 4167
-    _globals["_RESPONSEINFO"]._serialized_end = 4289
-    _globals["_RESPONSEINITCHAIN"]._serialized_start = 4292
-    _globals["_RESPONSEINITCHAIN"]._serialized_end = 4435
-    _globals["_RESPONSEQUERY"]._serialized_start = 4438
-    _globals["_RESPONSEQUERY"]._serialized_end = 4614
-    _globals["_RESPONSECHECKTX"]._serialized_start = 4617
-    _globals["_RESPONSECHECKTX"]._serialized_end = 4788
-    _globals["_RESPONSECOMMIT"]._serialized_start = 4790
-    _globals["_RESPONSECOMMIT"]._serialized_end = 4841
-    _globals["_RESPONSELISTSNAPSHOTS"]._serialized_start = 4843
-    _globals["_RESPONSELISTSNAPSHOTS"]._serialized_end = 4908
-    _globals["_RESPONSEOFFERSNAPSHOT"]._serialized_start = 4911
-    _globals["_RESPONSEOFFERSNAPSHOT"]._serialized_end = 5089
-    _globals["_RESPONSEOFFERSNAPSHOT_RESULT"]._serialized_start = 4995
-    _globals["_RESPONSEOFFERSNAPSHOT_RESULT"]._serialized_end = 5089
-    _globals["_RESPONSELOADSNAPSHOTCHUNK"]._serialized_start = 5091
-    _globals["_RESPONSELOADSNAPSHOTCHUNK"]._serialized_end = 5133
-    _globals["_RESPONSEAPPLYSNAPSHOTCHUNK"]._serialized_start = 5136
-    _globals["_RESPONSEAPPLYSNAPSHOTCHUNK"]._serialized_end = 5374
-    _globals["_RESPONSEAPPLYSNAPSHOTCHUNK_RESULT"]._serialized_start = 5278
-    _globals["_RESPONSEAPPLYSNAPSHOTCHUNK_RESULT"]._serialized_end = 5374
-    _globals["_RESPONSEPREPAREPROPOSAL"]._serialized_start = 5376
-    _globals["_RESPONSEPREPAREPROPOSAL"]._serialized_end = 5414
-    _globals["_RESPONSEPROCESSPROPOSAL"]._serialized_start = 5417
-    _globals["_RESPONSEPROCESSPROPOSAL"]._serialized_end = 5566
-    _globals["_RESPONSEPROCESSPROPOSAL_PROPOSALSTATUS"]._serialized_start = 5513
-    _globals["_RESPONSEPROCESSPROPOSAL_PROPOSALSTATUS"]._serialized_end = 5566
-    _globals["_RESPONSEEXTENDVOTE"]._serialized_start = 5568
-    _globals["_RESPONSEEXTENDVOTE"]._serialized_end = 5612
-    _globals["_RESPONSEVERIFYVOTEEXTENSION"]._serialized_start = 5615
-    _globals["_RESPONSEVERIFYVOTEEXTENSION"]._serialized_end = 5768
-    _globals["_RESPONSEVERIFYVOTEEXTENSION_VERIFYSTATUS"]._serialized_start = 5717
-    _globals["_RESPONSEVERIFYVOTEEXTENSION_VERIFYSTATUS"]._serialized_end = 5768
-    _globals["_RESPONSEFINALIZEBLOCK"]._serialized_start = 5771
-    _globals["_RESPONSEFINALIZEBLOCK"]._serialized_end = 6015
-    _globals["_COMMITINFO"]._serialized_start = 6017
-    _globals["_COMMITINFO"]._serialized_end = 6082
-    _globals["_EXTENDEDCOMMITINFO"]._serialized_start = 6084
-    _globals["_EXTENDEDCOMMITINFO"]._serialized_end = 6165
-    _globals["_EVENT"]._serialized_start = 6167
-    _globals["_EVENT"]._serialized_end = 6237
-    _globals["_EVENTATTRIBUTE"]._serialized_start = 6239
-    _globals["_EVENTATTRIBUTE"]._serialized_end = 6298
-    _globals["_EXECTXRESULT"]._serialized_start = 6301
-    _globals["_EXECTXRESULT"]._serialized_end = 6463
-    _globals["_VALIDATOR"]._serialized_start = 6465
-    _globals["_VALIDATOR"]._serialized_end = 6508
-    _globals["_VALIDATORUPDATE"]._serialized_start = 6510
-    _globals["_VALIDATORUPDATE"]._serialized_end = 6583
-    _globals["_VOTEINFO"]._serialized_start = 6585
-    _globals["_VOTEINFO"]._serialized_end = 6693
-    _globals["_EXTENDEDVOTEINFO"]._serialized_start = 6696
-    _globals["_EXTENDEDVOTEINFO"]._serialized_end = 6865
-    _globals["_MISBEHAVIOR"]._serialized_start = 6868
-    _globals["_MISBEHAVIOR"]._serialized_end = 7054
-    _globals["_SNAPSHOT"]._serialized_start = 7056
-    _globals["_SNAPSHOT"]._serialized_end = 7146
-    _globals["_PUBLICKEY"]._serialized_start = 7148
-    _globals["_PUBLICKEY"]._serialized_end = 7206
-    _globals["_PROOFOP"]._serialized_start = 7208
-    _globals["_PROOFOP"]._serialized_end = 7258
-    _globals["_PROOFOPS"]._serialized_start = 7260
-    _globals["_PROOFOPS"]._serialized_end = 7305
-    _globals["_CONSENSUSPARAMS"]._serialized_start = 7308
-    _globals["_CONSENSUSPARAMS"]._serialized_end = 7546
-    _globals["_BLOCKPARAMS"]._serialized_start = 7548
-    _globals["_BLOCKPARAMS"]._serialized_end = 7603
-    _globals["_EVIDENCEPARAMS"]._serialized_start = 7605
-    _globals["_EVIDENCEPARAMS"]._serialized_end = 7721
-    _globals["_VALIDATORPARAMS"]._serialized_start = 7723
-    _globals["_VALIDATORPARAMS"]._serialized_end = 7763
-    _globals["_VERSIONPARAMS"]._serialized_start = 7765
-    _globals["_VERSIONPARAMS"]._serialized_end = 7793
-    _globals["_ABCIPARAMS"]._serialized_start = 7795
-    _globals["_ABCIPARAMS"]._serialized_end = 7846
+  DESCRIPTOR._loaded_options = None
+  _globals['_CHECKTXTYPE']._serialized_start=7848
+  _globals['_CHECKTXTYPE']._serialized_end=7883
+  _globals['_BLOCKIDFLAG']._serialized_start=7885
+  _globals['_BLOCKIDFLAG']._serialized_end=8000
+  _globals['_MISBEHAVIORTYPE']._serialized_start=8002
+  _globals['_MISBEHAVIORTYPE']._serialized_end=8077
+  _globals['_REQUEST']._serialized_start=117
+  _globals['_REQUEST']._serialized_end=1063
+  _globals['_REQUESTECHO']._serialized_start=1065
+  _globals['_REQUESTECHO']._serialized_end=1095
+  _globals['_REQUESTFLUSH']._serialized_start=1097
+  _globals['_REQUESTFLUSH']._serialized_end=1111
+  _globals['_REQUESTINFO']._serialized_start=1113
+  _globals['_REQUESTINFO']._serialized_end=1209
+  _globals['_REQUESTINITCHAIN']._serialized_start=1212
+  _globals['_REQUESTINITCHAIN']._serialized_end=1445
+  _globals['_REQUESTQUERY']._serialized_start=1447
+  _globals['_REQUESTQUERY']._serialized_end=1520
+  _globals['_REQUESTCHECKTX']._serialized_start=1522
+  _globals['_REQUESTCHECKTX']._serialized_end=1590
+  _globals['_REQUESTCOMMIT']._serialized_start=1592
+  _globals['_REQUESTCOMMIT']._serialized_end=1607
+  _globals['_REQUESTLISTSNAPSHOTS']._serialized_start=1609
+  _globals['_REQUESTLISTSNAPSHOTS']._serialized_end=1631
+  _globals['_REQUESTOFFERSNAPSHOT']._serialized_start=1633
+  _globals['_REQUESTOFFERSNAPSHOT']._serialized_end=1714
+  _globals['_REQUESTLOADSNAPSHOTCHUNK']._serialized_start=1716
+  _globals['_REQUESTLOADSNAPSHOTCHUNK']._serialized_end=1789
+  _globals['_REQUESTAPPLYSNAPSHOTCHUNK']._serialized_start=1791
+  _globals['_REQUESTAPPLYSNAPSHOTCHUNK']._serialized_end=1864
+  _globals['_REQUESTPREPAREPROPOSAL']._serialized_start=1867
+  _globals['_REQUESTPREPAREPROPOSAL']._serialized_end=2147
+  _globals['_REQUESTPROCESSPROPOSAL']._serialized_start=2150
+  _globals['_REQUESTPROCESSPROPOSAL']._serialized_end=2417
+  _globals['_REQUESTEXTENDVOTE']._serialized_start=2420
+  _globals['_REQUESTEXTENDVOTE']._serialized_end=2682
+  _globals['_REQUESTVERIFYVOTEEXTENSION']._serialized_start=2684
+  _globals['_REQUESTVERIFYVOTEEXTENSION']._serialized_end=2793
+  _globals['_REQUESTFINALIZEBLOCK']._serialized_start=2796
+  _globals['_REQUESTFINALIZEBLOCK']._serialized_end=3060
+  _globals['_RESPONSE']._serialized_start=3063
+  _globals['_RESPONSE']._serialized_end=4079
+  _globals['_RESPONSEEXCEPTION']._serialized_start=4081
+  _globals['_RESPONSEEXCEPTION']._serialized_end=4115
+  _globals['_RESPONSEECHO']._serialized_start=4117
+  _globals['_RESPONSEECHO']._serialized_end=4148
+  _globals['_RESPONSEFLUSH']._serialized_start=4150
+  _globals['_RESPONSEFLUSH']._serialized_end=4165
+  _globals['_RESPONSEINFO']._serialized_start=4167
+  _globals['_RESPONSEINFO']._serialized_end=4289
+  _globals['_RESPONSEINITCHAIN']._serialized_start=4292
+  _globals['_RESPONSEINITCHAIN']._serialized_end=4435
+  _globals['_RESPONSEQUERY']._serialized_start=4438
+  _globals['_RESPONSEQUERY']._serialized_end=4614
+  _globals['_RESPONSECHECKTX']._serialized_start=4617
+  _globals['_RESPONSECHECKTX']._serialized_end=4788
+  _globals['_RESPONSECOMMIT']._serialized_start=4790
+  _globals['_RESPONSECOMMIT']._serialized_end=4841
+  _globals['_RESPONSELISTSNAPSHOTS']._serialized_start=4843
+  _globals['_RESPONSELISTSNAPSHOTS']._serialized_end=4908
+  _globals['_RESPONSEOFFERSNAPSHOT']._serialized_start=4911
+  _globals['_RESPONSEOFFERSNAPSHOT']._serialized_end=5089
+  _globals['_RESPONSEOFFERSNAPSHOT_RESULT']._serialized_start=4995
+  _globals['_RESPONSEOFFERSNAPSHOT_RESULT']._serialized_end=5089
+  _globals['_RESPONSELOADSNAPSHOTCHUNK']._serialized_start=5091
+  _globals['_RESPONSELOADSNAPSHOTCHUNK']._serialized_end=5133
+  _globals['_RESPONSEAPPLYSNAPSHOTCHUNK']._serialized_start=5136
+  _globals['_RESPONSEAPPLYSNAPSHOTCHUNK']._serialized_end=5374
+  _globals['_RESPONSEAPPLYSNAPSHOTCHUNK_RESULT']._serialized_start=5278
+  _globals['_RESPONSEAPPLYSNAPSHOTCHUNK_RESULT']._serialized_end=5374
+  _globals['_RESPONSEPREPAREPROPOSAL']._serialized_start=5376
+  _globals['_RESPONSEPREPAREPROPOSAL']._serialized_end=5414
+  _globals['_RESPONSEPROCESSPROPOSAL']._serialized_start=5417
+  _globals['_RESPONSEPROCESSPROPOSAL']._serialized_end=5566
+  _globals['_RESPONSEPROCESSPROPOSAL_PROPOSALSTATUS']._serialized_start=5513
+  _globals['_RESPONSEPROCESSPROPOSAL_PROPOSALSTATUS']._serialized_end=5566
+  _globals['_RESPONSEEXTENDVOTE']._serialized_start=5568
+  _globals['_RESPONSEEXTENDVOTE']._serialized_end=5612
+  _globals['_RESPONSEVERIFYVOTEEXTENSION']._serialized_start=5615
+  _globals['_RESPONSEVERIFYVOTEEXTENSION']._serialized_end=5768
+  _globals['_RESPONSEVERIFYVOTEEXTENSION_VERIFYSTATUS']._serialized_start=5717
+  _globals['_RESPONSEVERIFYVOTEEXTENSION_VERIFYSTATUS']._serialized_end=5768
+  _globals['_RESPONSEFINALIZEBLOCK']._serialized_start=5771
+  _globals['_RESPONSEFINALIZEBLOCK']._serialized_end=6015
+  _globals['_COMMITINFO']._serialized_start=6017
+  _globals['_COMMITINFO']._serialized_end=6082
+  _globals['_EXTENDEDCOMMITINFO']._serialized_start=6084
+  _globals['_EXTENDEDCOMMITINFO']._serialized_end=6165
+  _globals['_EVENT']._serialized_start=6167
+  _globals['_EVENT']._serialized_end=6237
+  _globals['_EVENTATTRIBUTE']._serialized_start=6239
+  _globals['_EVENTATTRIBUTE']._serialized_end=6298
+  _globals['_EXECTXRESULT']._serialized_start=6301
+  _globals['_EXECTXRESULT']._serialized_end=6463
+  _globals['_VALIDATOR']._serialized_start=6465
+  _globals['_VALIDATOR']._serialized_end=6508
+  _globals['_VALIDATORUPDATE']._serialized_start=6510
+  _globals['_VALIDATORUPDATE']._serialized_end=6583
+  _globals['_VOTEINFO']._serialized_start=6585
+  _globals['_VOTEINFO']._serialized_end=6693
+  _globals['_EXTENDEDVOTEINFO']._serialized_start=6696
+  _globals['_EXTENDEDVOTEINFO']._serialized_end=6865
+  _globals['_MISBEHAVIOR']._serialized_start=6868
+  _globals['_MISBEHAVIOR']._serialized_end=7054
+  _globals['_SNAPSHOT']._serialized_start=7056
+  _globals['_SNAPSHOT']._serialized_end=7146
+  _globals['_PUBLICKEY']._serialized_start=7148
+  _globals['_PUBLICKEY']._serialized_end=7206
+  _globals['_PROOFOP']._serialized_start=7208
+  _globals['_PROOFOP']._serialized_end=7258
+  _globals['_PROOFOPS']._serialized_start=7260
+  _globals['_PROOFOPS']._serialized_end=7305
+  _globals['_CONSENSUSPARAMS']._serialized_start=7308
+  _globals['_CONSENSUSPARAMS']._serialized_end=7546
+  _globals['_BLOCKPARAMS']._serialized_start=7548
+  _globals['_BLOCKPARAMS']._serialized_end=7603
+  _globals['_EVIDENCEPARAMS']._serialized_start=7605
+  _globals['_EVIDENCEPARAMS']._serialized_end=7721
+  _globals['_VALIDATORPARAMS']._serialized_start=7723
+  _globals['_VALIDATORPARAMS']._serialized_end=7763
+  _globals['_VERSIONPARAMS']._serialized_start=7765
+  _globals['_VERSIONPARAMS']._serialized_end=7793
+  _globals['_ABCIPARAMS']._serialized_start=7795
+  _globals['_ABCIPARAMS']._serialized_end=7846
 # @@protoc_insertion_point(module_scope)
