@@ -70,7 +70,7 @@ class Node:
 
     def call(self, method: str, **arguments: Any) -> dict[str, Any]:
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": arguments})
-        request = urllib.request.Request(  # noqa: S310 - loopback
+        request = urllib.request.Request(
             f"http://{self.rpc}", body.encode(), {"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=WAIT_S) as response:  # noqa: S310

@@ -61,12 +61,15 @@ class NodeProcesses:
         environment: Mapping[str, str] | None = None,
         options: Sequence[str] = (),
     ) -> None:
-        """`environment` is added to CometBFT's, `options` to the application's command line."""
+        """`environment` is added to CometBFT's, `options` to the application's command line.
+
+        What `environment` holds may be changed; it counts for the next start.
+        """
         self.directory = directory
         self.application: subprocess.Popen[bytes] | None = None
         self.cometbft: subprocess.Popen[bytes] | None = None
         self._program = cometbft.absolute()
-        self._environment = dict(environment or {})
+        self.environment = dict(environment or {})
         self._options = list(options)
 
     def start(self) -> None:
@@ -82,11 +85,15 @@ class NodeProcesses:
             self._await_application(self.application)
         if not _is_running(self.cometbft):
             command = [str(self._program), "start", "--home", COMETBFT]
-            self.cometbft = self._spawn(command, "cometbft.log", self._environment)
+            self.cometbft = self._spawn(command, "cometbft.log", self.environment)
+
+    def end_cometbft(self) -> None:
+        """End CometBFT alone, in order; the application waits for it to come back."""
+        self._end(self.cometbft)
 
     def stop(self) -> None:
         """End both, CometBFT first; they are gone on return."""
-        self._end(self.cometbft)
+        self.end_cometbft()
         self._end(self.application)
 
     def kill(self, *processes: subprocess.Popen[bytes] | None) -> None:

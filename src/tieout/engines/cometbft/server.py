@@ -17,6 +17,7 @@ CometBFT stops itself when a connection ends; whoever supervises both starts the
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -31,7 +32,12 @@ from tieout.engines.cometbft import abci_pb2 as abci
 from tieout.engines.cometbft.application import Application
 from tieout.engines.cometbft.errors import RefusedCall
 from tieout.engines.cometbft.framing import FrameReader, FramingError, encode_response
-from tieout.engines.cometbft.limits import MAX_CONNECTIONS, READ_BYTES, WRITE_BYTES
+from tieout.engines.cometbft.limits import (
+    MAX_CONNECTIONS,
+    MAX_SETTLING_S,
+    READ_BYTES,
+    WRITE_BYTES,
+)
 from tieout.engines.errors import EngineError
 
 _LOG: Final = logging.getLogger(__name__)
@@ -49,7 +55,7 @@ class Server:
     def __init__(self, application: Application, trace: Trace = lambda _request: None) -> None:
         self._application = application
         self._trace = trace
-        self._connections: set[asyncio.StreamWriter] = set()
+        self._connections: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
         self._ended: asyncio.Event = asyncio.Event()
         self._failure: BaseException | None = None
 
@@ -65,9 +71,8 @@ class Server:
             await self._ended.wait()
         finally:
             server.close()
-            for writer in list(self._connections):
-                writer.close()
             _remove(path)
+            await self._end_connections()
         if self._failure is not None:
             raise self._failure
 
@@ -78,17 +83,25 @@ class Server:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._connections) >= MAX_CONNECTIONS:
             _LOG.warning("a connection was refused: there are %d", MAX_CONNECTIONS)
-            writer.close()
+            await _closed(writer)
             return
-        self._connections.add(writer)
+        self._connections[writer] = asyncio.current_task()
         try:
             await self._converse(reader, writer)
-        except (ConnectionError, TimeoutError):
+        except ConnectionError:
             # The other side went away; it begins again with Info.
             pass
         finally:
-            self._connections.discard(writer)
+            del self._connections[writer]
+            await _closed(writer)
+
+    async def _end_connections(self) -> None:
+        """Close them; a question that reads the journal just now is not waited for for ever."""
+        tasks = [task for task in self._connections.values() if task is not None]
+        for writer in self._connections:
             writer.close()
+        if tasks:
+            await asyncio.wait(tasks, timeout=MAX_SETTLING_S)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         frames, answers, size = FrameReader(), [], 0
@@ -132,6 +145,12 @@ class Server:
                 _LOG.exception("%s failed", kind)
             raise RefusedCall(f"{kind} failed: {error}") from error
         return encode_response(kind, response)
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 def _remove(path: Path) -> None:

@@ -6,8 +6,9 @@ images of transactions only through the state digest, which is taken at cut-offs
 
 The model: a snapshot is taken after a block in which a cut-off took effect, on every node alike,
 and a receiver believes it only when the digest over all of it is the one that the app hash covers.
-What neither covers (how far deadlines were judged) is checked to be in bounds, and would show in
-the next block that it changes, as another app hash, at which CometBFT stops this node.
+What neither covers (the block's time, how far deadlines were judged) is checked to be in bounds,
+and would show in the next block that it changes, as another app hash, at which CometBFT stops this
+node.
 
 What is carried are the parts of the kernel's dump, one after the other, cut into chunks; metadata
 names the parts and the hash of each chunk. A snapshot is received beside the journal and moved into
@@ -90,7 +91,8 @@ def parse_manifest(metadata: bytes) -> Manifest | None:
     return manifest
 
 
-def _snapshot_hash(height: int, metadata: bytes) -> bytes:
+def snapshot_hash(height: int, metadata: bytes) -> bytes:
+    """What tells snapshots apart: nodes with the same one offer the same bytes."""
     return hashlib.sha256(SNAPSHOT_TAG + height.to_bytes(8, "little") + metadata).digest()
 
 
@@ -121,7 +123,7 @@ def _offer(snapshot: Snapshot) -> _Offer:
         height=snapshot.height,
         format=FORMAT,
         chunks=manifest.chunk_count,
-        hash=_snapshot_hash(snapshot.height, metadata),
+        hash=snapshot_hash(snapshot.height, metadata),
         metadata=metadata,
     )
     return _Offer(snapshot.path, start, manifest, message)
@@ -228,7 +230,7 @@ class Restoring:
             or offered.format != FORMAT
             or offered.chunks != manifest.chunk_count
             or not 0 < offered.height < MAX_ABS_NUMBER
-            or offered.hash != _snapshot_hash(offered.height, offered.metadata)
+            or offered.hash != snapshot_hash(offered.height, offered.metadata)
             or len(app_hash) != _HASH_BYTES
         ):
             return None
