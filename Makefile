@@ -8,11 +8,16 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 TESTS ?= tests
 EXAMPLES ?= 10000
+# The network of a consortium: an exact version, and what it needs to be built.
+COMETBFT_VERSION := v0.38.25
+COMETBFT := build/tools/bin/cometbft
+COMETBFT_BUILT := build/tools/.cometbft-$(COMETBFT_VERSION)
+GO ?= go
 LOCK_FLAGS := --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench soak lint format lock changelog clean
+.PHONY: help setup demo test cometbft bench soak lint format lock protobuf changelog clean
 
 help: ## list the recipes
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +37,7 @@ $(READY): requirements.lock pyproject.toml
 		--require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m tieout.engines.embedded.warm
+	@$(BIN)/python -m tieout.engines.warm
 	@touch $@
 	@echo "Ready: $(BIN)/tieout"
 
@@ -40,7 +45,25 @@ demo: setup ## show a fund day of three parties, reconciled as it is published
 	@$(BIN)/tieout demo
 
 test: lint ## check style, types and layers, and run the tests
+	@$(MAKE) --no-print-directory cometbft || \
+		echo "CometBFT cannot be built here: tests of networks are skipped. Everything else runs."
 	$(BIN)/pytest -n $(JOBS) $(TESTS)
+
+cometbft: $(COMETBFT_BUILT) ## build CometBFT, which orders the blocks of a consortium, into build/tools
+
+$(COMETBFT_BUILT):
+	@set -e; if ! command -v $(GO) >/dev/null; then \
+		echo "CometBFT is written in Go (1.22.11 or newer), and '$(GO)' is not here."; \
+		if [ "$$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then \
+			echo "Install it (Debian, Ubuntu: apt-get install golang) and call make again."; exit 1; \
+		fi; \
+		echo "Installing golang ..."; apt-get update -qq; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends golang; fi
+	@echo "Building CometBFT $(COMETBFT_VERSION) (some minutes, once) ..."
+	@GOBIN=$(CURDIR)/$(dir $(COMETBFT)) GOFLAGS=-mod=mod CGO_ENABLED=0 \
+		$(GO) install github.com/cometbft/cometbft/cmd/cometbft@$(COMETBFT_VERSION)
+	@touch $@
+	@echo "Ready: $(COMETBFT)"
 
 bench: setup ## measure speed against the floor and the peers; writes build/bench.json
 	$(BIN)/python -m bench
@@ -61,6 +84,10 @@ format: setup ## mend what the style checker can mend
 lock: setup ## compile requirements.lock anew from pyproject.toml (UPGRADE=1: newest versions)
 	$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCK_FLAGS) $(if $(UPGRADE),--upgrade) \
 		--output-file requirements.lock
+
+protobuf: setup ## make the classes of the messages to and from CometBFT anew from abci.proto
+	$(BIN)/python -m grpc_tools.protoc -I src --python_out=src --pyi_out=src \
+		tieout/engines/cometbft/abci.proto
 
 changelog: setup ## show what the next release's changelog would say
 	$(BIN)/towncrier build --draft

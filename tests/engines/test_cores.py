@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from tieout.engines.embedded.cores import on_two_cores
+from tieout.engines.cores import on_two_cores
 
 BOUND_S = 60
 

@@ -96,6 +96,26 @@ def test_bytes_that_are_no_frontier_are_refused(damage: str) -> None:
         Frontier.from_bytes(damaged)
 
 
+@given(entries(), entries(1), st.data())
+def test_a_log_that_goes_on_from_a_frontier_proves_what_came_after(
+    before: list[bytes], after: list[bytes], draw: st.DataObject
+) -> None:
+    log, whole = Log.after(frontier_of(before)), log_of(before + after)
+    log.extend(tree.leaf_hash(entry) for entry in after)
+    assert (log.size, log.root()) == (whole.size, whole.root())
+    index = draw.draw(st.integers(len(before), whole.size - 1))
+    size = draw.draw(st.integers(index + 1, whole.size))
+    assert log.inclusion_path(index, size) == whole.inclusion_path(index, size)
+    assert log.root_at(size) == whole.root_at(size)
+
+
+def test_a_log_that_goes_on_from_a_frontier_has_no_leaf_from_before() -> None:
+    log = Log.after(frontier_of([b"a", b"b", b"c"]))
+    for ask in (lambda: log.leaf_hash(1), lambda: log.inclusion_path(0, 3)):
+        with pytest.raises(RangeError, match="has not what was before"):
+            ask()
+
+
 def test_a_leaf_that_is_no_hash_is_refused_and_changes_nothing() -> None:
     log, frontier = log_of([b"a"]), frontier_of([b"a"])
     with pytest.raises(MerkleError, match="a leaf hash has 32 bytes, this one has 4"):

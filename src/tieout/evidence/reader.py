@@ -29,6 +29,14 @@ from tieout.wire.leaf import leaf_bytes
 SIGNED_HEAD_BYTES = HEADER_BYTES + SIGNATURE_BYTES
 
 
+def leaf_hash_of(block: Block, index: int, outcome: ItemOutcome) -> bytes:
+    """The hash of the leaf that an item of a block became (R-ITEM-2)."""
+    data = block.items[index]
+    is_batch = bytes(data[: len(BATCH_TAG)]) == BATCH_TAG
+    signed = bytes(data[:SIGNED_HEAD_BYTES]) if is_batch else bytes(data)
+    return leaf_hash(leaf_bytes(block.height, block.time_us, index, outcome, signed, b""))
+
+
 class JournalReader:
     """The durable blocks of a journal, as `build_pack` asks for them."""
 
@@ -115,9 +123,7 @@ class JournalReader:
             if became.leaf is None:
                 continue
             is_batch = bytes(data[: len(BATCH_TAG)]) == BATCH_TAG
-            signed = bytes(data[:SIGNED_HEAD_BYTES]) if is_batch else bytes(data)
-            leaf = leaf_bytes(block.height, block.time_us, index, became.outcome, signed, b"")
-            self._log.append(leaf_hash(leaf))
+            self._log.append(leaf_hash_of(block, index, became.outcome))
             if not is_batch and became.outcome is ItemOutcome.ACCEPTED:
                 self._operations.append(became.leaf)
         self._times_us.append(block.time_us)

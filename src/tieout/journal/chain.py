@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tieout.journal.errors import JournalDamaged, NoSuchBlock
 from tieout.journal.frame import Entry
-from tieout.journal.segment import SEGMENT_HEADER_BYTES, Located, Point, Segment
+from tieout.journal.segment import ORIGIN, SEGMENT_HEADER_BYTES, Located, Point, Segment
 
 
 class Kept(NamedTuple):
@@ -46,6 +46,12 @@ class Chain:
         """All segments, the one that is written to last."""
         with self._guard:
             return list(self._segments)
+
+    @property
+    def base(self) -> Point:
+        """The point after which the first block stands: ORIGIN, unless this copy began later."""
+        with self._guard:
+            return self._segments[0].start if self._segments else ORIGIN
 
     def add(self, segment: Segment | None, height: int, offset: int) -> None:
         """Remember where the next block was written; `segment` when it began a new one."""
@@ -89,8 +95,9 @@ class Chain:
 
     def locate(self, height: int) -> tuple[Segment, Located]:
         """Where a durable block stands. Raises NoSuchBlock, JournalDamaged."""
-        if not 1 <= height <= self.durable.height:
-            raise NoSuchBlock(height, self.durable.height)
+        base_height = self.base.height
+        if not base_height < height <= self.durable.height:
+            raise NoSuchBlock(height, self.durable.height, base_height)
         with self._guard:
             segment = self._segment_of(height)
             is_last = segment is self._segments[-1]

@@ -25,6 +25,7 @@ from tieout.journal.segment import (
     Point,
     Segment,
     after,
+    is_base,
 )
 from tieout.journal.snapshot import read_snapshot, snapshot_files
 
@@ -87,6 +88,9 @@ def _check_file(check: _Check, path: Path, *, is_last: bool) -> None:
         reason = "it has no segment header of this ledger"
         check.damages.append(JournalDamaged(height_in(path), 0, path, reason))
         return
+    if check.point == ORIGIN and is_base(check.ledger_id, segment.start):
+        check.point = segment.start
+        check.frame_hashes[segment.start.height] = segment.start.frame_hash
     if segment.start != check.point:
         reason = "its segment does not go on where the one before ends"
         check.damages.append(JournalDamaged(segment.first_height, 0, path, reason))

@@ -60,10 +60,13 @@ class NoJournal(JournalError):
 
 
 class NoSuchBlock(JournalError):
-    """The journal has no durable block of that height."""
+    """The journal has no durable block of that height; its first one follows `base_height`."""
 
-    def __init__(self, height: int, durable_height: int) -> None:
-        super().__init__(f"there is no block {height}; the last one is {durable_height}")
+    def __init__(self, height: int, durable_height: int, base_height: int = 0) -> None:
+        what = f"there is no block {height}; the last one is {durable_height}"
+        if height <= base_height:
+            what += f", and those up to {base_height} are not kept here: this copy began after them"
+        super().__init__(what)
         self.height = height
         self.durable_height = durable_height
 

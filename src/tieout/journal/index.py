@@ -158,6 +158,7 @@ class Index:
         self._lock = threading.RLock()
         self._waiting = Lines()
         self._trusted = False
+        self._base_height, self._base_leaf = 0, 0
         # No waiting for readers: lines that cannot be written now are written with the next.
         self._database = sqlite3.connect(
             path or ":memory:", timeout=0, isolation_level=None, check_same_thread=False
@@ -199,10 +200,14 @@ class Index:
             return cls(None)
         return copy
 
+    def begin_after(self, height: int, log_size: int) -> None:
+        """Say after which block, and with how many leaves before it, the journal begins."""
+        self._base_height, self._base_leaf = height, log_size
+
     @property
     def known_height(self) -> int:
         """The last block whose lines were taken, written or not."""
-        return max(self.height, self._waiting.height)
+        return max(self.height, self._waiting.height, self._base_height)
 
     def close(self) -> None:
         """Close the file; lines that wait are computed again at the next start."""
@@ -256,8 +261,20 @@ class Index:
         # In the order of the ledger: one transaction may break and be mended many times.
         changes = [(*line, 1) for line in lines.opened] + [(*line, 0) for line in lines.closed]
         for opens, group in groupby(sorted(changes), itemgetter(-1)):
-            name = "open_episode" if opens else "close_episode"
-            self._many(name, [change[:-1] for change in group])
+            lines_of_group = [change[:-1] for change in group]
+            if opens:
+                self._many("open_episode", lines_of_group)
+            elif self._base_height:
+                for line in lines_of_group:
+                    self._close_episode(*line)
+            else:
+                self._many("close_episode", lines_of_group)
+
+    def _close_episode(self, height: int, event: int, agreement: int, serial: int) -> None:
+        if self._one("close_episode", (height, event, agreement, serial)) == 0:
+            number = -1 - (height << 32 | event)
+            line = (self._base_height, number, agreement, serial, height, event)
+            self._one("close_older_episode", line)
 
     def find(self, name: str, *arguments: int) -> list[Line]:
         """The lines of a query of index.sql. Raises IndexUnsoundError for a broken file."""
@@ -286,7 +303,7 @@ class Index:
                 raise IndexUnsoundError(verdict)
 
     def _compare_parts(self) -> None:
-        after, leaf = 0, 0
+        after, leaf = self._base_height, self._base_leaf
         for height, digest in self._rows("all_parts", ()):
             blocks = self._rows("blocks_between", (after, height))
             size = blocks[-1][4] if blocks else leaf
@@ -300,7 +317,8 @@ class Index:
                 raise IndexUnsoundError(f"its lines up to block {height} were changed")
             after, leaf = height, size
         blocks_count, items_count, last_closed = self._rows("counts", ())[0]
-        if (blocks_count, items_count) != (after, leaf) or (last_closed or 0) > after:
+        expected = (after - self._base_height, leaf - self._base_leaf)
+        if (blocks_count, items_count) != expected or (last_closed or 0) > after:
             raise IndexUnsoundError("it has lines that no part added")
 
     def _last_part(self) -> tuple[int, bytes]:
@@ -319,8 +337,9 @@ class Index:
         except sqlite3.Error as error:
             raise IndexUnsoundError(str(error)) from error
 
-    def _one(self, name: str, values: tuple[object, ...]) -> None:
-        self._database.execute(_QUERIES[name], values)
+    def _one(self, name: str, values: tuple[object, ...]) -> int:
+        """Execute a statement; how many lines it changed."""
+        return self._database.execute(_QUERIES[name], values).rowcount
 
     def _many(self, name: str, lines: list[Line]) -> None:
         self._database.executemany(_QUERIES[name], lines)

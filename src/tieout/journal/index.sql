@@ -52,6 +52,11 @@ INSERT INTO episodes VALUES (?, ?, ?, ?, NULL, NULL);
 UPDATE episodes SET closed_height = ?, closed_event = ?
 WHERE agreement = ? AND serial = ? AND closed_height IS NULL;
 
+-- name: close_older_episode
+-- It was opened before the first block that is kept here: in `opened_height` stands the block before
+-- that, and a number below zero tells it from others.
+INSERT INTO episodes VALUES (?, ?, ?, ?, ?, ?);
+
 -- name: add_part
 INSERT INTO parts VALUES (?, ?, ?);
 

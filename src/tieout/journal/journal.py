@@ -153,6 +153,11 @@ class Journal:
         return self._chain.durable if self._writer is None else self._writer.point
 
     @property
+    def base(self) -> Point:
+        """The point after which the first block stands; height 0 unless this copy began later."""
+        return self._chain.base
+
+    @property
     def durable(self) -> Point:
         """The point up to which everything is durable, and can be read."""
         return self._chain.durable
@@ -230,13 +235,14 @@ class Journal:
         """Durable blocks in order, each checked to follow the one before it; `last` included.
 
         Frame hashes are checked, rows are not: applying a block again checks their roots.
-        Raises JournalDamaged at the first that does not fit.
+        Raises JournalDamaged at the first that does not fit, NoSuchBlock when `first` is before the
+        block with which this journal begins.
         """
         end = self._chain.durable.height if last is None else last
         return (kept.entry for kept in self._chain.blocks(first, end))
 
     def find_leaf(self, leaf: int) -> ItemPlace | None:
-        """Where the item stands that is this leaf of the log; None beyond its end."""
+        """Where the item stands that is this leaf of the log; None when it is not kept here."""
         return self._lookup.find_leaf(leaf)
 
     def find_items(self, party: int, stream: int, sequence: int) -> list[ItemPlace]:
@@ -256,7 +262,10 @@ class Journal:
         return self._lookup.episodes(agreement, serial)
 
     def open_episodes(self) -> list[Episode]:
-        """The transactions that are broken now, in the order in which they became so."""
+        """The transactions that are broken now, in the order in which they became so.
+
+        As far as the blocks in which they did are kept here.
+        """
         return self._lookup.open_episodes()
 
     # ------------------------------------------------------------------ snapshots
@@ -270,7 +279,8 @@ class Journal:
         point = self._chain.durable
         if self.appended != point or point.height == 0:
             raise ValueError("a snapshot is taken of a state that is durable")
-        return SnapshotWriter(self.directory / SNAPSHOTS, self.ledger_id, point, parts)
+        folder, kept = self.directory / SNAPSHOTS, self.base.height
+        return SnapshotWriter(folder, self.ledger_id, point, parts, kept_height=kept)
 
     def load_snapshot(self, allocate: Allocate | None = None) -> LoadedSnapshot | None:
         """The newest snapshot that is whole and of this chain; None when all must be replayed.
@@ -292,9 +302,24 @@ class Journal:
                 return LoadedSnapshot(snapshot.height, snapshot.app_hash, parts)
         return None
 
+    def base_parts(self) -> dict[str, memoryview] | None:
+        """The state with which this journal begins, as it was dumped; None without any.
+
+        Raises JournalDamaged.
+        """
+        for path in snapshot_files(self.directory / SNAPSHOTS):
+            if path.stem == f"{self.base.height:020d}":
+                snapshot = read_snapshot(path, self.ledger_id)
+                self._check_place(snapshot)
+                return snapshot.load()
+        return None
+
     def _check_place(self, snapshot: Snapshot) -> None:
-        segment, located = self._chain.locate(snapshot.height)
-        if segment.frame_hash(located) != snapshot.frame_hash:
+        frame_hash = self.base.frame_hash
+        if snapshot.height != self.base.height:
+            segment, located = self._chain.locate(snapshot.height)
+            frame_hash = segment.frame_hash(located)
+        if frame_hash != snapshot.frame_hash:
             reason = "the snapshot was taken after another block of this height"
             raise JournalDamaged(snapshot.height, 0, snapshot.path, reason)
 

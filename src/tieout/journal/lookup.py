@@ -38,7 +38,10 @@ class ItemPlace(NamedTuple):
 
 
 class Episode(NamedTuple):
-    """From the block in which a transaction became broken to that in which it no longer was."""
+    """From the block in which a transaction became broken to that in which it no longer was.
+
+    `opened_height` is that of the journal's base when that block is not kept here.
+    """
 
     agreement: int
     serial: int
@@ -81,6 +84,7 @@ class Lookup:
         """
         self._chain = chain
         chain.whereabouts = self._whereabouts
+        self._index.begin_after(chain.base.height, chain.base.log_size)
         try:
             if not self._follows():
                 raise IndexUnsoundError("it was made from other blocks")
@@ -158,6 +162,7 @@ class Lookup:
     def _rebuild(self) -> None:
         self._index.close()
         self._index = self._empty()
+        self._index.begin_after(self._chain.base.height, self._chain.base.log_size)
         self._complete()
 
     def _follows(self) -> bool:
@@ -183,8 +188,8 @@ class Lookup:
     # ------------------------------------------------------------------ answering
 
     def find_leaf(self, leaf: int) -> ItemPlace | None:
-        """Where the item stands that is this leaf of the log; None beyond its end."""
-        if not 0 <= leaf < self._chain.durable.log_size:
+        """Where the item stands that is this leaf of the log; None when it is not kept here."""
+        if not self._chain.base.log_size <= leaf < self._chain.durable.log_size:
             return None
 
         def answer(index: Index) -> ItemPlace:

@@ -15,6 +15,7 @@ from tieout.journal.segment import (
     SEGMENT_SUFFIX,
     Located,
     Segment,
+    is_base,
 )
 from tieout.journal.snapshot import sync_folder
 
@@ -82,8 +83,11 @@ def _linked_segments(paths: list[Path], ledger_id: bytes, files: ExitStack) -> l
                 height_in(path), 0, path, "it has no segment header of this ledger"
             )
         files.callback(segment.close)
-        before = segments[-1].last_hash() if segments else ORIGIN.frame_hash
-        if before != segment.start.frame_hash or (segment.first_height == 1) == bool(segments):
+        if segments:
+            follows = segments[-1].last_hash() == segment.start.frame_hash
+        else:
+            follows = is_base(ledger_id, segment.start)
+        if not follows or (segments and segment.first_height == 1):
             reason = "its segment does not go on where the one before ends"
             raise JournalDamaged(segment.first_height, 0, path, reason)
         segments.append(segment)

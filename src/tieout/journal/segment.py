@@ -28,6 +28,7 @@ from tieout.journal.frame import (
 
 SEGMENT_MAGIC: Final = b"tieout/segment/1"
 SEGMENT_SUFFIX: Final = ".seg"
+BASE_TAG: Final = b"tieout/base/1\0"
 _HEADER: Final = struct.Struct("<16s32sQ32s32sqQ")
 SEGMENT_HEADER_BYTES: Final = _HEADER.size + HASH_BYTES
 
@@ -48,6 +49,29 @@ class Point:
 
 
 ORIGIN: Final = Point(0, 0, 0, bytes(HASH_BYTES), bytes(HASH_BYTES))
+
+_BASE: Final = struct.Struct("<32sQqQ32s")
+
+
+def base_point(
+    ledger_id: bytes, height: int, time_us: int, log_size: int, app_hash: bytes
+) -> Point:
+    """Where a journal begins whose blocks up to `height` are elsewhere; ORIGIN for height 0.
+
+    The frame hash of that block is not known, as it differs from node to node; a hash of what is
+    known stands for it, so that a journal whose first segments were removed is no such journal.
+    """
+    if height == 0:
+        return ORIGIN
+    known = _BASE.pack(ledger_id, height, time_us, log_size, app_hash)
+    return Point(height, time_us, log_size, app_hash, hashlib.sha256(BASE_TAG + known).digest())
+
+
+def is_base(ledger_id: bytes, start: Point) -> bool:
+    """Whether a journal may begin at this point: the origin, or what `base_point` gives."""
+    return start == base_point(
+        ledger_id, start.height, start.time_us, start.log_size, start.app_hash
+    )
 
 
 def after(header: FrameHeader, frame_hash: bytes) -> Point:

@@ -119,9 +119,19 @@ class SnapshotWriter:
     """Writes one snapshot, a step at a time. Raises SnapshotFailed when the disk refuses."""
 
     def __init__(
-        self, folder: Path, ledger_id: bytes, point: Point, parts: Iterable[tuple[str, Any]]
+        self,
+        folder: Path,
+        ledger_id: bytes,
+        point: Point,
+        parts: Iterable[tuple[str, Any]],
+        *,
+        kept_height: int = 0,
     ) -> None:
-        """`point` is the durable block after which the parts (name, buffer) were taken."""
+        """`point` is the durable block after which the parts (name, buffer) were taken.
+
+        A snapshot of `kept_height` is never dropped: the journal begins after it.
+        """
+        self._kept_height = kept_height
         self._folder = folder
         self._point = point
         self._parts = [(name, _bytes_of(buffer)) for name, buffer in parts]
@@ -174,7 +184,8 @@ class SnapshotWriter:
             self._path.replace(path)
             sync_folder(self._folder)
             for old in snapshot_files(self._folder)[KEPT_SNAPSHOTS:]:
-                old.unlink()
+                if old.stem != f"{self._kept_height:020d}":
+                    old.unlink()
         except OSError as error:
             raise self._failed(error) from error
         return path

@@ -4,6 +4,7 @@ Start reading in `machine.py`. The readable twin of this room is `tieout.referen
 differ, docs/rules.md decides.
 """
 
+from tieout.kernel.admission import admission, prospect
 from tieout.kernel.digest import (
     adjustment_images,
     app_hash,
@@ -32,7 +33,7 @@ from tieout.kernel.queries import (
     validators,
 )
 from tieout.kernel.selftest import SelfTestError, warm
-from tieout.kernel.snapshot import SnapshotError, SnapshotRoom, dump, load
+from tieout.kernel.snapshot import SnapshotError, SnapshotRoom, dump, load, log_frontier
 from tieout.kernel.state import PoisonedError, State, initial_state, reserve
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Transaction",
     "adjustment_images",
     "adjustments",
+    "admission",
     "alarms",
     "app_hash",
     "apply_block",
@@ -56,9 +58,11 @@ __all__ = [
     "dump",
     "initial_state",
     "load",
+    "log_frontier",
     "members_document",
     "opened_us",
     "parties",
+    "prospect",
     "reserve",
     "slot_images",
     "standing",

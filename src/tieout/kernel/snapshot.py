@@ -141,6 +141,15 @@ def _control(state: State) -> _Control:
     )
 
 
+def log_frontier(buffers: Mapping[str, Buffer]) -> Frontier:
+    """Where the log stood in the state that `dump` wrote; quick. Raises SnapshotError."""
+    try:
+        control = msgspec.msgpack.decode(buffers[CONTROL], type=_Control)
+        return Frontier.from_bytes(control.log)
+    except (KeyError, MerkleError, msgspec.MsgspecError) as error:
+        raise SnapshotError(f"a snapshot that does not hold together: {error}") from error
+
+
 def load(
     genesis: Genesis,
     buffers: Mapping[str, Buffer],
@@ -209,8 +218,9 @@ def _load_book(
         len(slots) != control.slots * book.slots.image_bytes
         or len(adjustments) != control.adjustments * book.adjustments.image_bytes
         or len(control.asked) != len(book.asked)
+        or not all(0 <= count <= control.slots for count in (*control.asked, control.judged))
     ):
-        raise SnapshotError(f"the images of book {number} have another size than they should")
+        raise SnapshotError(f"the images of book {number} are not as many as they should be")
     book.slots.replace(room.take(slots_name, slots), len(slots))
     book.adjustments.replace(room.take(adjustments_name, adjustments), len(adjustments))
     book.asked, book.judged = control.asked, control.judged

@@ -58,6 +58,10 @@ class Frontier:
         """Return the root over all leaves; EMPTY_ROOT when there are none."""
         return folded(self._hashes) if self._hashes else EMPTY_ROOT
 
+    def hashes(self) -> list[bytes]:
+        """Return the hashes of the perfect subtrees, largest first."""
+        return list(self._hashes)
+
     def to_bytes(self) -> bytes:
         """Return the size (u64, little-endian) and the hashes of the perfect subtrees."""
         return self._size.to_bytes(_SIZE_BYTES, "little") + b"".join(self._hashes)
@@ -87,11 +91,27 @@ class Log:
 
     def __init__(self) -> None:
         self._levels: list[bytearray] = [bytearray()]
+        self._firsts: list[int] = [0]
+        """The place of the first hash that each level holds; 0 unless begun with `after`."""
+
+    @classmethod
+    def after(cls, frontier: Frontier) -> "Log":
+        """A log that goes on from a frontier, without the leaves before it.
+
+        It gives roots and paths of leaves and sizes from there on; RangeError for earlier ones.
+        """
+        log, size, hashes = cls(), frontier.size, frontier.hashes()
+        log._levels, log._firsts = [], []
+        for level in range(max(1, size.bit_length())):
+            held = size >> level & 1
+            log._levels.append(bytearray(hashes.pop()) if held else bytearray())
+            log._firsts.append((size >> level) - held)
+        return log
 
     @property
     def size(self) -> int:
         """The number of leaves."""
-        return len(self._levels[0]) // HASH_BYTES
+        return self._firsts[0] + len(self._levels[0]) // HASH_BYTES
 
     def append(self, leaf_hash: bytes) -> int:
         """Add a leaf by its hash of 32 bytes, else MerkleError; return its index."""
@@ -104,6 +124,7 @@ class Log:
             level += 1
             if level == len(self._levels):
                 self._levels.append(bytearray())
+                self._firsts.append(0)
             self._levels[level] += node
         return index
 
@@ -148,7 +169,9 @@ class Log:
 
     def _perfect(self, level: int, place: int) -> bytes:
         """Return the hash of the perfect subtree over leaves place * 2^level and those after it."""
-        at = place * HASH_BYTES
+        at = (place - self._firsts[level]) * HASH_BYTES
+        if at < 0:
+            raise RangeError("index", "this log goes on from another, and has not what was before")
         return bytes(self._levels[level][at : at + HASH_BYTES])
 
     def _range_root(self, start: int, end: int) -> bytes:

@@ -6,24 +6,21 @@ DIR/keys.json       private keys (0600)
 DIR/journal/        segments, index, snapshots
 ```
 
-The commit point: a block is applied, framed into the journal, and synced; a receipt, or a read by
-anybody else, comes after that. What was applied but not synced when the process dies did not
-happen; opening replays what the journal has through the same `apply_block`.
+State and journal, and what is durable when, are those of every engine (`engines.replica`). Here
+stands what is particular to one process alone: it holds everybody's keys, and orders by arrival.
 
 One writer at a time. `judge` may run in one thread while another keeps and syncs the blocks before
 (`commit.Pipeline`).
 """
 
 import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from tieout import kernel
 from tieout.agreement.model import Agreement
-from tieout.engines.embedded.cores import on_two_cores
 from tieout.engines.embedded.keyring import (
     KeyRing,
     found_parties,
@@ -33,17 +30,14 @@ from tieout.engines.embedded.keyring import (
 )
 from tieout.engines.embedded.places import GENESIS_FILE, JOURNAL
 from tieout.engines.embedded.publisher import Publisher
-from tieout.engines.embedded.warm import warm
-from tieout.engines.errors import EngineError, LedgerDamaged, NoLedger, Refused
+from tieout.engines.errors import EngineError, NoLedger, Refused
+from tieout.engines.replica import Replica
 from tieout.journal.journal import Journal
 from tieout.wire.block import Block, BlockResult
 from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
-from tieout.wire.errors import BlockError, WireError
+from tieout.wire.errors import WireError
 from tieout.wire.genesis import Genesis, parse_genesis
 from tieout.wire.operations import Body, Enact
-
-SNAPSHOT_AFTER_BYTES: Final = 64 * 1024 * 1024
-"""Replaying more than this takes about half a second: then a snapshot is worth it."""
 
 Item = bytes | memoryview
 
@@ -92,18 +86,12 @@ class EmbeddedLedger:
     runs.
     """
 
-    def __init__(
-        self, directory: Path, genesis: Genesis, journal: Journal, state: kernel.State
-    ) -> None:
+    def __init__(self, directory: Path, replica: Replica) -> None:
         self.directory = directory
-        self.genesis = genesis
-        self.journal = journal
-        self.state = state
-        state.spread = on_two_cores
+        self.genesis: Genesis = replica.genesis
+        self.journal: Journal = replica.journal
         self.read_only = False
-        self._failure: BaseException | None = None
-        self.replayed_bytes = 0
-        """How much of the journal was replayed when this ledger was opened."""
+        self._replica = replica
         self._ring: KeyRing | None = None
 
     @classmethod
@@ -113,29 +101,21 @@ class EmbeddedLedger:
         Raises NoLedger, EngineError, and the journal's errors (damaged, locked).
         """
         genesis = read_genesis(directory)
-        warm()
-        journal = Journal.open(directory / JOURNAL, genesis.ledger_id(), read_only=read_only)
-        try:
-            ledger = cls(directory, genesis, journal, _restored(genesis, journal))
-            ledger.read_only = read_only
-            ledger._replay()
-        except BaseException:
-            journal.close()
-            raise
+        ledger = cls(directory, Replica.open(directory / JOURNAL, genesis, read_only=read_only))
+        ledger.read_only = read_only
         return ledger
 
-    def _replay(self) -> None:
-        for entry in self.journal.entries(self.state.height + 1):
-            try:
-                self.state, result = kernel.apply_block(self.state, entry.block)
-            except BlockError as error:
-                raise LedgerDamaged(entry.block.height, f"cannot be applied: {error}") from error
-            self.replayed_bytes += entry.header.frame_bytes
-            if result.app_hash != entry.header.app_hash:
-                what = "gives another app hash than the journal has"
-                raise LedgerDamaged(entry.block.height, what)
-
     # ------------------------------------------------------------------ where it stands
+
+    @property
+    def state(self) -> kernel.State:
+        """The kernel's state, as of the last applied block."""
+        return self._replica.state
+
+    @property
+    def replayed_bytes(self) -> int:
+        """How much of the journal was replayed when this ledger was opened."""
+        return self._replica.replayed_bytes
 
     @property
     def height(self) -> int:
@@ -203,30 +183,16 @@ class EmbeddedLedger:
 
         The two halves of `apply`, for a caller that runs them in two threads.
         """
-        if self._failure is not None:
-            raise EngineError(
-                f"the ledger could not be written: {self._failure}",
-                "what was receipted is kept; mend the disk, then open the ledger again",
-            ) from self._failure
         block = Block(self.state.height + 1, time_us, tuple(items))
-        self.state, result = kernel.apply_block(self.state, block)
-        return block, result
+        return block, self._replica.judge(block)
 
     def keep(self, block: Block, result: BlockResult) -> None:
         """Write a block that was judged. It is not durable before `sync` has returned."""
-        try:
-            self.journal.append(block, result)
-        except BaseException as error:
-            self._failure = error
-            raise
+        self._replica.keep(block, result)
 
     def sync(self) -> None:
         """Make everything that was kept durable. Raises JournalFailed; nothing is taken after."""
-        try:
-            self.journal.sync()
-        except BaseException as error:
-            self._failure = error
-            raise
+        self._replica.sync()
 
     def operate(
         self,
@@ -296,13 +262,12 @@ class EmbeddedLedger:
 
     def snapshot(self) -> Path:
         """Write the state after the last durable block, so that the next start is quick."""
-        self.sync()
-        return self.journal.snapshot_writer(kernel.dump(self.state)).finish()
+        return self._replica.snapshot()
 
     def close(self) -> None:
         """Sync, and write a snapshot when this start had to replay much."""
         try:
-            if not self.read_only and self.replayed_bytes > SNAPSHOT_AFTER_BYTES:
+            if not self.read_only and self._replica.is_worth_a_snapshot:
                 self.snapshot()
         finally:
             self.journal.close()
@@ -320,22 +285,6 @@ class EmbeddedLedger:
             self.close()
         else:
             self.journal.close()
-
-
-def _restored(genesis: Genesis, journal: Journal) -> kernel.State:
-    """The state of the newest snapshot that is sound, or the state before the first block."""
-    index_key = secrets.token_bytes(32)
-    room = kernel.SnapshotRoom()
-    loaded = journal.load_snapshot(room.buffer)
-    if loaded is None:
-        return kernel.initial_state(genesis, index_key)
-    try:
-        state = kernel.load(genesis, loaded.parts, index_key, room)
-    except kernel.SnapshotError as error:
-        raise LedgerDamaged(loaded.height, f"has a snapshot that does not fit: {error}") from error
-    if kernel.app_hash(state) != loaded.app_hash:
-        raise LedgerDamaged(loaded.height, "had another state than its snapshot has")
-    return state
 
 
 def _write_durably(path: Path, data: bytes) -> None:

@@ -1,6 +1,6 @@
 """Load and check the compiled loops before anything depends on them.
 
-`python -m tieout.engines.embedded.warm` is part of the set-up: it leaves machine code on disk, so
+`python -m tieout.engines.warm` is part of the set-up: it leaves machine code on disk, so
 that the first run is as quick as the next.
 """
 

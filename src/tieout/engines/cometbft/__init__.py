@@ -1,0 +1,1 @@
+"""CometBFT orders the blocks among parties that do not trust each other; here is their node."""

@@ -1,0 +1,52 @@
+"""Every limit of this engine, with its reason."""
+
+from typing import Final
+
+MAX_FRAME_BYTES: Final = 64 * 1024 * 1024
+"""One message from CometBFT: a block of MAX_BLOCK_BYTES and a chunk of a snapshot fit many times
+over. A larger length is not believed, and nothing is allocated for it."""
+
+MAX_LENGTH_BYTES: Final = 5
+"""Bytes of the length before a message: 35 bits; a frame's limit needs 27."""
+
+MAX_CONNECTIONS: Final = 16
+"""CometBFT opens four. A few more, while it restarts and old ones have not been noticed to end."""
+
+READ_BYTES: Final = 256 * 1024
+"""One read from a connection: the kernel's socket buffer."""
+
+WRITE_BYTES: Final = 1024 * 1024
+"""Answers are handed to the connection at each Flush, or when so many bytes of them wait."""
+
+MAX_BLOCK_BYTES: Final = 8 * 1024 * 1024
+"""A block: one batch of the largest size and as much again; it crosses a LAN within 100 ms."""
+
+MAX_BLOCK_ITEMS: Final = 4_096
+"""Items of a block: checking that many signatures takes half a second, so that a proposer who fills
+blocks with the smallest items cannot hold up the others for longer."""
+
+MEMPOOL_ITEMS: Final = 20_000
+"""Items that wait for a block: five blocks of the most items."""
+
+MEMPOOL_BYTES: Final = 256 * 1024 * 1024
+"""All items that wait: 32 full blocks. Whoever submits more is asked to wait."""
+
+KEPT_PARTS: Final = 1_024
+"""Heights whose parts of the app hash are remembered, for proofs against a header that is not the
+newest any more: five minutes at three blocks a second."""
+
+MAX_SETTLING_S: Final = 10.0
+"""How long a question waits for the block that is being written; CometBFT commits within
+milliseconds or is gone."""
+
+CHUNK_BYTES: Final = 8 * 1024 * 1024
+"""A chunk of a snapshot: CometBFT carries messages of up to 16 MB."""
+
+MAX_CHUNKS: Final = 16_384
+"""Chunks of a snapshot: 128 GiB of state, and half a megabyte of hashes in the metadata (4 MB)."""
+
+MAX_PART_NAME: Final = 48
+"""As in the journal's own snapshots."""
+
+CHAIN_ID_DIGITS: Final = 32
+"""Hex digits of the ledger's id in the chain's: CometBFT takes at most 50 characters in all."""

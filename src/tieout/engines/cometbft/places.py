@@ -1,0 +1,16 @@
+"""What stands in the directory of a node; both processes have it as their working directory."""
+
+from typing import Final
+
+GENESIS_FILE: Final = "genesis.json"
+"""The ledger's genesis; its id is the hash of this. Every member has the same file."""
+NODE_FILE: Final = "node.json"
+"""What the application must know beside it: which nodes may connect."""
+JOURNAL: Final = "journal"
+"""Segments, index and snapshots."""
+SOCKET: Final = "app.sock"
+"""Where CometBFT finds the application. Short, as paths of sockets must be."""
+COMETBFT: Final = "cometbft"
+"""CometBFT's home: `config/` and `data/`."""
+LOGS: Final = "log"
+"""What both processes say."""

@@ -1,0 +1,137 @@
+"""One copy of a ledger: its state in memory, its journal on disk, and the order between the two.
+
+The problem: every engine orders blocks in its own way and must keep them in the same one, or a
+ledger's promises would depend on who orders it.
+
+The model: a block is *judged* (applied to the state), *kept* (framed into the journal) and
+*synced*. The commit point is the return of `sync`: what an engine answers, and what anybody else
+may read, comes after it. What was judged but not synced when the process dies did not happen;
+opening replays what the journal has through the same `apply_block`. A failure to write is final, as
+nobody knows what the disk holds: what was promised is kept, and the ledger has to be opened again.
+
+What is not here: who orders blocks, and at what time (the engines); which items are worth a block.
+"""
+
+import secrets
+from pathlib import Path
+from typing import Final, Self
+
+from tieout import kernel
+from tieout.engines.cores import on_two_cores
+from tieout.engines.errors import EngineError, LedgerDamaged
+from tieout.engines.warm import warm
+from tieout.journal.journal import Journal
+from tieout.wire.block import Block, BlockResult
+from tieout.wire.errors import BlockError
+from tieout.wire.genesis import Genesis
+
+SNAPSHOT_AFTER_BYTES: Final = 64 * 1024 * 1024
+"""Replaying more than this takes about half a second: then a snapshot is worth it."""
+
+
+class Replica:
+    """An open copy of a ledger. Made by `open`; close it.
+
+    One writer at a time. `judge` may run in one thread while another keeps and syncs the blocks
+    before. `state` is the kernel's, as of the last judged block; nothing may be asked of it while
+    `judge` runs.
+    """
+
+    def __init__(self, genesis: Genesis, journal: Journal, state: kernel.State) -> None:
+        self.genesis = genesis
+        self.journal = journal
+        self.state = state
+        state.spread = on_two_cores
+        self.replayed_bytes = 0
+        """How much of the journal was replayed when this copy was opened."""
+        self._failure: BaseException | None = None
+
+    @classmethod
+    def open(cls, directory: Path, genesis: Genesis, *, read_only: bool = False) -> Self:
+        """Open the journal in `directory`, replaying what its newest snapshot does not have.
+
+        Raises EngineError, and the journal's errors (damaged, locked).
+        """
+        warm()
+        journal = Journal.open(directory, genesis.ledger_id(), read_only=read_only)
+        try:
+            replica = cls(genesis, journal, _restored(genesis, journal))
+            replica._replay()
+        except BaseException:
+            journal.close()
+            raise
+        return replica
+
+    def _replay(self) -> None:
+        for entry in self.journal.entries(self.state.height + 1):
+            try:
+                self.state, result = kernel.apply_block(self.state, entry.block)
+            except BlockError as error:
+                raise LedgerDamaged(entry.block.height, f"cannot be applied: {error}") from error
+            self.replayed_bytes += entry.header.frame_bytes
+            if result.app_hash != entry.header.app_hash:
+                what = "gives another app hash than the journal has"
+                raise LedgerDamaged(entry.block.height, what)
+
+    # ------------------------------------------------------------------ writing
+
+    def judge(self, block: Block) -> BlockResult:
+        """Apply the next block to the state alone; `keep` must follow, block by block, in order.
+
+        Raises BlockError, with nothing changed, for a block that is not next or runs backwards, and
+        EngineError once writing has failed.
+        """
+        if self._failure is not None:
+            raise EngineError(
+                f"the ledger could not be written: {self._failure}",
+                "what was receipted is kept; mend the disk, then open the ledger again",
+            ) from self._failure
+        self.state, result = kernel.apply_block(self.state, block)
+        return result
+
+    def keep(self, block: Block, result: BlockResult) -> None:
+        """Write a block that was judged. It is not durable before `sync` has returned."""
+        try:
+            self.journal.append(block, result)
+        except BaseException as error:
+            self._failure = error
+            raise
+
+    def sync(self) -> None:
+        """Make everything that was kept durable. Raises JournalFailed; nothing is taken after."""
+        try:
+            self.journal.sync()
+        except BaseException as error:
+            self._failure = error
+            raise
+
+    # ------------------------------------------------------------------ closing
+
+    def snapshot(self) -> Path:
+        """Write the state after the last durable block, so that the next start is quick."""
+        self.sync()
+        return self.journal.snapshot_writer(kernel.dump(self.state)).finish()
+
+    @property
+    def is_worth_a_snapshot(self) -> bool:
+        """Whether opening had to replay so much that the next one should not have to."""
+        return self.replayed_bytes > SNAPSHOT_AFTER_BYTES
+
+
+def _restored(genesis: Genesis, journal: Journal) -> kernel.State:
+    """The state of the newest snapshot that is sound, or the state before the first block."""
+    index_key = secrets.token_bytes(32)
+    room = kernel.SnapshotRoom()
+    loaded = journal.load_snapshot(room.buffer)
+    if loaded is None:
+        if journal.base.height:
+            what = "has no sound snapshot here, and this copy of the ledger begins after it"
+            raise LedgerDamaged(journal.base.height, what)
+        return kernel.initial_state(genesis, index_key)
+    try:
+        state = kernel.load(genesis, loaded.parts, index_key, room)
+    except kernel.SnapshotError as error:
+        raise LedgerDamaged(loaded.height, f"has a snapshot that does not fit: {error}") from error
+    if kernel.app_hash(state) != loaded.app_hash:
+        raise LedgerDamaged(loaded.height, "had another state than its snapshot has")
+    return state

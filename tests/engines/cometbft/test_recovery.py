@@ -1,0 +1,128 @@
+"""A node goes on after its processes were killed, at whatever point."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.engines.cometbft.consortium import BANK, SELLER, Consortium, Node, eventually
+from tieout.engines.cometbft.places import JOURNAL, LOGS
+from tieout.engines.cometbft.process import NodeFailed, NodeProcesses, Supervisor
+from tieout.journal.journal import Journal
+from tieout.testing.abcicalls import check_calls
+from tieout.wire.block import BlockResult
+from tieout.wire.codes import ItemOutcome
+
+pytestmark = pytest.mark.slow
+"""Of this file: some processes for each test."""
+
+FAIL_POINTS = range(1, 11)
+"""Counted from CometBFT's start over one block: the vote; before and after the block is saved; the
+end of the height in its log; what the application answered, given and saved; the application's
+commit; CometBFT's own state; the next height."""
+
+
+def results(node: Node, ledger_id: bytes) -> list[BlockResult]:
+    with Journal.open(node.directory / JOURNAL, ledger_id) as journal:
+        return [entry.result for entry in journal.entries()]
+
+
+def publish(consortium: Consortium, name: str, sequence: int) -> None:
+    """Both parties publish a transaction, and it is in the ledger."""
+    (node,), members = consortium.nodes, consortium.members
+    for role in (SELLER, BANK):
+        assert node.submit(members.batch(role, (name, 100))) == 0
+    for party in (1, 2):
+        node.await_item(party, sequence)
+
+
+def submit_in_the_end(node: Node, item: bytes) -> None:
+    """Submit until the node has the item, or is gone; the same bytes again do no harm."""
+
+    def is_submitted() -> bool:
+        try:
+            return ItemOutcome(node.submit(item)) in {ItemOutcome.ACCEPTED, ItemOutcome.REPEATED}
+        except RuntimeError as error:
+            return "already exists" in str(error)
+        except OSError:
+            return not node.processes.is_whole
+
+    eventually(is_submitted, "the item is submitted")
+
+
+def assert_whole(consortium: Consortium, leaves: int) -> None:
+    """The node's journal has each item once, and every call was in order."""
+    (node,) = consortium.nodes
+    node.processes.stop()
+    kept = results(node, consortium.members.genesis.ledger_id())
+    assert [item.leaf for result in kept for item in result.items] == list(range(leaves))
+    height = check_calls((node.directory / "calls.log").read_text().splitlines())
+    assert height in {len(kept), len(kept) - 1}
+
+
+def test_kills_of_either_process_and_of_both_lose_nothing(tmp_path: Path, cometbft: Path) -> None:
+    with Consortium(tmp_path, cometbft, 1).running() as consortium:
+        consortium.enact()
+        (node,) = consortium.nodes
+        processes = node.processes
+        supervisor = Supervisor([processes])
+        for number, victims in enumerate(
+            (["cometbft"], ["application"], ["application", "cometbft"])
+        ):
+            publish(consortium, f"T-{number}", 2 + number)
+            before = node.height
+            processes.kill(*(getattr(processes, victim) for victim in victims))
+            if victims == ["application"]:
+                # CometBFT notices by itself that nobody answers any more.
+                assert processes.cometbft is not None
+                processes.cometbft.wait(20)
+            supervisor.tend(float(number))
+            node.await_height(before + 1)
+        publish(consortium, "T-9", 5)
+        assert_whole(consortium, leaves=2 + 2 * 4)
+
+
+def test_a_crash_at_each_point_of_a_commit_loses_nothing(tmp_path: Path, cometbft: Path) -> None:
+    with Consortium(tmp_path, cometbft, 1).running() as consortium:
+        consortium.enact()
+        (node,), members = consortium.nodes, consortium.members
+        processes = node.processes
+        for number, point in enumerate(FAIL_POINTS):
+            height = node.height
+            processes.end_cometbft()
+            processes.environment["FAIL_TEST_INDEX"] = str(point)
+            processes.start()
+            del processes.environment["FAIL_TEST_INDEX"]
+            item = members.batch(SELLER, (f"T-{point}", 100))
+            submit_in_the_end(node, item)
+            assert processes.cometbft is not None
+            processes.cometbft.wait(20)
+            if number % 2:
+                # Every other time the machine goes down, not CometBFT alone.
+                processes.kill(processes.application)
+            processes.start()
+            node.await_height(height + 1)
+            submit_in_the_end(node, item)
+            assert node.await_item(1, 2 + number)["outcome"] == ItemOutcome.ACCEPTED
+        log = (node.directory / LOGS / "cometbft.log").read_text()
+        assert [f"*** fail-test {point} ***" in log for point in FAIL_POINTS] == [True] * 10
+        assert_whole(consortium, leaves=2 + len(FAIL_POINTS))
+
+
+def test_a_node_that_keeps_ending_is_given_up(tmp_path: Path, cometbft: Path) -> None:
+    consortium = Consortium(tmp_path, cometbft, 1)
+    (node,) = consortium.nodes
+    processes = NodeProcesses(node.directory, Path("/bin/false"))
+    supervisor = Supervisor([processes])
+
+    def tend_for_a_minute() -> None:
+        for second in range(60):
+            supervisor.tend(float(second))
+            assert processes.cometbft is not None
+            processes.cometbft.wait(5)
+
+    try:
+        with pytest.raises(NodeFailed, match="ended 5 times"):
+            tend_for_a_minute()
+    finally:
+        processes.stop()
+    eventually(lambda: not processes.is_whole, "both have ended")
