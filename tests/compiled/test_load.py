@@ -135,7 +135,7 @@ def test_a_checked_build_refuses_an_access_out_of_bounds() -> None:
 
 HEAVY = """
 import sys
-from tieout.engines.embedded.warm import warm
+from tieout.engines.warm import warm
 from tieout.connectors import csv_plan
 warm()
 print(sorted({"numba"} & set(sys.modules)))

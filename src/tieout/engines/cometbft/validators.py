@@ -1,8 +1,8 @@
 """Who decides on blocks, as far as the state of the ledger says so.
 
-Under rules version 1 the state keeps no validators: those of CometBFT's genesis stay. The application
-compares what `validators_of` says before and after a block, and hands the difference to CometBFT,
-for which it takes effect two heights later.
+Under rules version 1 the state keeps no validators: those of CometBFT's genesis stay. The
+application compares what `validators_of` says before and after a block, and hands the difference to
+CometBFT, for which it takes effect two heights later.
 """
 
 from collections.abc import Sequence
