@@ -81,13 +81,17 @@ format: setup ## mend what the style checker can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: setup ## compile requirements.lock anew from pyproject.toml (UPGRADE=1: newest versions)
+lock: $(BIN)/uv ## compile requirements.lock anew from pyproject.toml (UPGRADE=1: newest versions)
 	$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCK_FLAGS) $(if $(UPGRADE),--upgrade) \
 		--output-file requirements.lock
 
 protobuf: setup ## make the classes of the messages to and from CometBFT anew from abci.proto
 	$(BIN)/python -m grpc_tools.protoc -I src --python_out=src --pyi_out=src \
 		tieout/engines/cometbft/abci.proto
+
+# Not by way of `setup`: a new library is imported before it is in the lock.
+$(BIN)/uv:
+	@$(MAKE) setup
 
 changelog: setup ## show what the next release's changelog would say
 	$(BIN)/towncrier build --draft

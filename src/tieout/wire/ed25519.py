@@ -9,20 +9,21 @@ the library is asked:
 - A or R with y ≥ p: a second encoding of the same point;
 - A or R of small order: keys and nonces under which a signature says nothing about its message.
 
-What is left is judged by OpenSSL, whose check is without cofactor and compares the encoding of R,
-byte by byte: no two correct implementations of that differ. There is no batch verification, as its
-verdict would be another one. Cases: "Taming the many EdDSAs" (Chalkias, Garillot, Nikolaenko 2020),
+What is left is judged by libsodium, whose check is without cofactor and compares the encoding of R,
+byte by byte: no two correct implementations of that differ, and a test holds it against OpenSSL on
+points made to tell them apart. There is no batch verification, as its verdict would be another one.
+Cases: "Taming the many EdDSAs" (Chalkias, Garillot, Nikolaenko 2020),
 tests/vectors/ed25519-speccheck.json.
 """
 
 from functools import lru_cache
 from typing import Final, Self
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
+from nacl.exceptions import BadSignatureError
 
 from tieout.wire.errors import WireError
-from tieout.wire.limits import MAX_PARSED_KEYS
+from tieout.wire.limits import MAX_JUDGED_KEYS
 
 PUBLIC_BYTES: Final = 32
 SEED_BYTES: Final = 32
@@ -50,35 +51,27 @@ def verify(public: bytes, message: bytes, signature: bytes) -> bool:
 
     False for every malformed input; never raises. Safe to call from several threads.
     """
-    key = _parsed(public)
-    if key is None or len(signature) != SIGNATURE_BYTES:
+    if not is_sound_key(public) or len(signature) != SIGNATURE_BYTES:
         return False
     if not _is_sound(signature[:32]):
         return False
     if int.from_bytes(signature[32:], "little") >= GROUP_ORDER:
         return False
     try:
-        key.verify(signature, message)
-    except InvalidSignature:
+        crypto_sign_open(signature + message, public)
+    except BadSignatureError:
         return False
     return True
 
 
+@lru_cache(maxsize=MAX_JUDGED_KEYS)
 def is_sound_key(public: bytes) -> bool:
-    """Whether `public` is the canonical encoding of a point that is not of small order."""
-    return _parsed(public) is not None
+    """Whether `public` is a canonical encoding, and not of a point of small order."""
+    return len(public) == PUBLIC_BYTES and _is_sound(public)
 
 
 def _is_sound(point: bytes) -> bool:
     return point not in SMALL_ORDER and int.from_bytes(point, "little") & _Y_MASK < FIELD_PRIME
-
-
-@lru_cache(maxsize=MAX_PARSED_KEYS)
-def _parsed(public: bytes) -> Ed25519PublicKey | None:
-    """The library's form of a key, None for a key that no signature can satisfy."""
-    if len(public) != PUBLIC_BYTES or not _is_sound(public):
-        return None
-    return Ed25519PublicKey.from_public_bytes(public)
 
 
 class SigningKey:
@@ -90,8 +83,7 @@ class SigningKey:
         """Raises WireError when the seed has not 32 bytes."""
         if len(seed) != SEED_BYTES:
             raise WireError(f"an Ed25519 seed has {SEED_BYTES} bytes, not {len(seed)}")
-        self._key = Ed25519PrivateKey.from_private_bytes(seed)
-        self.public = self._key.public_key().public_bytes_raw()
+        self.public, self._key = crypto_sign_seed_keypair(seed)
 
     @classmethod
     def from_hex(cls, text: str) -> Self:
@@ -103,7 +95,7 @@ class SigningKey:
 
     def sign(self, message: bytes) -> bytes:
         """The signature (64 bytes) of `message`; the same each time."""
-        return self._key.sign(message)
+        return crypto_sign(message, self._key)[:SIGNATURE_BYTES]
 
     def __repr__(self) -> str:
         return f"SigningKey(public={self.public.hex()})"

@@ -54,7 +54,7 @@ MAX_DEADLINES_PER_BLOCK = 10_000
 MAX_AUTOMATIC_ROUNDS = 3
 """Adjustments of a role in a transaction approved at once (R-ADJ-3); then people decide."""
 
-MAX_PARSED_KEYS = 4_096
+MAX_JUDGED_KEYS = 4_096
 """Public keys kept in parsed form: every key of a large ledger; a stranger's cannot pile up."""
 
 MAX_CHANGE_STEPS = 16
