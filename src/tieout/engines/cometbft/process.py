@@ -1,9 +1,9 @@
 """The two processes of a node: the application, and CometBFT beside it.
 
-CometBFT ends itself when the application is gone, and the application waits when CometBFT is; so
-both are watched from here. When one of them has ended, what is left of the node is started again,
-after a pause that grows; a node that keeps ending is given up, as something is wrong with it that
-starting does not mend.
+CometBFT means to end itself when the application is gone, and sometimes hangs while it does; the
+application waits when CometBFT is gone. So both are watched from here. When one of them has ended,
+what is left of the node is started again, after a pause that grows; a node that keeps ending is
+given up, as something is wrong with it that starting does not mend.
 """
 
 import os
@@ -29,6 +29,8 @@ START_S: Final = 60.0
 """A journal of a gigabyte is replayed in less."""
 STOP_S: Final = 10.0
 """CometBFT closes its databases in less; after that it is killed."""
+ORPHAN_STOP_S: Final = 1.0
+"""CometBFT without its application has nothing to bring to an end, and recovers as from a crash."""
 RESTARTS: Final = 5
 RESTARTS_WITHIN_S: Final = 60.0
 _POLL_S: Final = 0.02
@@ -78,7 +80,7 @@ class NodeProcesses:
         Raises NodeFailed when the application does not come up.
         """
         if not _is_running(self.application):
-            self._end(self.cometbft)
+            self._end(self.cometbft, ORPHAN_STOP_S)
             package = __package__ or "tieout.engines.cometbft"
             command = [sys.executable, "-m", package, ".", *self._options]
             self.application = self._spawn(command, "application.log", {})
@@ -134,12 +136,12 @@ class NodeProcesses:
                 )
             time.sleep(_POLL_S)
 
-    def _end(self, process: subprocess.Popen[bytes] | None) -> None:
+    def _end(self, process: subprocess.Popen[bytes] | None, wait_s: float = STOP_S) -> None:
         if process is None or not _is_running(process):
             return
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(STOP_S)
+            process.wait(wait_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
