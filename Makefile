@@ -47,7 +47,7 @@ demo: setup ## show a fund day of three parties, reconciled as it is published
 test: lint ## check style, types and layers, and run the tests
 	@$(MAKE) --no-print-directory cometbft || \
 		echo "CometBFT cannot be built here: tests of networks are skipped. Everything else runs."
-	$(BIN)/pytest -n $(JOBS) $(TESTS)
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup $(TESTS)
 
 cometbft: $(COMETBFT_BUILT) ## build CometBFT, which orders the blocks of a consortium, into build/tools
 
@@ -69,7 +69,7 @@ bench: setup ## measure speed against the floor and the peers; writes build/benc
 	$(BIN)/python -m bench
 
 soak: setup ## run the properties on many more examples (EXAMPLES=10000 TESTS=tests)
-	TIEOUT_SOAK_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n $(JOBS) --hypothesis-profile=soak $(TESTS)
+	TIEOUT_SOAK_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n $(JOBS) --dist loadgroup --hypothesis-profile=soak $(TESTS)
 
 lint: setup ## check style, types and layers
 	$(BIN)/ruff check .

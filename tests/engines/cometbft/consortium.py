@@ -40,6 +40,10 @@ class Members:
             (party, stream), Publisher(self.ring, party, stream, next_sequence=1)
         )
 
+    def last_sequence(self, role: int) -> int:
+        """The number of the last item of a role's party."""
+        return self.publisher(role + 1).next_sequence - 1
+
     def enactment(self) -> list[bytes]:
         """What puts the agreement into force: both parties sign it."""
         body = Enact(AGREEMENT.canonical, ((1,), (2,)))
@@ -110,7 +114,7 @@ class Node:
         eventually(lambda: self.height >= height, f"{self.directory.name} reaches block {height}")
 
     def await_item(self, party: int, sequence: int) -> dict[str, Any]:
-        """Where the item with this number stands, once it does."""
+        """Where the item with this number stands, once it stands in a block."""
         about = {"party": party, "stream": 0, "sequence": sequence}
 
         def places() -> Any:

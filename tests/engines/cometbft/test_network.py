@@ -24,8 +24,8 @@ from tieout.wire.codes import ItemOutcome
 from tieout.wire.ids import app_hash
 from tieout.wire.leaf import leaf_bytes
 
-pytestmark = pytest.mark.slow
-"""Of this file: some processes for each test."""
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("network")]
+"""One network is enough for two cores, so the tests of this file share it, in one worker."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_records_given_at_different_nodes_have_one_verdict_everywhere(
     nodes, members = consortium.nodes, consortium.members
     assert nodes[1].submit(members.batch(SELLER, ("A-1", 100), ("A-2", 70))) == 0
     assert nodes[2].submit(members.batch(BANK, ("A-1", 100), ("A-2", 71))) == 0
-    heights = [node.await_item(2, 2)["height"] for node in nodes]
+    heights = [node.await_item(2, members.last_sequence(BANK))["height"] for node in nodes]
     assert len(set(heights)) == 1
     for node in nodes:
         about = {"agreement": "pay", "originator": 0}
@@ -74,8 +74,10 @@ def test_a_leaf_is_proven_up_to_the_header_that_the_validators_signed(
     consortium: Consortium,
 ) -> None:
     node = consortium.nodes[3]
-    height = node.height - 1
-    _, parts = node.ask("/parts", height=height)
+    node.await_item(2, 1)
+    _, parts = node.ask("/parts")
+    height = parts["height"]
+    node.await_height(height + 1)
     _, leaf = node.ask("/leaf", {"leaf": 0}, height)
     signed = bytes.fromhex(leaf["signed"])
     outcome = ItemOutcome(leaf["outcome"])
@@ -115,13 +117,14 @@ def test_a_flood_of_what_is_refused_reaches_no_block(consortium: Consortium) -> 
     }
     assert {ItemOutcome(node.submit(item)) for item in refused.values()} == set(refused)
     assert node.submit(good) == 0
-    assert node.await_item(1, 3)["outcome"] == ItemOutcome.ACCEPTED
+    assert node.await_item(1, members.last_sequence(SELLER))["outcome"] == ItemOutcome.ACCEPTED
 
 
 def test_a_new_node_begins_with_the_state_of_the_others(consortium: Consortium) -> None:
     one, members = consortium.nodes[0], consortium.members
+    assert one.submit(members.batch(SELLER, ("C-1", 9))) == 0
     assert one.submit(members.cutoff(members.genesis.created_us)) == 0
-    height = one.await_item(1, 4)["height"]
+    height = one.await_item(1, members.last_sequence(SELLER))["height"]
     one.await_height(height + 2)
     trusted = one.call("commit", height=str(height))["signed_header"]["commit"]["block_id"]["hash"]
     servers = tuple(node.rpc for node in consortium.nodes[:2])
@@ -129,14 +132,14 @@ def test_a_new_node_begins_with_the_state_of_the_others(consortium: Consortium) 
     try:
         node.processes.start()
         node.await_height(height + 2)
-        assert one.submit(members.batch(SELLER, ("C-1", 9))) == 0
-        last = node.await_item(1, 5)["height"]
+        assert one.submit(members.batch(SELLER, ("C-2", 9))) == 0
+        last = node.await_item(1, members.last_sequence(SELLER))["height"]
         assert_same_ledger([node, one], last, first=height + 1)
         assert node.ask("/leaf", {"leaf": 0})[0] == NOT_FOUND
         leaf = one.ask("/parts")[1]["log_size"] - 1
         assert node.ask("/leaf", {"leaf": leaf})[1] == one.ask("/leaf", {"leaf": leaf})[1]
-        assert node.ask("/items", {"party": 1, "stream": 0, "sequence": 2}) == (0, [])
-        known = {"agreement": "pay", "originator": 0, "transaction_id": "A-2"}
+        assert node.ask("/items", {"party": 1, "stream": 0, "sequence": 1}) == (0, [])
+        known = {"agreement": "pay", "originator": 0, "transaction_id": "C-1"}
         assert node.ask("/transaction", known) == one.ask("/transaction", known)
         # It begins again from its own journal.
         node.processes.stop()

@@ -12,8 +12,8 @@ from tieout.testing.abcicalls import check_calls
 from tieout.wire.block import BlockResult
 from tieout.wire.codes import ItemOutcome
 
-pytestmark = pytest.mark.slow
-"""Of this file: some processes for each test."""
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("network")]
+"""Not beside another network, on two cores."""
 
 FAIL_POINTS = range(1, 11)
 """Counted from CometBFT's start over one block: the vote; before and after the block is saved; the
