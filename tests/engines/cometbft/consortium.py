@@ -182,9 +182,10 @@ class Consortium:
                 node.processes.stop()
 
     def enact(self) -> None:
-        """Put the agreement into force."""
+        """Put the agreement into force, and wait until every node has it."""
         node = self.nodes[0]
         node.await_height(1)
         for item in self.members.enactment():
             assert node.submit(item) == 0
-        node.await_item(2, 1)
+        for each in self.nodes:
+            each.await_item(2, 1)
