@@ -6,10 +6,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.connectors.support import AGREEMENT, BANK, SELLER, Taken, read_all
+from tieout.agreement.parse import parse_agreement
 from tieout.connectors import csv_plan
 from tieout.connectors.csv_header import read_header
 from tieout.connectors.csv_known import KnownRows
@@ -181,25 +183,59 @@ def cell(
     return text.translate(str.maketrans("", "", mapping.separator + "\r\n"))
 
 
-def outcome(mapping: Mapping, role: int, data: bytes, **how: int) -> Taken | str:
+def outcome(
+    mapping: Mapping, role: int, data: bytes, *, batch_rows: int = 10_000, **how: int
+) -> Taken | str:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "file.csv"
         path.write_bytes(data)
-        known = KnownRows(AGREEMENT.layout.row_bytes)
+        known = KnownRows(AGREEMENT.layout.row_bytes, batch_rows)
         try:
             return read_all(path, mapping, role=role, known=known, **how)  # type: ignore[arg-type]
         except Exception as error:  # noqa: BLE001 - whatever it is, the other way must say it, too
             return str(error).replace(folder, "")
 
 
-@given(files(), st.integers(1, 40), st.integers(1, 5))
+@given(files(), st.integers(1, 40), st.integers(1, 5), st.integers(1, 5))
 @settings(max_examples=300)
 def test_both_ways_read_the_same(
-    file: tuple[Mapping, int, bytes], page_bytes: int, chunk_rows: int
+    file: tuple[Mapping, int, bytes], page_bytes: int, chunk_rows: int, batch_rows: int
 ) -> None:
     readable = outcome(*file)
     how = {"compiled": True, "page_bytes": page_bytes, "chunk_rows": chunk_rows}
-    assert outcome(*file, **how) == readable
+    assert outcome(*file, **how, batch_rows=batch_rows) == readable
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("mark", ["x", "é", "\x7f"])
+def test_values_end_anywhere_in_what_is_looked_at_at_once(
+    tmp_path: Path, mark: str, quote: str
+) -> None:
+    """A mark that is odd or not, and the ends of values, at every place of several windows."""
+    agreement = parse_agreement(
+        """
+        name = "remarks"
+        version = 1
+        roles = ["seller", "bank"]
+
+        [fields.remark]
+        type = "text"
+        length = 256
+
+        [fields.amount]
+        type = "money"
+        scale = 2
+        """
+    )
+    lines = [
+        f"T{n:03}{'O' * (n % 30)},{quote}{'n' * n}{mark}{'n' * (n // 3)}{quote},{n}.25\n"
+        for n in range(190)
+    ]
+    path = tmp_path / "file.csv"
+    path.write_text("transaction_id,remark,amount\n" + "".join(lines), "utf-8")
+    readable = read_all(path, agreement=agreement)
+    assert len(readable.rows) == (0 if mark == "\x7f" else 190)
+    assert read_all(path, agreement=agreement, compiled=True) == readable
 
 
 def test_plain_lines_all_go_the_compiled_way(tmp_path: Path) -> None:

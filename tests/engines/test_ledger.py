@@ -5,6 +5,7 @@ import shutil
 import stat
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.engines.ledgers import AGREEMENT, BANK, SELLER, START_US, founded, opened, publish, rows
@@ -13,7 +14,8 @@ from tieout.agreement.parse import parse_agreement
 from tieout.engines.embedded.ledger import EmbeddedLedger, found_ledger, read_genesis
 from tieout.engines.errors import EngineError, LedgerDamaged, NoLedger, Refused
 from tieout.journal.errors import JournalDamaged, JournalLocked
-from tieout.wire.codes import OperationKind, Purpose
+from tieout.wire.batch import HEAD_BYTES
+from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
 from tieout.wire.errors import BlockError
 from tieout.wire.operations import CloseCutoff
 
@@ -241,3 +243,20 @@ def test_a_snapshot_of_another_state_is_never_gone_on_from(tmp_path: Path) -> No
 def _app_hash(directory: Path) -> bytes:
     with EmbeddedLedger.open(directory, read_only=True) as ledger:
         return kernel.app_hash(ledger.state)
+
+
+def test_a_batch_is_the_same_whether_it_was_signed_in_its_place_or_not(tmp_path: Path) -> None:
+    """And it is applied as any other; its rows are vouched for as they stand."""
+    stated = rows(*((f"T-{number:03}", number) for number in range(40)))
+    room = np.concatenate([np.zeros(HEAD_BYTES, np.uint8), stated.reshape(-1)])
+    with opened(tmp_path / "ledger") as ledger:
+        seller = ledger.party("seller")
+        copied = ledger.publisher(seller).batch(AGREEMENT, SELLER, stated)
+        in_place = ledger.publisher(seller, vouch=True).batch_in_place(AGREEMENT, SELLER, room)
+        assert bytes(in_place) == copied
+        assert in_place.readonly
+        (result,) = ledger.apply([in_place], ledger.time_us).items
+        assert (result.outcome, sum(result.rows)) == (ItemOutcome.ACCEPTED, 40)
+        assert not ledger.state.vouched
+    with opened(tmp_path / "ledger") as ledger:
+        assert kernel.counts(ledger.state, AGREEMENT.name).transactions == 40

@@ -55,6 +55,18 @@ def shown_entry(entry: Entry) -> tuple[object, ...]:
 EXPECTED = [shown(block, result) for block, result in ledgers.blocks(COUNT)]
 
 
+def test_what_the_system_may_forget_is_on_the_disk_all_the_same(tmp_path: Path) -> None:
+    with Journal.open(tmp_path, LEDGER_ID, segment_bytes=4096) as journal:
+        journal.drop_behind()
+        for number, (block, result) in enumerate(ledgers.blocks(COUNT)):
+            journal.append(block, result)
+            if number % 3 == 0:
+                journal.sync()
+                assert shown_entry(journal.read(block.height)) == EXPECTED[number]
+        journal.sync()
+        assert [shown_entry(entry) for entry in journal.entries()] == EXPECTED
+
+
 def test_all_blocks_come_back_as_they_were(journal: Journal) -> None:
     assert [shown_entry(entry) for entry in journal.entries()] == EXPECTED
     assert journal.durable.height == COUNT

@@ -204,9 +204,10 @@ def _prepared(run: _Run) -> Iterator[list[Item]]:
         reading = run.request.reading
         if not reading.has_begun:
             reading.begin()
-        kernel.reserve(run.ledger.state, run.request.agreement.name, reading.likely_rows())
         turns = Lane(lambda: in_turn([_signed(run, role) for role in run.roles]), SIGNED_AHEAD)
         try:
+            # Meanwhile: memory that is new may cost more than all the rest.
+            kernel.reserve(run.ledger.state, run.request.agreement.name, reading.likely_rows())
             yield from turns
         finally:
             turns.stop()

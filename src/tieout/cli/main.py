@@ -5,6 +5,7 @@ without the compiled kernel. Exit codes: 0 all tied out and nothing refused; 1 b
 were refused, or a check failed; 2 nothing could be done.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -69,6 +70,9 @@ adjust.command(
 
 def main(words: Sequence[str] | None = None) -> NoReturn:
     """Run one command and leave with its exit code; `words` are those typed behind `tieout`."""
+    # numpy would start threads for algebra, which is not done here; they spin for a tenth of a
+    # second on the core that reads files.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         result = app(words, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:

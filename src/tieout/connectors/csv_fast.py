@@ -135,11 +135,16 @@ def has_odd(data: Bytes, at: Any, end: Any) -> Any:
 
 @inlined
 def quoted(data: Bytes, at: Any, quote: Any) -> Any:
-    """Return where the next quote or control character stands."""
+    """Return where the next quote or control character stands, and bytes from 0x7F on before it.
+
+    Or somewhat behind it.
+    """
+    high = U0
     while True:
         bits = stop_bits(data, at, quote)
+        high |= high_bits(data, at, 0x7F)
         if bits != U0:
-            return at + trailing_zeros(bits)
+            return at + trailing_zeros(bits), high
         at += WINDOW
 
 
@@ -432,12 +437,13 @@ def cell(data: Bytes, at: Any, is_last: Any, form: Numbers, view: Any) -> Any:
     """
     if data[at] == form[QUOTE]:
         at += U1
-        end = quoted(data, at, form[QUOTE])
+        end, high = quoted(data, at, form[QUOTE])
         if data[end] != form[QUOTE]:
             return at, end, U0, view
         pos = end + U1
         near, far, more = stops_from(data, pos, form[SEPARATOR])
-        view = (pos, near & ~U1, far, view[3] | more)  # without the one right behind the quote
+        # Without the stop right behind the quote.
+        view = (pos, near & ~U1, far, view[3] | high | more)
     else:
         end, view = next_stop(data, view, form[SEPARATOR])
         pos = end
