@@ -73,6 +73,9 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     # numpy would start threads for algebra, which is not done here; they spin for a tenth of a
     # second on the core that reads files.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # A command's memory is new to it. Huge pages are made of memory that the host of a virtual
+    # machine may have taken back; small ones cost the same each time (docs/decisions/0006).
+    os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")
     try:
         result = app(words, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
