@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.kernel.replaying import assert_as_told, replay, shrink
 from tieout import kernel
+from tieout.testing.governed import governed_histories
 from tieout.testing.histories import History, histories
 from tieout.wire.block import Block
 from tieout.wire.errors import BlockError
@@ -39,7 +40,7 @@ def test_the_general_way_says_what_the_quick_way_says(history: History, index_ke
 
 
 @few
-@given(histories(), st.sets(st.integers(1, 14)))
+@given(histories() | governed_histories(), st.sets(st.integers(1, 22)))
 def test_a_restart_from_a_snapshot_changes_nothing(history: History, heights: set[int]) -> None:
     def restart(state: kernel.State) -> kernel.State:
         if state.height not in heights:
@@ -47,6 +48,8 @@ def test_a_restart_from_a_snapshot_changes_nothing(history: History, heights: se
         buffers = {name: bytes(buffer) for name, buffer in kernel.dump(state)}
         loaded = kernel.load(history.genesis, buffers, b"another secret")
         assert kernel.state_digest(loaded) == kernel.state_digest(state)
+        assert kernel.app_hash(loaded) == kernel.app_hash(state)
+        assert kernel.validators(loaded) == kernel.validators(state)
         return loaded
 
     state, results = replay(history, restart)
