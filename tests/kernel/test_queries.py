@@ -8,8 +8,18 @@ from tieout import kernel, reference
 from tieout.kernel import listing
 from tieout.reference.adjusting import id_of
 from tieout.testing.histories import History, histories
-from tieout.testing.workbench import row_bytes
-from tieout.wire.codes import Action, AlarmState, BenchmarkState, BreakKind, Status
+from tieout.testing.membership import steps_of
+from tieout.testing.rulebooks import rule_book
+from tieout.testing.workbench import Workbench, governed_genesis, row_bytes, signing_key
+from tieout.wire.codes import (
+    Action,
+    AlarmState,
+    BenchmarkState,
+    BreakKind,
+    OperationKind,
+    Status,
+)
+from tieout.wire.members import ProposeChange, Validator
 
 some = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
@@ -141,3 +151,29 @@ def test_unjudged(history: History) -> None:
     state, _ = replay(history)
     expected = any(not each.judged for each in transactions_of(history))
     assert kernel.unjudged(state, history.name) == expected
+
+
+def test_the_validators_are_those_of_now_in_their_order() -> None:
+    """R-MEMBER-2: what an engine compares before and after a block."""
+    bench = Workbench(rule_book("kernel"), governed_genesis(2, votes_needed=1))
+    before = kernel.validators(bench.state)
+    assert [(each.party, each.power) for each in before] == [(1, 10), (2, 10)]
+    steps = steps_of("validator south 3 key 51 & validator south 0", ())
+    body = ProposeChange(steps, 0, 9)
+    bench.apply(bench.sender.operation(1, OperationKind.PROPOSE_CHANGE, body))
+    assert kernel.validators(bench.state) == before
+    bench.apply()
+    assert kernel.validators(bench.state) == (
+        before[0],
+        Validator(2, signing_key(2, 51).public, 3),
+    )
+
+
+def test_the_parties_are_all_that_ever_were_members() -> None:
+    """R-MEMBER-1."""
+    bench = Workbench(rule_book("kernel"), governed_genesis(2, votes_needed=1))
+    body = ProposeChange(steps_of("admit east & remove south", ()), 0, 9)
+    bench.apply(bench.sender.operation(1, OperationKind.PROPOSE_CHANGE, body))
+    bench.apply()
+    found = [(party.name, party.until_height) for party in kernel.parties(bench.state)]
+    assert found == [("north", 0), ("south", 1), ("east", 0)]

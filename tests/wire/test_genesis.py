@@ -9,9 +9,18 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.wire import golden
+from tieout.testing.workbench import governed_genesis
 from tieout.wire.ed25519 import SMALL_ORDER
 from tieout.wire.errors import WireError
-from tieout.wire.genesis import Genesis, Key, Party, Person, check_genesis, parse_genesis
+from tieout.wire.genesis import (
+    FirstValidator,
+    Genesis,
+    Key,
+    Party,
+    Person,
+    check_genesis,
+    parse_genesis,
+)
 
 GENESIS = golden.GENESIS
 TEXT = GENESIS.to_bytes()
@@ -27,9 +36,28 @@ def with_parties(*parties: Party) -> Genesis:
 
 
 KEY = GENESIS.parties[0].persons[0].keys[0]
+GOVERNED = governed_genesis(3)
+VALIDATOR = GOVERNED.validators[0]
+
+
+def with_validators(*validators: FirstValidator) -> Genesis:
+    return replace(GOVERNED, validators=validators)
+
+
 UNFIT: dict[str, Genesis] = {
     "another format": replace(GENESIS, format=2),
-    "rules that nobody knows": replace(GENESIS, rules_version=2),
+    "rules of another format": replace(GENESIS, rules_version=2),
+    "rules that nobody knows": replace(GENESIS, format=3, rules_version=3),
+    "votes in format 1": replace(GENESIS, votes_needed=1),
+    "validators in format 1": replace(GENESIS, validators=GOVERNED.validators),
+    "more votes than parties": replace(GOVERNED, votes_needed=4),
+    "a negative number of votes": replace(GOVERNED, votes_needed=-1),
+    "two validators of one key": with_validators(VALIDATOR, VALIDATOR),
+    "a validator of nobody": with_validators(replace(VALIDATOR, party=4)),
+    "a validator without power": with_validators(replace(VALIDATOR, power=0)),
+    "a validator in capitals": with_validators(replace(VALIDATOR, public=KEY.public.upper())),
+    "a validator of small order": with_validators(replace(VALIDATOR, public="00" * 32)),
+    "too much power": with_validators(replace(VALIDATOR, power=1 << 60)),
     "no party": replace(GENESIS, parties=(), operator=0),
     "an operator that is not there": replace(GENESIS, operator=3),
     "a negative operator": replace(GENESIS, operator=-1),
@@ -121,6 +149,14 @@ def test_key_numbers_are_of_the_party() -> None:
     one, two = (Party(n, str(n), (Person(1, "Ada", (KEY,)),)) for n in (1, 2))
     check_genesis(with_parties(one, two))
     assert with_parties(one, two).find_key(2, KEY.number) == (two.persons[0], KEY)
+
+
+def test_what_only_format_2_has_is_left_out_where_there_is_none() -> None:
+    assert b"votes_needed" not in governed_genesis(3).to_bytes()
+    alone = replace(governed_genesis(3, votes_needed=2), validators=())
+    assert alone.to_bytes().endswith(b',"votes_needed":2}')
+    for genesis in (GOVERNED, alone):
+        assert parse_genesis(genesis.to_bytes()) == genesis
 
 
 def test_a_key_has_no_end_by_itself() -> None:
