@@ -12,7 +12,7 @@ import numpy.typing as npt
 from bench.measure import ROOT
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
-from tieout.engines.embedded.publisher import Publisher
+from tieout.engines.publisher import Publisher
 from tieout.wire.limits import MAX_BATCH_ROWS
 
 ROLES = 3

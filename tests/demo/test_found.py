@@ -15,8 +15,8 @@ from tieout.demo.day import MAX_BLOCK_GAP_US, Day, fund_day
 from tieout.demo.faults import Fault, FaultKind
 from tieout.demo.rows import rows_of
 from tieout.demo.tally import Score, Tally
-from tieout.engines.embedded.keyring import KeyRing, found_parties
-from tieout.engines.embedded.publisher import Publisher
+from tieout.engines.keyring import KeyRing, found_parties
+from tieout.engines.publisher import Publisher
 from tieout.reference import State, apply_block, initial_state
 from tieout.reference.adjusting import id_of
 from tieout.wire.block import Block, BlockResult

@@ -132,12 +132,11 @@ def show(
 
 def _report(ledger: Path, agreement: str | None, originator: int, transaction: str) -> "PackReport":
     """The transaction, judged again by the reference rules from what the journal has of it."""
-    from tieout.engines.embedded.proving import LedgerProofs
     from tieout.evidence.pack import verify_pack
 
     with open_ledger(ledger) as opened:
         name = find_transaction(opened, agreement, originator, transaction)
-        pack = LedgerProofs(opened).pack(name, originator, transaction)
+        pack = opened.proofs().pack(name, originator, transaction)
         return verify_pack(pack, opened.genesis)
 
 

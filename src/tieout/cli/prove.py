@@ -49,12 +49,11 @@ def evidence(
     """
     from tieout.cli.guarding import guarded
     from tieout.cli.opening import find_transaction, open_ledger
-    from tieout.engines.embedded.proving import LedgerProofs
 
     def built() -> bytes:
         with open_ledger(ledger) as opened:
             name = find_transaction(opened, agreement, originator, transaction)
-            return LedgerProofs(opened).pack(name, originator, transaction)
+            return opened.proofs().pack(name, originator, transaction)
 
     pack = guarded(built)
     _write(output, pack)
@@ -165,13 +164,12 @@ def certificate(
     from tieout.cli.guarding import guarded
     from tieout.cli.opening import one_agreement, open_ledger
     from tieout.cli.reconcile import cutoff_us_of
-    from tieout.engines.embedded.proving import LedgerProofs
 
     cutoff_us = cutoff_us_of(cutoff)
 
     def built() -> "tuple[bytes, str, bool]":
         with open_ledger(ledger) as opened:
-            made = LedgerProofs(opened).certificate(one_agreement(opened, agreement), cutoff_us)
+            made = opened.proofs().certificate(one_agreement(opened, agreement), cutoff_us)
             document = made.document
             clean = not document.breaks and not document.carried_forward
             return made.to_bytes(), document.signed.head.words, clean

@@ -15,7 +15,6 @@ from tieout.demo.cast import INSTITUTIONS
 from tieout.demo.faults import CONTROLS, SeededBreak
 from tieout.demo.play import WHOLE_RECORD, Play
 from tieout.engines.embedded.places import GENESIS_FILE
-from tieout.engines.embedded.proving import LedgerProofs
 from tieout.evidence.certificate import verify_certificate
 from tieout.evidence.pack import verify_pack
 from tieout.wire.genesis import parse_genesis
@@ -61,7 +60,7 @@ def summary(play: Play, directory: Path) -> Summary:
     Raises EvidenceError when one of them does not hold.
     """
     score = play.tally.score(play.day.faults)
-    name, proofs = play.agreement.name, LedgerProofs(play.ledger)
+    name, proofs = play.agreement.name, play.ledger.proofs()
     # The longest story that a pack can tell: two people had to approve.
     transaction_id = (play.verified_after_approval or play.tally.transaction_ids)[0]
     certificate, pack = directory / CERTIFICATE_FILE, directory / f"{transaction_id}.json"

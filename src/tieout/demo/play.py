@@ -31,8 +31,8 @@ from tieout.demo.rows import rows_of
 from tieout.demo.screen import CLOSED, VERIFIED, Counters, Line, Screen
 from tieout.demo.tally import FoundBreak, Tally
 from tieout.engines.embedded.ledger import EmbeddedLedger
-from tieout.engines.embedded.publisher import Publisher
 from tieout.engines.errors import Refused
+from tieout.engines.publisher import Publisher
 from tieout.evidence.breaklist import BreakLine, lines_of
 from tieout.wire.codes import (
     NO_FIELD,

@@ -14,8 +14,8 @@ from typing import Any
 from tests.engines.ledgers import AGREEMENT, rows
 from tieout.engines.cometbft.process import NodeProcesses
 from tieout.engines.cometbft.settings import Network, NodeKeys, NodeSettings, write_node
-from tieout.engines.embedded.keyring import KeyRing, found_parties
-from tieout.engines.embedded.publisher import Publisher
+from tieout.engines.keyring import KeyRing, found_parties
+from tieout.engines.publisher import Publisher
 from tieout.wire.codes import OperationKind, Purpose
 from tieout.wire.operations import CloseCutoff, Enact
 

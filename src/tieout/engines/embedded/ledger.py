@@ -21,16 +21,17 @@ from typing import Self
 
 from tieout import kernel
 from tieout.agreement.model import Agreement
-from tieout.engines.embedded.keyring import (
+from tieout.engines.embedded.places import GENESIS_FILE, JOURNAL
+from tieout.engines.errors import EngineError, NoLedger, Refused
+from tieout.engines.keyring import (
     KeyRing,
     found_parties,
     is_half_founded,
     read_keys,
     write_keys,
 )
-from tieout.engines.embedded.places import GENESIS_FILE, JOURNAL
-from tieout.engines.embedded.publisher import Publisher
-from tieout.engines.errors import EngineError, NoLedger, Refused
+from tieout.engines.proving import LedgerProofs, Signer
+from tieout.engines.publisher import Publisher
 from tieout.engines.replica import Replica
 from tieout.journal.journal import Journal
 from tieout.wire.block import Block, BlockResult
@@ -257,6 +258,15 @@ class EmbeddedLedger:
         for item in result.items:
             if item.outcome not in in_order:
                 raise Refused(f"agreement {agreement.name}", item.outcome.name.lower())
+
+    def proofs(self) -> LedgerProofs:
+        """What can be proven of the ledger, signed by its operator.
+
+        Raises EngineError when the operator's key is not here.
+        """
+        operator = self.genesis.operator
+        signer = Signer(operator, *self.ring.signer(operator, Purpose.CHECKPOINT))
+        return LedgerProofs(self.genesis, self.journal, self.state, signer)
 
     # ------------------------------------------------------------------ closing
 

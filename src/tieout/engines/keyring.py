@@ -2,7 +2,7 @@
 
 A single firm that reconciles its own systems plays all parties, so one file beside the ledger
 holds every key; it is written with mode 0600 and says of itself that it is for testing. A
-consortium's node holds its own party's keys only.
+consortium's node holds its own party's keys only, in the same form.
 """
 
 import os
@@ -13,15 +13,20 @@ from typing import Final
 
 import msgspec
 
-from tieout.engines.embedded.places import KEYS_FILE
 from tieout.engines.errors import EngineError
 from tieout.wire.codes import Purpose
 from tieout.wire.ed25519 import SigningKey
-from tieout.wire.genesis import Genesis, Key, Party, Person
+from tieout.wire.genesis import FirstValidator, Genesis, Key, Party, Person
 
+KEYS_FILE: Final = "keys.json"
+"""Private keys, for their owner's eyes alone."""
 OPERATOR: Final = "ledger-operator"
 """No role can have this name: those are identifiers."""
 TEST_KEYS: Final = "Test keys, made with this ledger. Whoever reads them can sign for everybody."
+PARTY_KEYS: Final = "Keys of one party. Whoever reads them can sign for it."
+ONE_OPERATOR: Final = (Purpose.PUBLISH, Purpose.GOVERN)
+CONSORTIUM: Final = (Purpose.PUBLISH, Purpose.GOVERN, Purpose.CHECKPOINT)
+"""What a party's system may sign where an operator signs checkpoints, and where nobody does."""
 APPROVERS: Final = ("approver-1", "approver-2")
 """Two persons a party: what is not adjusted automatically needs two people (R-ADJ-4)."""
 
@@ -108,8 +113,30 @@ def found_parties(names: Sequence[str], created_us: int, ledger: str) -> tuple[G
     )
 
 
-def _party(number: int, name: str) -> tuple[Party, list[StoredKey]]:
-    system = ("system", (Purpose.PUBLISH, Purpose.GOVERN))
+def found_consortium(
+    names: Sequence[str], created_us: int, ledger: str, validators: Sequence[FirstValidator]
+) -> tuple[Genesis, list[StoredKeys]]:
+    """A genesis without an operator, and for each party, in order, its own fresh keys."""
+    rosters = [_party(number, name, CONSORTIUM) for number, name in enumerate(names, start=1)]
+    genesis = Genesis(
+        format=2,
+        name=ledger,
+        rules_version=2,
+        created_us=created_us,
+        operator=0,
+        parties=tuple(party for party, _ in rosters),
+        validators=tuple(validators),
+    )
+    return genesis, [
+        StoredKeys(format=1, note=PARTY_KEYS, salt_secret=secrets.token_hex(32), keys=tuple(keys))
+        for _, keys in rosters
+    ]
+
+
+def _party(
+    number: int, name: str, purposes_of_system: tuple[Purpose, ...] = ONE_OPERATOR
+) -> tuple[Party, list[StoredKey]]:
+    system = ("system", purposes_of_system)
     people = [(approver, (Purpose.APPROVE,)) for approver in APPROVERS]
     roster: Iterable[tuple[str, tuple[Purpose, ...]]] = [system, *people]
     if name == OPERATOR:

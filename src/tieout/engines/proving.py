@@ -1,12 +1,13 @@
-"""Proofs of an embedded ledger, signed by its operator: checkpoints, packs, certificates."""
+"""Proofs of a ledger, signed by whoever keeps this copy: checkpoints, packs, certificates."""
 
+from collections.abc import Callable
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from tieout import kernel
 from tieout.agreement.breakrow import BreakRow
-from tieout.engines.embedded.ledger import EmbeddedLedger
 from tieout.engines.errors import EngineError
 from tieout.evidence.breaklist import BreakLine, lines_of
 from tieout.evidence.certificate import (
@@ -18,36 +19,57 @@ from tieout.evidence.certificate import (
 )
 from tieout.evidence.checkpoint import SignedCheckpoint, make_checkpoint
 from tieout.evidence.pack import build_pack
-from tieout.evidence.packform import AppParts
+from tieout.evidence.packform import AppParts, Consensus
 from tieout.evidence.reader import JournalReader
+from tieout.journal.journal import Journal
 from tieout.merkle import lanes
-from tieout.wire.codes import EventKind, Purpose
+from tieout.wire.codes import EventKind
 from tieout.wire.ed25519 import SigningKey
+from tieout.wire.genesis import Genesis
 from tieout.wire.operations import CloseCutoff, parse_operation
+
+
+class Signer(NamedTuple):
+    """Who signs checkpoints and certificates: a party, the number of its key, and the key."""
+
+    party: int
+    number: int
+    key: SigningKey
 
 
 class LedgerProofs:
     """What can be proven of a ledger as of its last durable block.
 
-    The ledger must not be written while this is used. Raises the journal's errors, and EngineError
-    when the operator's key is not there.
+    The ledger must not be written while this is used. `votes` gives what the validators signed
+    about a height, on a ledger that several parties order. Raises the journal's errors.
     """
 
-    def __init__(self, ledger: EmbeddedLedger) -> None:
-        self._ledger = ledger
-        self._reader = JournalReader(ledger.journal, ledger.genesis)
+    def __init__(
+        self,
+        genesis: Genesis,
+        journal: Journal,
+        state: kernel.State,
+        signer: Signer,
+        votes: Callable[[int], Consensus] | None = None,
+    ) -> None:
+        self._genesis = genesis
+        self._journal = journal
+        self._state = state
+        self._signer = signer
+        self._votes = votes
+        self._reader = JournalReader(journal, genesis)
 
     @cached_property
     def checkpoint(self) -> SignedCheckpoint:
         """A checkpoint of the ledger as it stands."""
-        _, key = self._operator_key()
-        return make_checkpoint(self._reader.checkpoint(), [(self._ledger.genesis.operator, key)])
+        signer = self._signer
+        return make_checkpoint(self._reader.checkpoint(), [(signer.party, signer.key)])
 
     @cached_property
     def _cutoffs_us(self) -> dict[str, list[int]]:
         """Times of the cut-offs that were closed, by agreement, each once."""
         cutoffs_us: dict[str, list[int]] = {}
-        for entry in self._ledger.journal.entries():
+        for entry in self._journal.entries():
             events = entry.result.events
             for index in events["item"][events["kind"] == EventKind.CUTOFF_CLOSED].tolist():
                 body = parse_operation(entry.block.items[index]).body
@@ -60,10 +82,12 @@ class LedgerProofs:
     def pack(self, agreement: str, originator: int, transaction_id: str) -> bytes:
         """The evidence pack of a transaction, with its place in the last certificate, if any.
 
-        Raises MissingError when the ledger has no such transaction.
+        Not where several parties order the ledger: their certificate takes more signatures than
+        one. Raises MissingError when the ledger has no such transaction.
         """
-        certificate = self.certificate(agreement) if agreement in self._cutoffs_us else None
-        state = self._ledger.state
+        has_certificate = self._genesis.operator and agreement in self._cutoffs_us
+        certificate = self.certificate(agreement) if has_certificate else None
+        state = self._state
         app = AppParts(state.events_chain, state.state_digest)
         return build_pack(
             self._reader,
@@ -73,6 +97,7 @@ class LedgerProofs:
             transaction_id,
             certificate,
             app if state.genesis.rules_version > 1 else None,
+            None if self._votes is None else self._votes(state.height),
         )
 
     def certificate(self, agreement: str, cutoff_us: int | None = None) -> Certificate:
@@ -89,21 +114,12 @@ class LedgerProofs:
         place = len(times_us) - 1 if cutoff_us is None else times_us.index(cutoff_us)
         previous_us = times_us[place - 1] if place else None
         content = self._content(CutoffRange(agreement, times_us[place], previous_us))
-        number, key = self._operator_key()
-        operator = self._ledger.genesis.operator
         return build_certificate(
-            self._ledger.genesis,
-            self.checkpoint,
-            content,
-            [(operator, number, key)],
-            lanes.rows_root,
+            self._genesis, self.checkpoint, content, [self._signer], lanes.rows_root
         )
 
-    def _operator_key(self) -> tuple[int, SigningKey]:
-        return self._ledger.ring.signer(self._ledger.genesis.operator, Purpose.CHECKPOINT)
-
     def _content(self, cutoff: CutoffRange) -> CutoffContent:
-        state = self._ledger.state
+        state = self._state
         books = [book for book in state.books if book.agreement.name == cutoff.agreement]
         parts = [np.zeros(0, STANDING_DTYPE)]
         for book in books:
@@ -127,7 +143,7 @@ class LedgerProofs:
 
     def _break_lines(self, cutoff: CutoffRange) -> tuple[list[BreakLine], list[BreakLine]]:
         """Open breaks of the transactions that the cut-off covers, and of older ones."""
-        state, name = self._ledger.state, cutoff.agreement
+        state, name = self._state, cutoff.agreement
         books = {book.number: book for book in state.books if book.agreement.name == name}
         opened_us = {
             number: kernel.opened_us(state, name, book.agreement.version)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tieout.agreement.model import Agreement
-from tieout.engines.embedded.keyring import KeyRing
+from tieout.engines.keyring import KeyRing
 from tieout.merkle.lanes import rows_root
 from tieout.wire.batch import HEAD_BYTES, BatchHeader
 from tieout.wire.codes import OperationKind, Purpose
