@@ -11,6 +11,7 @@ from tieout.cli.opening import (
     chosen_agreements,
     find_transaction,
     open_ledger,
+    proofs_of,
 )
 from tieout.cli.outcome import Outcome
 from tieout.cli.output import print_json, say
@@ -136,7 +137,7 @@ def _report(ledger: Path, agreement: str | None, originator: int, transaction: s
 
     with open_ledger(ledger) as opened:
         name = find_transaction(opened, agreement, originator, transaction)
-        pack = opened.proofs().pack(name, originator, transaction)
+        pack = guarded(lambda: proofs_of(opened).pack(name, originator, transaction))
         return verify_pack(pack, opened.genesis)
 
 

@@ -23,8 +23,10 @@ app = App(
 )
 agreement = App(name="agreement", help="Check and explain agreement files.")
 adjust = App(name="adjust", help="List, approve and refuse correcting entries.")
+network = App(name="network", help="Found, run and look at a consortium's nodes.")
 app.command(agreement)
 app.command(adjust)
+app.command(network)
 
 app.command(
     "tieout.cli.reconcile:reconcile",
@@ -65,6 +67,17 @@ adjust.command(
 )
 adjust.command(
     "tieout.cli.correct:refuse", name="refuse", help="Refuse a correcting entry, as a person."
+)
+network.command(
+    "tieout.cli.network:init", name="init", help="Found a network: genesis, keys, node directories."
+)
+network.command("tieout.cli.network:run", name="run", help="Run nodes until they are stopped.")
+network.command(
+    "tieout.cli.network:local", name="local", help="Run a whole network on this machine."
+)
+network.command("tieout.cli.network:status", name="status", help="Say where nodes stand.")
+network.command(
+    "tieout.cli.network:demo", name="demo", help="Show a consortium find and mend a wrong record."
 )
 
 

@@ -6,6 +6,7 @@ from tieout import kernel
 from tieout.cli.guarding import guarded
 from tieout.cli.outcome import Failure
 from tieout.engines.embedded.ledger import EmbeddedLedger
+from tieout.engines.proving import LedgerProofs
 
 DEFAULT_LEDGER = Path("tieout-ledger")
 
@@ -13,6 +14,18 @@ DEFAULT_LEDGER = Path("tieout-ledger")
 def open_ledger(directory: Path, *, read_only: bool = True) -> EmbeddedLedger:
     """The ledger in a directory. Raises Failure when there is none, or it cannot be opened."""
     return guarded(lambda: EmbeddedLedger.open(directory, read_only=read_only))
+
+
+def proofs_of(ledger: EmbeddedLedger) -> LedgerProofs:
+    """What can be proven of a ledger; with the validators' votes where several parties order it.
+
+    Raises EngineError; asking for votes takes a node that runs.
+    """
+    if ledger.genesis.operator:
+        return ledger.proofs()
+    from tieout.engines.cometbft.votes import votes_of
+
+    return ledger.proofs(votes_of(ledger.directory, ledger.genesis))
 
 
 def chosen_agreements(ledger: EmbeddedLedger, name: str | None) -> list[str]:

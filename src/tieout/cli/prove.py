@@ -48,12 +48,12 @@ def evidence(
 
     """
     from tieout.cli.guarding import guarded
-    from tieout.cli.opening import find_transaction, open_ledger
+    from tieout.cli.opening import find_transaction, open_ledger, proofs_of
 
     def built() -> bytes:
         with open_ledger(ledger) as opened:
             name = find_transaction(opened, agreement, originator, transaction)
-            return opened.proofs().pack(name, originator, transaction)
+            return proofs_of(opened).pack(name, originator, transaction)
 
     pack = guarded(built)
     _write(output, pack)
@@ -162,14 +162,14 @@ def certificate(
 
     """
     from tieout.cli.guarding import guarded
-    from tieout.cli.opening import one_agreement, open_ledger
+    from tieout.cli.opening import one_agreement, open_ledger, proofs_of
     from tieout.cli.reconcile import cutoff_us_of
 
     cutoff_us = cutoff_us_of(cutoff)
 
     def built() -> "tuple[bytes, str, bool]":
         with open_ledger(ledger) as opened:
-            made = opened.proofs().certificate(one_agreement(opened, agreement), cutoff_us)
+            made = proofs_of(opened).certificate(one_agreement(opened, agreement), cutoff_us)
             document = made.document
             clean = not document.breaks and not document.carried_forward
             return made.to_bytes(), document.signed.head.words, clean

@@ -67,6 +67,11 @@ class KeyRing:
                 )
             self._keys[entry.party, entry.key] = key
 
+    @property
+    def parties(self) -> list[int]:
+        """The parties of which this ring holds a key, ascending."""
+        return sorted({party for party, _ in self._keys})
+
     def signer(
         self, party: int, purpose: Purpose, person: str | None = None
     ) -> tuple[int, SigningKey]:

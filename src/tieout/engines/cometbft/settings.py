@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import secrets
+import tomllib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -199,6 +200,17 @@ def read_node(directory: Path) -> tuple[Genesis, NodeFile]:
     except (OSError, WireError, msgspec.MsgspecError) as error:
         raise EngineError(f"the node's files cannot be read: {error}") from error
     return genesis, node
+
+
+def rpc_address(directory: Path) -> tuple[str, int]:
+    """Host and port of a node's RPC, from CometBFT's settings. Raises EngineError."""
+    path = directory / COMETBFT / "config" / "config.toml"
+    try:
+        address = tomllib.loads(path.read_text())["rpc"]["laddr"]
+        host, port = address.removeprefix("tcp://").rsplit(":", 1)
+        return host, int(port)
+    except (OSError, tomllib.TOMLDecodeError, KeyError, ValueError) as error:
+        raise EngineError(f"{directory} is no node's directory: {path}: {error}") from error
 
 
 def node_settings(node: NodeSettings) -> list[Setting]:

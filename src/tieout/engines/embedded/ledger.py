@@ -14,7 +14,7 @@ One writer at a time. `judge` may run in one thread while another keeps and sync
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -33,6 +33,7 @@ from tieout.engines.keyring import (
 from tieout.engines.proving import LedgerProofs, Signer
 from tieout.engines.publisher import Publisher
 from tieout.engines.replica import Replica
+from tieout.evidence.packform import Consensus
 from tieout.journal.journal import Journal
 from tieout.wire.block import Block, BlockResult
 from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
@@ -259,14 +260,14 @@ class EmbeddedLedger:
             if item.outcome not in in_order:
                 raise Refused(f"agreement {agreement.name}", item.outcome.name.lower())
 
-    def proofs(self) -> LedgerProofs:
-        """What can be proven of the ledger, signed by its operator.
+    def proofs(self, votes: Callable[[int], Consensus] | None = None) -> LedgerProofs:
+        """What can be proven of the ledger, signed by its operator, or by the party whose copy it is.
 
-        Raises EngineError when the operator's key is not here.
+        `votes` as `LedgerProofs` takes them. Raises EngineError when the signer's key is not here.
         """
-        operator = self.genesis.operator
-        signer = Signer(operator, *self.ring.signer(operator, Purpose.CHECKPOINT))
-        return LedgerProofs(self.genesis, self.journal, self.state, signer)
+        party = self.genesis.operator or self.ring.parties[0]
+        signer = Signer(party, *self.ring.signer(party, Purpose.CHECKPOINT))
+        return LedgerProofs(self.genesis, self.journal, self.state, signer, votes)
 
     # ------------------------------------------------------------------ closing
 
