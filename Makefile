@@ -17,10 +17,10 @@ LOCK_FLAGS := --universal --python-version 3.11 --fork-strategy fewest --generat
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cometbft bench soak lint format lock protobuf changelog clean
+.PHONY: help setup demo test cometbft network-demo bench soak lint format lock protobuf changelog clean
 
 help: ## list the recipes
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make the environment in .venv, with the tieout command in it
 
@@ -64,6 +64,9 @@ $(COMETBFT_BUILT):
 		$(GO) install github.com/cometbft/cometbft/cmd/cometbft@$(COMETBFT_VERSION)
 	@touch $@
 	@echo "Ready: $(COMETBFT)"
+
+network-demo: setup cometbft ## show a consortium of four nodes find and mend a wrong record
+	@$(BIN)/tieout network demo
 
 bench: setup ## measure speed against the floor and the peers; writes build/bench.json
 	$(BIN)/python -m bench

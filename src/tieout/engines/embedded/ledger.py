@@ -261,7 +261,7 @@ class EmbeddedLedger:
                 raise Refused(f"agreement {agreement.name}", item.outcome.name.lower())
 
     def proofs(self, votes: Callable[[int], Consensus] | None = None) -> LedgerProofs:
-        """What can be proven of the ledger, signed by its operator, or by the party whose copy it is.
+        """What can be proven of the ledger, signed by its operator or by whose copy it is.
 
         `votes` as `LedgerProofs` takes them. Raises EngineError when the signer's key is not here.
         """
