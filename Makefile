@@ -11,7 +11,7 @@ EXAMPLES ?= 10000
 # The network of a consortium: an exact version, and what it needs to be built.
 COMETBFT_VERSION := v0.38.25
 COMETBFT := build/tools/bin/cometbft
-COMETBFT_BUILT := build/tools/.cometbft-$(COMETBFT_VERSION)
+COMETBFT_BUILT := build/tools/.built-$(COMETBFT_VERSION)
 GO ?= go
 LOCK_FLAGS := --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
@@ -61,7 +61,8 @@ $(COMETBFT_BUILT):
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends golang; fi
 	@echo "Building CometBFT $(COMETBFT_VERSION) (some minutes, once) ..."
 	@GOBIN=$(CURDIR)/$(dir $(COMETBFT)) GOFLAGS=-mod=mod CGO_ENABLED=0 \
-		$(GO) install github.com/cometbft/cometbft/cmd/cometbft@$(COMETBFT_VERSION)
+		$(GO) install github.com/cometbft/cometbft/cmd/cometbft@$(COMETBFT_VERSION) \
+		github.com/cometbft/cometbft/abci/cmd/abci-cli@$(COMETBFT_VERSION)
 	@touch $@
 	@echo "Ready: $(COMETBFT)"
 

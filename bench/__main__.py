@@ -23,6 +23,7 @@ BENCHMARKS = {
     "reconcile": "three files to the breaks file, beside DuckDB and polars",
     "memory": "bytes of memory for a transaction",
     "restart": "opening a ledger with a million open transactions",
+    "consortium": "four nodes on CometBFT, beside its own key-value store",
 }
 
 
