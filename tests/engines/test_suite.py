@@ -1,0 +1,29 @@
+"""The shipped suite, on every engine."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engines.benches import EmbeddedBench, network
+from tieout.engines.cometbft.process import find_cometbft
+from tieout.testing.engines import EngineBench, EngineSuite
+
+
+class TestEmbedded(EngineSuite):
+    @pytest.fixture(scope="class")
+    def bench(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineBench]:
+        bench = EmbeddedBench(tmp_path_factory.mktemp("embedded"))
+        yield bench
+        bench.close()
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("network")
+class TestCometbft(EngineSuite):
+    @pytest.fixture(scope="class")
+    def bench(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineBench]:
+        program = find_cometbft()
+        if program is None:
+            pytest.skip("CometBFT is not built here: `make cometbft` builds it where Go can be had")
+        with network(tmp_path_factory.mktemp("one"), program, 1) as bench:
+            yield bench
