@@ -117,15 +117,17 @@ class Node:
         """Where the item with this number stands, once it stands in a block."""
         about = {"party": party, "stream": 0, "sequence": sequence}
 
-        def places() -> Any:
-            with contextlib.suppress(OSError, RuntimeError):
-                return self.ask("/items", about)[1]
-            return None
+        found: list[dict[str, Any]] = []
 
-        eventually(lambda: bool(places()), f"item {sequence} of party {party} is in a block")
-        (place,) = places()
-        found: dict[str, Any] = place
-        return found
+        def is_there() -> bool:
+            # Kept from the one answer: the next may be that a block is being written.
+            with contextlib.suppress(OSError, RuntimeError):
+                found[:] = self.ask("/items", about)[1] or []
+            return bool(found)
+
+        eventually(is_there, f"item {sequence} of party {party} is in a block")
+        (place,) = found
+        return place
 
 
 def eventually(holds: Callable[[], bool], what: str, wait_s: float = WAIT_S) -> None:
