@@ -18,7 +18,8 @@ from typing import Protocol
 
 from tieout.evidence.audit import audit
 from tieout.journal.check import check_journal
-from tieout.journal.journal import Entry, Journal
+from tieout.journal.frame import Entry
+from tieout.journal.journal import Journal
 from tieout.wire.codes import ItemOutcome
 from tieout.wire.genesis import Genesis
 
