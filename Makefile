@@ -17,7 +17,7 @@ LOCK_FLAGS := --universal --python-version 3.11 --fork-strategy fewest --generat
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cometbft network-demo bench soak lint format lock protobuf changelog clean
+.PHONY: help setup demo test cometbft network-demo bench soak chaos lint format lock protobuf changelog clean
 
 help: ## list the recipes
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ bench: setup ## measure speed against the floor and the peers; writes build/benc
 
 soak: setup ## run the properties on many more examples (EXAMPLES=10000 TESTS=tests)
 	TIEOUT_SOAK_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n $(JOBS) --dist loadgroup --hypothesis-profile=soak $(TESTS)
+
+chaos: setup cometbft ## kill the parts of a real network under load, and hold its nodes against each other
+	$(BIN)/python -m tests.chaos.run $(CHAOS)
 
 lint: setup ## check style, types and layers
 	$(BIN)/ruff check .

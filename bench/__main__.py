@@ -18,6 +18,7 @@ from pathlib import Path
 from bench.measure import ROOT, Row, Setting
 
 BENCHMARKS = {
+    "calls": "CheckTx and FinalizeBlock: rules, protobuf, socket",
     "stream": "the durable stream, beside its floor",
     "closed_loop": "one record, from submit to durable verdict",
     "reconcile": "three files to the breaks file, beside DuckDB and polars",

@@ -120,9 +120,9 @@ class Node:
         found: list[dict[str, Any]] = []
 
         def is_there() -> bool:
-            # A node that is just starting, or writing a block, answers nothing now.
+            # Kept from the one answer: the next may be that a block is being written.
             with contextlib.suppress(OSError, RuntimeError):
-                found.extend(self.ask("/items", about)[1] or ())
+                found[:] = self.ask("/items", about)[1] or []
             return bool(found)
 
         eventually(is_there, f"item {sequence} of party {party} is in a block")
