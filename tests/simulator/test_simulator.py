@@ -21,9 +21,7 @@ SEEDS = range(1, 5 + SOAK_EXAMPLES // 50)
 def test_nothing_is_violated_whatever_goes_wrong(seed: int) -> None:
     nodes = (4, 3, 7, 1)[seed % 4]
     report = run(seed, range(1, STEPS + 1), nodes)
-    assert report.violation is None, (
-        f"tieout simulate --seed {seed} --steps {STEPS} --nodes {nodes}"
-    )
+    assert report.violation is None
     tally = report.tally
     assert min(tally.conflicts, tally.power_cuts, tally.disk_faults, tally.snapshots) > 0
     assert tally.restarts > nodes
@@ -49,5 +47,5 @@ def test_steps_are_written_as_they_are_read() -> None:
     assert words_of(steps) == "1,4,9-12"
     assert steps_of("1,4,9-12") == steps
     for wrong in ("4,1", "0", "2,2", "x"):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"in order|invalid literal"):
             steps_of(wrong)

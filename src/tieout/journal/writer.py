@@ -59,8 +59,9 @@ class SegmentWriter:
         self._fd = self._disk.open(path, os.O_RDWR)
         self._end = self._allocated = end
         self._disk.truncate(self._fd, end)
-        # What was read back after a crash may still be in memory only.
+        # What was read back after a crash may still be in memory only, and so may its name be.
         self._disk.sync(self._fd)
+        self._disk.sync_folder(self._folder)
 
     def append(self, frame: EncodedFrame, point: Point) -> int:
         """Write a frame after which `point` holds; the byte of the segment where it begins."""

@@ -11,7 +11,7 @@ from tieout.engines.replica import Replica
 from tieout.testing.simulator.node import Broken
 from tieout.testing.simulator.world import Tally, World
 
-MAX_TRIES: Final = 400
+MAX_TRIES: Final = 150
 """Runs that shortening a history may take."""
 
 

@@ -102,7 +102,7 @@ class Watch:
         durable = node.replica.journal.durable
         _require(
             durable.height >= node.promised,
-            f"node {node.number} gave receipts up to block {node.promised} and has {durable.height}",
+            f"node {node.number} gave receipts up to block {node.promised}, has {durable.height}",
         )
         _require(
             node.height == durable.height <= len(self.blocks),
