@@ -54,6 +54,11 @@ app.command(
 app.command(
     "tieout.cli.demonstrate:demo", name="demo", help="Show a fund day of three parties, live."
 )
+app.command(
+    "tieout.testing.simulator.command:simulate",
+    name="simulate",
+    help="Try whole networks out with crashes, bad disks and liars, all from one seed.",
+)
 agreement.command(
     "tieout.cli.agree:check", name="check", help="Check an agreement file and explain it."
 )

@@ -20,7 +20,9 @@ from tieout import kernel
 from tieout.engines.cores import on_two_cores
 from tieout.engines.errors import EngineError, LedgerDamaged
 from tieout.engines.warm import warm
+from tieout.journal.disk import SYSTEM_DISK, Disk
 from tieout.journal.journal import Journal
+from tieout.journal.limits import SEGMENT_BYTES
 from tieout.wire.block import Block, BlockResult
 from tieout.wire.errors import BlockError
 from tieout.wire.genesis import Genesis
@@ -47,13 +49,27 @@ class Replica:
         self._failure: BaseException | None = None
 
     @classmethod
-    def open(cls, directory: Path, genesis: Genesis, *, read_only: bool = False) -> Self:
+    def open(
+        cls,
+        directory: Path,
+        genesis: Genesis,
+        *,
+        read_only: bool = False,
+        segment_bytes: int = SEGMENT_BYTES,
+        disk: Disk = SYSTEM_DISK,
+    ) -> Self:
         """Open the journal in `directory`, replaying what its newest snapshot does not have.
 
         Raises EngineError, and the journal's errors (damaged, locked).
         """
         warm()
-        journal = Journal.open(directory, genesis.ledger_id(), read_only=read_only)
+        journal = Journal.open(
+            directory,
+            genesis.ledger_id(),
+            read_only=read_only,
+            segment_bytes=segment_bytes,
+            disk=disk,
+        )
         try:
             replica = cls(genesis, journal, _restored(genesis, journal))
             replica._replay()

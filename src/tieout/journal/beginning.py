@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tieout.journal.disk import SYSTEM_DISK
 from tieout.journal.journal import SEGMENTS, SNAPSHOTS
 from tieout.journal.segment import Point, segment_header, segment_name
-from tieout.journal.snapshot import SnapshotWriter, sync_folder
+from tieout.journal.snapshot import SnapshotWriter
 
 
 def begin_journal(
@@ -30,6 +31,6 @@ def begin_journal(
     path.write_bytes(segment_header(ledger_id, base))
     with path.open("rb") as file:
         os.fsync(file.fileno())
-    sync_folder(segments)
-    sync_folder(directory)
-    sync_folder(directory.parent)
+    SYSTEM_DISK.sync_folder(segments)
+    SYSTEM_DISK.sync_folder(directory)
+    SYSTEM_DISK.sync_folder(directory.parent)

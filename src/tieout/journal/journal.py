@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from tieout.journal.chain import Chain
+from tieout.journal.disk import SYSTEM_DISK, Disk
 from tieout.journal.errors import JournalDamaged, JournalError, NoJournal
 from tieout.journal.frame import Entry, encode_frame
 from tieout.journal.index import block_lines
@@ -68,6 +69,7 @@ class Journal:
         lookup: Lookup,
         opened: Opened,
         segment_bytes: int,
+        disk: Disk = SYSTEM_DISK,
     ) -> None:
         self.directory = directory
         self.ledger_id = ledger_id
@@ -76,12 +78,14 @@ class Journal:
         self.damaged_snapshots: list[JournalDamaged] = []
         """Snapshots that `load_snapshot` had to pass over."""
         self._lock = lock
+        self._disk = disk
         self._lookup = lookup
         self._chain: Chain = opened.chain
         self._writer: SegmentWriter | None = None
         if lock is not None:
             folder = directory / SEGMENTS
-            self._writer = SegmentWriter(folder, ledger_id, self._chain.durable, segment_bytes)
+            durable = self._chain.durable
+            self._writer = SegmentWriter(folder, ledger_id, durable, segment_bytes, disk)
             for last in self._chain.segments[-1:]:
                 self._writer.resume(last.path, opened.end)
 
@@ -93,6 +97,7 @@ class Journal:
         *,
         read_only: bool = False,
         segment_bytes: int = SEGMENT_BYTES,
+        disk: Disk = SYSTEM_DISK,
     ) -> Self:
         """Open the journal of a ledger. A writer begins one where there is none.
 
@@ -109,11 +114,13 @@ class Journal:
         lookup = Lookup(directory / INDEX, ledger_id, read_only=read_only)
         try:
             snapshots = _sound_snapshots(directory / SNAPSHOTS, ledger_id)
-            opened = open_chain(folder, ledger_id, lookup.known_place, may_move=not read_only)
+            opened = open_chain(
+                folder, ledger_id, lookup.known_place, may_move=not read_only, disk=disk
+            )
             try:
                 _refuse_newer(snapshots, opened.chain.durable.height)
                 lookup.attach(opened.chain)
-                journal = cls(directory, ledger_id, lock, lookup, opened, segment_bytes)
+                journal = cls(directory, ledger_id, lock, lookup, opened, segment_bytes, disk)
             except BaseException:
                 opened.chain.close()
                 raise
@@ -280,7 +287,9 @@ class Journal:
         if self.appended != point or point.height == 0:
             raise ValueError("a snapshot is taken of a state that is durable")
         folder, kept = self.directory / SNAPSHOTS, self.base.height
-        return SnapshotWriter(folder, self.ledger_id, point, parts, kept_height=kept)
+        return SnapshotWriter(
+            folder, self.ledger_id, point, parts, kept_height=kept, disk=self._disk
+        )
 
     def load_snapshot(self, allocate: Allocate | None = None) -> LoadedSnapshot | None:
         """The newest snapshot that is whole and of this chain; None when all must be replayed.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tieout.journal.chain import Chain
+from tieout.journal.disk import SYSTEM_DISK, Disk
 from tieout.journal.errors import JournalDamaged
 from tieout.journal.recovery import find_tail, is_torn_header, used_bytes
 from tieout.journal.segment import (
@@ -17,7 +18,6 @@ from tieout.journal.segment import (
     Segment,
     is_base,
 )
-from tieout.journal.snapshot import sync_folder
 
 TORN_SUFFIX = ".torn"
 _COPY_BYTES = 1 << 20
@@ -39,6 +39,7 @@ def open_chain(
     known_place: Callable[[Segment], Located | None],
     *,
     may_move: bool,
+    disk: Disk = SYSTEM_DISK,
 ) -> Opened:
     """Open all segments and find the end of the last one.
 
@@ -49,7 +50,7 @@ def open_chain(
     if paths and _is_torn_segment(paths[-1], ledger_id):
         torn = f"{paths[-1].name} was never wholly written"
         if may_move:
-            torn += f"; moved to {_moved(paths[-1]).name}"
+            torn += f"; moved to {_moved(paths[-1], disk).name}"
         paths.pop()
     with ExitStack() as files:
         segments = _linked_segments(paths, ledger_id, files)
@@ -63,7 +64,7 @@ def open_chain(
                 raise JournalDamaged(fault.height, fault.offset, last.path, fault.reason)
             torn = f"block {fault.height} was never wholly written: {fault.reason}"
             if may_move:
-                torn += f"; moved to {_copied(last, tail.end).name}"
+                torn += f"; moved to {_copied(last, tail.end, disk).name}"
         files.pop_all()
     return Opened(Chain(segments, tail.frames, tail.point), tail.end, torn)
 
@@ -108,23 +109,25 @@ def _is_torn_segment(path: Path, ledger_id: bytes) -> bool:
         return is_torn_header(file.read(SEGMENT_HEADER_BYTES))
 
 
-def _moved(path: Path) -> Path:
+def _moved(path: Path, disk: Disk) -> Path:
     torn = path.with_name(path.name + TORN_SUFFIX)
-    path.replace(torn)
-    sync_folder(path.parent)
+    disk.rename(path, torn)
+    disk.sync_folder(path.parent)
     return torn
 
 
-def _copied(segment: Segment, start: int) -> Path:
+def _copied(segment: Segment, start: int, disk: Disk) -> Path:
     """Copy what stands behind `start` aside; the writer cuts it off only after that."""
     torn = segment.path.with_name(f"{segment.path.name}.{start}{TORN_SUFFIX}")
     end = used_bytes(segment)
-    with torn.open("wb") as file:
-        while start < end:
-            piece = segment.pread(min(_COPY_BYTES, end - start), start)
-            file.write(piece)
-            start += len(piece)
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(torn.parent)
+    fd = disk.open(torn, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        at = 0
+        while start + at < end:
+            piece = segment.pread(min(_COPY_BYTES, end - start - at), start + at)
+            at += disk.write(fd, [piece], at)
+        disk.sync(fd)
+    finally:
+        disk.close(fd)
+    disk.sync_folder(torn.parent)
     return torn

@@ -28,6 +28,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from tieout.journal.disk import SYSTEM_DISK, Disk
 from tieout.journal.errors import JournalDamaged, SnapshotFailed
 from tieout.journal.limits import (
     CHUNK_BYTES,
@@ -126,12 +127,14 @@ class SnapshotWriter:
         parts: Iterable[tuple[str, Any]],
         *,
         kept_height: int = 0,
+        disk: Disk = SYSTEM_DISK,
     ) -> None:
         """`point` is the durable block after which the parts (name, buffer) were taken.
 
         A snapshot of `kept_height` is never dropped: the journal begins after it.
         """
         self._kept_height = kept_height
+        self._disk = disk
         self._folder = folder
         self._point = point
         self._parts = [(name, _bytes_of(buffer)) for name, buffer in parts]
@@ -143,8 +146,7 @@ class SnapshotWriter:
         self._path = folder / f"{point.height:020d}.tmp"
         try:
             folder.mkdir(exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-            self._fd = os.open(self._path, flags, 0o666)
+            self._fd = disk.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         except OSError as error:
             raise SnapshotFailed(self._path, error) from error
 
@@ -159,12 +161,12 @@ class SnapshotWriter:
         try:
             for piece in self._pieces:
                 self._hashes.append(hashlib.sha256(piece).digest())
-                _write_all(self._fd, piece, self._at)
+                self._write_all(piece, self._at)
                 self._at += len(piece)
                 written += len(piece)
                 if written >= step_bytes:
                     # Little by little: a sync of everything at once would hold up the segments.
-                    os.fsync(self._fd)
+                    self._disk.sync(self._fd)
                     return False
         except OSError as error:
             raise self._failed(error) from error
@@ -178,22 +180,27 @@ class SnapshotWriter:
         root = hashlib.sha256(self._head + hashes).digest()
         path = self._path.with_suffix(SNAPSHOT_SUFFIX)
         try:
-            _write_all(self._fd, memoryview(self._head + root + hashes), 0)
-            os.fsync(self._fd)
-            os.close(self._fd)
-            self._path.replace(path)
-            sync_folder(self._folder)
+            self._write_all(memoryview(self._head + root + hashes), 0)
+            self._disk.sync(self._fd)
+            self._disk.close(self._fd)
+            self._disk.rename(self._path, path)
+            self._disk.sync_folder(self._folder)
             for old in snapshot_files(self._folder)[KEPT_SNAPSHOTS:]:
                 if old.stem != f"{self._kept_height:020d}":
-                    old.unlink()
+                    self._disk.remove(old)
         except OSError as error:
             raise self._failed(error) from error
         return path
 
     def abandon(self) -> None:
         """Forget what was written: the state moved on before the snapshot was whole."""
-        os.close(self._fd)
-        self._path.unlink(missing_ok=True)
+        self._disk.close(self._fd)
+        self._disk.remove(self._path)
+
+    def _write_all(self, data: memoryview, offset: int) -> None:
+        while data:
+            count = self._disk.write(self._fd, [data], offset)
+            data, offset = data[count:], offset + count
 
     def _failed(self, error: OSError) -> SnapshotFailed:
         self._path.unlink(missing_ok=True)
@@ -230,15 +237,6 @@ def read_snapshot(path: Path, ledger_id: bytes) -> Snapshot:
     if hashlib.sha256(fixed + table + hashes).digest() != stated_root:
         raise _damaged(path, 0, "the head of the snapshot was changed")
     return Snapshot(path, height, app_hash, frame_hash, _parts(table, start), hashes)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names that were added or renamed in a folder durable. Raises OSError."""
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _parts(table: bytes, offset: int) -> tuple[Part, ...]:
@@ -282,12 +280,6 @@ def _bytes_of(buffer: Any) -> memoryview:
 
 def _new_buffer(_name: str, size: int) -> Any:
     return np.empty(size, np.uint8)
-
-
-def _write_all(fd: int, data: memoryview, offset: int) -> None:
-    while data:
-        count = os.pwrite(fd, data, offset)
-        data, offset = data[count:], offset + count
 
 
 def _damaged(path: Path, offset: int, reason: str) -> JournalDamaged:

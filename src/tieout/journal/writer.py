@@ -15,31 +15,32 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from tieout.journal.disk import SYSTEM_DISK, Disk
 from tieout.journal.errors import JournalFailed
 from tieout.journal.frame import Buffer, EncodedFrame
 from tieout.journal.limits import ALLOCATE_BYTES, SEGMENT_BYTES
 from tieout.journal.segment import SEGMENT_HEADER_BYTES, Point, segment_header, segment_name
-from tieout.journal.snapshot import sync_folder
 
 _MOST_BUFFERS: Final = 512
 """Buffers of one call: below IOV_MAX everywhere."""
-
-# macOS has none of them.
-_sync_data = getattr(os, "fdatasync", os.fsync)
-_allocate = getattr(os, "posix_fallocate", None)
-_advise = getattr(os, "posix_fadvise", None)
 
 
 class SegmentWriter:
     """The end of the journal. `append` from one thread at a time, `sync` from any."""
 
     def __init__(
-        self, folder: Path, ledger_id: bytes, point: Point, segment_bytes: int = SEGMENT_BYTES
+        self,
+        folder: Path,
+        ledger_id: bytes,
+        point: Point,
+        segment_bytes: int = SEGMENT_BYTES,
+        disk: Disk = SYSTEM_DISK,
     ) -> None:
         """Nothing is opened until `resume` or `append`."""
         self._folder = folder
         self._ledger_id = ledger_id
         self._segment_bytes = segment_bytes
+        self._disk = disk
         self._fd = -1
         self._end = 0
         self._allocated = 0
@@ -55,11 +56,12 @@ class SegmentWriter:
     def resume(self, path: Path, end: int) -> None:
         """Go on in an existing segment whose good frames end at byte `end`."""
         self.first_height = int(path.stem)
-        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        self._fd = self._disk.open(path, os.O_RDWR)
         self._end = self._allocated = end
-        os.ftruncate(self._fd, end)
-        # What was read back after a crash may still be in memory only.
-        os.fsync(self._fd)
+        self._disk.truncate(self._fd, end)
+        # What was read back after a crash may still be in memory only, and so may its name be.
+        self._disk.sync(self._fd)
+        self._disk.sync_folder(self._folder)
 
     def append(self, frame: EncodedFrame, point: Point) -> int:
         """Write a frame after which `point` holds; the byte of the segment where it begins."""
@@ -84,7 +86,7 @@ class SegmentWriter:
             if point != self.durable:
                 end = self._end
                 try:
-                    _sync_data(self._fd)
+                    self._disk.sync_data(self._fd)
                     self._drop(end)
                 except OSError as error:
                     raise self._failed("the journal cannot be synced", error) from error
@@ -95,9 +97,9 @@ class SegmentWriter:
         """Give back the space that was asked for ahead, and close. Does not sync frames."""
         if self._fd >= 0:
             if self._failure is None:
-                os.ftruncate(self._fd, self._end)
-                os.fsync(self._fd)
-            os.close(self._fd)
+                self._disk.truncate(self._fd, self._end)
+                self._disk.sync(self._fd)
+            self._disk.close(self._fd)
             self._fd = -1
 
     @property
@@ -119,12 +121,11 @@ class SegmentWriter:
             header = segment_header(self._ledger_id, self.point)
             self.first_height = self.point.height + 1
             path = self._folder / segment_name(self.first_height)
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            self._fd = os.open(path, flags, 0o666)
+            self._fd = self._disk.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
             self._end = self._allocated = self._dropped = 0
             self._write([header], len(header))
-            os.fsync(self._fd)
-            sync_folder(self._folder)
+            self._disk.sync(self._fd)
+            self._disk.sync_folder(self._folder)
 
     def _write(self, buffers: list[Buffer], size: int) -> None:
         self._reserve(self._end + size)
@@ -132,29 +133,30 @@ class SegmentWriter:
         for first in range(0, len(buffers), _MOST_BUFFERS):
             group = buffers[first : first + _MOST_BUFFERS]
             wanted = sum(map(len, group))
-            written = os.pwritev(self._fd, group, at)
+            written = self._disk.write(self._fd, group, at)
             if written < wanted:
                 rest = memoryview(b"".join(group))[written:]
                 while rest:
-                    count = os.pwrite(self._fd, rest, at + written)
+                    count = self._disk.write(self._fd, [rest], at + written)
                     rest, written = rest[count:], written + count
             at += wanted
         self._end = at
 
     def _reserve(self, end: int) -> None:
         """Ask for space ahead; where the disk has none, only the writing itself fails."""
-        if _allocate is not None and end > self._allocated:
+        if end > self._allocated:
             try:
-                _allocate(self._fd, self._allocated, max(ALLOCATE_BYTES, end - self._allocated))
+                size = max(ALLOCATE_BYTES, end - self._allocated)
+                self._disk.allocate(self._fd, self._allocated, size)
             except OSError:
                 self._allocated = end
             else:
-                self._allocated += max(ALLOCATE_BYTES, end - self._allocated)
+                self._allocated += size
 
     def _drop(self, end: int) -> None:
         """Let the system forget synced pages up to `end`, where that was asked for."""
-        if self.drops_behind and _advise is not None:
-            _advise(self._fd, self._dropped, end - self._dropped, os.POSIX_FADV_DONTNEED)
+        if self.drops_behind:
+            self._disk.forget(self._fd, self._dropped, end - self._dropped)
             self._dropped = end
 
     def _failed(self, what: str, error: OSError) -> JournalFailed:

@@ -1,0 +1,1 @@
+"""Whole networks in one process, broken on purpose, the same way each time for the same seed."""

@@ -1,0 +1,111 @@
+"""Runs: one seed from the beginning to the end, and the shortest run that still goes wrong."""
+
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tieout.engines.replica import Replica
+from tieout.testing.simulator.node import Broken
+from tieout.testing.simulator.world import Tally, World
+
+MAX_TRIES: Final = 150
+"""Runs that shortening a history may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What was violated, in which step; step 0 is the comparison at the end."""
+
+    step: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a run. The same seed, steps and nodes give the same trace."""
+
+    seed: int
+    nodes: int
+    steps: int
+    trace: str
+    tally: Tally
+    violation: Violation | None
+
+
+def run(
+    seed: int, steps: Sequence[int], node_count: int, practice: type[Replica] = Replica
+) -> Report:
+    """Do these steps of a seed, in order, up to the first violation."""
+    with tempfile.TemporaryDirectory(prefix="tieout-simulate-") as folder:
+        world = World(seed, node_count, Path(folder), practice)
+        violation, number = None, 0
+        try:
+            for number in steps:
+                world.step(number)
+            number = 0
+            world.finish()
+        except Broken as broken:
+            violation = Violation(number, broken.what)
+        except Exception as error:  # noqa: BLE001 - whatever a node raises is a finding
+            violation = Violation(number, f"{type(error).__name__}: {error}")
+        finally:
+            world.close()
+    return Report(seed, node_count, len(steps), world.trace, world.tally, violation)
+
+
+def shorten(
+    failed: Report, steps: Sequence[int], practice: type[Replica] = Replica
+) -> tuple[int, ...]:
+    """The fewest steps found, within MAX_TRIES runs, after which something is still violated.
+
+    Delta debugging (Zeller, Hildebrandt 2002): leave out ever smaller parts while it still fails.
+    Only a violation in the same words, numbers aside, counts as the same failure.
+    """
+    assert failed.violation is not None
+    if failed.violation.step:
+        steps = [number for number in steps if number <= failed.violation.step]
+    left, tries, parts = list(steps), 0, 2
+    while left and tries < MAX_TRIES:
+        size = -(-len(left) // parts)
+        for first in range(0, len(left), size):
+            tried = left[:first] + left[first + size :]
+            tries += 1
+            found = run(failed.seed, tried, failed.nodes, practice).violation
+            if found is not None and _words(found) == _words(failed.violation):
+                left, parts = tried, max(parts - 1, 2)
+                break
+            if tries >= MAX_TRIES:
+                break
+        else:
+            if size == 1:
+                break
+            parts = min(parts * 2, len(left))
+    return tuple(left)
+
+
+def _words(violation: Violation) -> str:
+    return re.sub("[0-9]+", "", violation.what)
+
+
+def words_of(steps: Sequence[int]) -> str:
+    """Steps as the command line takes them: `1,4,9-12`."""
+    words, first = [], 0
+    for at, number in enumerate(steps):
+        if at + 1 == len(steps) or steps[at + 1] != number + 1:
+            words.append(str(number) if first == at else f"{steps[first]}-{number}")
+            first = at + 1
+    return ",".join(words)
+
+
+def steps_of(words: str) -> tuple[int, ...]:
+    """Steps from `1,4,9-12`. Raises ValueError."""
+    steps: list[int] = []
+    for word in filter(None, words.split(",")):
+        first, _, last = word.partition("-")
+        steps.extend(range(int(first), int(last or first) + 1))
+    if steps != sorted(set(steps)) or (steps and steps[0] < 1):
+        raise ValueError(f"{words} does not name steps in order")
+    return tuple(steps)

@@ -1,0 +1,149 @@
+"""What must hold whatever happens: checked after every step, by somebody who sees everything.
+
+agreement   every node that has judged a block has the events, outcomes and app hash that the
+reference rules give for it
+receipts    what a node answered for is in its journal, whatever became of its process
+order       every node's journal has the ordered blocks, each once, and nothing else
+sequences   no number of a sender is used twice
+conflicts   who signs two different things under one number is named by an event
+postings    no adjustment is posted twice, nor before it was approved
+"""
+
+import hashlib
+from typing import Final
+
+import numpy as np
+
+from tieout.reference.items import parse_item
+from tieout.testing.simulator.node import Broken, Node
+from tieout.wire.block import Block, BlockResult
+from tieout.wire.codes import EventKind, ItemOutcome
+from tieout.wire.genesis import Genesis
+
+_PARTY_SHIFT: Final = 16
+Number = tuple[int, int, int]
+"""Party, stream and sequence number."""
+
+
+class Watch:
+    """Knows the ordered blocks and what the reference made of them."""
+
+    def __init__(self, genesis: Genesis) -> None:
+        self._genesis = genesis
+        self.blocks: list[Block] = []
+        self._expected: list[BlockResult] = []
+        self._used: dict[Number, bytes] = {}
+        self._approved: set[tuple[int, int]] = set()
+        self._posted: set[tuple[int, int]] = set()
+        self.first_unseen = 1
+        """The height of the first block that no node has judged."""
+
+    def order(self, block: Block, expected: BlockResult) -> None:
+        """Take the next block that the orderer agreed on, and what the reference says it does."""
+        self.blocks.append(block)
+        self._expected.append(expected)
+
+    def check_judged(self, node: Node, block: Block, result: BlockResult) -> None:
+        """A node's outcome of a block is the reference's. Raises Broken."""
+        expected = self._expected[block.height - 1]
+        _require(
+            result.app_hash == expected.app_hash,
+            f"node {node.number} has another app hash at block {block.height}",
+        )
+        _require(
+            result.items == expected.items and bytes(result.events) == bytes(expected.events),
+            f"node {node.number} tells other outcomes or events of block {block.height}",
+        )
+
+    def check_first_judged(self, block: Block, result: BlockResult) -> int:
+        """What the first node to judge a block says agrees with all blocks before. Raises Broken.
+
+        Gives the number of conflicts that it names.
+        Told by the node's own outcomes, not by the reference's: both could be wrong alike.
+        """
+        self.first_unseen = block.height + 1
+        named = _named_equivocations(result)
+        for index, (data, told) in enumerate(zip(block.items, result.items, strict=True)):
+            item = parse_item(data, self._genesis.rules_version) if told.leaf is not None else None
+            if item is None:
+                _require(told.leaf is None, f"block {block.height} keeps what nobody can read")
+                continue
+            number = (item.party, item.stream.stream, item.sequence)
+            if told.outcome is ItemOutcome.EQUIVOCATION:
+                _require(
+                    (index, *number) in named,
+                    f"the conflicting signer {number} in block {block.height} is not named",
+                )
+                _require(
+                    self._used.get(number) not in (None, item.digest()),
+                    f"{number} is named in block {block.height} without a conflict",
+                )
+            else:
+                _require(number not in self._used, f"the number {number} is used twice")
+                self._used[number] = item.digest()
+        self._check_postings(block, result)
+        return len(named)
+
+    def _check_postings(self, block: Block, result: BlockResult) -> None:
+        for event in result.events:
+            adjustment = (int(event["agreement"]), int(event["extra"]))
+            if event["kind"] == EventKind.ADJUSTMENT_APPROVED:
+                self._approved.add(adjustment)
+            elif event["kind"] == EventKind.ADJUSTMENT_POSTED:
+                _require(
+                    adjustment in self._approved and adjustment not in self._posted,
+                    f"adjustment {adjustment} is posted again, or unasked, in block {block.height}",
+                )
+                self._posted.add(adjustment)
+
+    def check_opened(self, node: Node) -> None:
+        """A node that was opened has what it promised, and goes on from there. Raises Broken."""
+        assert node.replica is not None
+        durable = node.replica.journal.durable
+        _require(
+            durable.height >= node.promised,
+            f"node {node.number} gave receipts up to block {node.promised}, has {durable.height}",
+        )
+        _require(
+            node.height == durable.height <= len(self.blocks),
+            f"node {node.number} has a state of block {node.height}, a journal of {durable.height}",
+        )
+        if durable.height:
+            self._check_kept(node, durable.height)
+
+    def check_journal(self, node: Node) -> None:
+        """All that a node keeps is what was ordered. Raises Broken."""
+        assert node.replica is not None
+        for height in range(1, node.replica.journal.durable.height + 1):
+            self._check_kept(node, height)
+
+    def _check_kept(self, node: Node, height: int) -> None:
+        assert node.replica is not None
+        entry = node.replica.journal.read(height)
+        expected = self.blocks[height - 1]
+        kept = (entry.block.height, entry.block.time_us, tuple(map(bytes, entry.block.items)))
+        _require(
+            kept == (expected.height, expected.time_us, tuple(map(bytes, expected.items)))
+            and entry.header.app_hash == self._expected[height - 1].app_hash,
+            f"node {node.number} keeps another block {height} than was ordered",
+        )
+
+
+def digest_of(result: BlockResult) -> str:
+    """A few letters for a block's outcome, for the trace."""
+    return hashlib.sha256(result.app_hash + bytes(result.events)).hexdigest()[:16]
+
+
+def _named_equivocations(result: BlockResult) -> set[tuple[int, int, int, int]]:
+    events = result.events[result.events["kind"] == int(EventKind.EQUIVOCATION)]
+    return {_equivocation(event) for event in events}
+
+
+def _equivocation(event: np.void) -> tuple[int, int, int, int]:
+    party, stream = divmod(int(event["extra"]), 1 << _PARTY_SHIFT)
+    return int(event["item"]), party, stream, int(event["serial"])
+
+
+def _require(holds: bool, what: str) -> None:  # noqa: FBT001 - reads as a sentence
+    if not holds:
+        raise Broken(what)

@@ -1,0 +1,340 @@
+"""The simulated world: parties that publish, an orderer, nodes, and everything that goes wrong.
+
+The problem: the promises of a ledger must hold under every interleaving of submitters, blocks,
+crashes, bad disks and liars; nobody thinks of all of them.
+
+The model: a run is a list of steps. What step n does is chosen by dice that depend on the seed and
+on n alone, so a step does not choose otherwise when another one is left out: that is what lets a
+failing run be shortened (`shorten`). Nothing else is chosen anywhere: no clock, no threads, no
+order of sets. The parties of `tieout.testing.histories` send what honest, careless and hostile
+parties send; the orderer agrees on blocks of what has arrived, and hands them to the nodes in the
+same order at different moments; a node that was started again is handed its last block once more.
+
+What is not here: votes and their signatures (`tieout.consensus` and CometBFT's own tests), the
+network between processes.
+"""
+
+import hashlib
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from tieout import kernel, reference
+from tieout.engines.replica import Replica
+from tieout.evidence.audit import audit
+from tieout.journal.errors import JournalFailed
+from tieout.reference.items import parse_item
+from tieout.testing.agreements import choose_tree
+from tieout.testing.dice import Dice
+from tieout.testing.histories import Story
+from tieout.testing.simulator.disk import Stopped
+from tieout.testing.simulator.node import Boundary, Broken, Node
+from tieout.testing.simulator.watch import Watch, digest_of
+from tieout.testing.workbench import signing_key
+from tieout.wire.batch import Batch
+
+MAX_NODES: Final = 16
+MAX_BLOCK_ITEMS: Final = 5
+MAX_WAITING: Final = 40
+"""Items on their way; further ones are lost, as a full mempool loses them."""
+_STEP_DICE: Final = 160
+"""Choices of one step; a step that needs more gets the plainest ones."""
+_WAITS_US: Final = (1_000, 0, 1, 1_000_000, 5_000_001, 30_000_000, 60_000_001, 7_200_000_001)
+_CLOCKS_US: Final = (0, 0, 0, -1, -1_000_000, 1_000_000, -60_000_000, 60_000_000)
+"""How far the clock of whoever proposes a block is off."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run had in it."""
+
+    blocks: int = 0
+    items: int = 0
+    conflicts: int = 0
+    stops: int = 0
+    power_cuts: int = 0
+    disk_faults: int = 0
+    restarts: int = 0
+    receipts: int = 0
+    snapshots: int = 0
+
+
+class World:
+    """A network under one seed. `step` it, then `finish`; both raise Broken."""
+
+    def __init__(
+        self, seed: int, node_count: int, folder: Path, practice: type[Replica] = Replica
+    ) -> None:
+        """`practice` is the replica of every node: the real one, or one with a planted defect."""
+        self._seed = seed
+        self.tally = Tally()
+        self._story = _Parties(self._dice_of(0, many=True))
+        self._waiting: list[bytes] = []
+        genesis = self._story.genesis
+        self.watch = Watch(genesis)
+        self._trace = hashlib.sha256()
+        self.nodes = [
+            Node(number, folder / str(number), genesis, practice)
+            for number in range(1, node_count + 1)
+        ]
+        self._dice = self._story.dice
+        self._story.begin()
+        self._take_ordered()
+        for node in self.nodes:
+            self._start(node)
+
+    def step(self, number: int) -> None:
+        """Do what is done in this step (1, 2, …)."""
+        self._dice = self._story.dice = self._dice_of(number)
+        act = self._dice.pick_weighed(_ACTS)
+        self._note(f"{number} {act.__name__}")
+        act(self)
+
+    @property
+    def trace(self) -> str:
+        """A digest of everything that happened."""
+        return self._trace.hexdigest()
+
+    def finish(self) -> None:
+        """Mend everything, bring every node to the end, start all again, and compare all of it."""
+        self._dice = self._story.dice = self._dice_of(0)
+        for node in self.nodes:
+            node.stop()
+            self._start(node)
+            while node.height < len(self.watch.blocks):
+                self._hand(node, 64, Boundary.NEVER)
+            node.leave()
+            node.disk.cut_power(self._dice)
+            self._start(node)
+            self.watch.check_journal(node)
+            assert node.replica is not None
+            if (node.height, kernel.state_digest(node.replica.state)) != (
+                len(self.watch.blocks),
+                reference.state_digest(self._story.state),
+            ):
+                raise Broken(f"node {node.number} ends in another state than the reference")
+            self._note(f"end {node.number} {node.height}")
+        self._audit(self.nodes[self._dice.below(len(self.nodes))])
+        self.close()
+
+    def close(self) -> None:
+        """End all nodes."""
+        for node in self.nodes:
+            node.stop()
+            node.disk.mend()
+
+    # ------------------------------------------------------------------ parties
+
+    def submit(self) -> None:
+        """Somebody sends something."""
+        self._send(self._story.next_item())
+
+    def repeat(self) -> None:
+        """Something arrives a second time."""
+        if self._waiting:
+            self._send(self._dice.pick(self._waiting))
+        elif self.watch.blocks[-1].items:
+            self._send(bytes(self._dice.pick(self.watch.blocks[-1].items)))
+
+    def contradict(self) -> None:
+        """A liar signs something else under a number that was used."""
+        block = self._dice.pick(self.watch.blocks[::-1][:8])
+        for data in block.items:
+            item = parse_item(data, self._story.genesis.rules_version)
+            if item and isinstance(item.content, Batch) and item.key:
+                header = replace(item.content.header, valid_until_us=item.valid_until_us - 1)
+                signed = header.to_bytes()
+                signature = signing_key(header.party, header.key).sign(signed)
+                self._send(signed + signature + bytes(item.content.rows))
+                return
+
+    def lose(self) -> None:
+        """Something never arrives."""
+        if self._waiting:
+            self._waiting.pop(self._dice.below(len(self._waiting)))
+
+    def _send(self, item: bytes | None) -> None:
+        if item is not None and len(self._waiting) < MAX_WAITING:
+            self._waiting.append(item)
+
+    # ------------------------------------------------------------------ order
+
+    def order(self) -> None:
+        """The orderer agrees on a block of some that wait, at a time that never runs backwards."""
+        dice = self._dice
+        wait_us = dice.pick(_WAITS_US) + dice.pick(_CLOCKS_US)
+        count = min(dice.below(MAX_BLOCK_ITEMS + 1), len(self._waiting))
+        items = [
+            self._waiting.pop(dice.below(len(self._waiting)) if dice.happens(50) else 0)
+            for _ in range(count)
+        ]
+        self._story.apply_ordered(items, max(wait_us, 0))
+        self._take_ordered()
+
+    def _take_ordered(self) -> None:
+        block, result = self._story.blocks[-1], self._story.results[-1]
+        self.watch.order(block, result)
+        self.tally.blocks += 1
+        self.tally.items += len(block.items)
+        self._note(f"block {block.height} {digest_of(result)}")
+
+    def deliver(self) -> None:
+        """A node is handed the next blocks; now and then it stops on the way."""
+        node = self._node()
+        boundary = self._dice.pick(tuple(Boundary)) if self._dice.happens(12) else Boundary.NEVER
+        if node.is_up:
+            self._hand(node, self._dice.pick((1, 1, 2, 3, 8)), boundary)
+
+    def _hand(self, node: Node, count: int, boundary: Boundary) -> None:
+        height = node.height
+        blocks = self.watch.blocks[height : height + count]
+        try:
+            results = node.take(blocks, boundary)
+        except Stopped:
+            self._has_stopped(node)
+            return
+        except JournalFailed:
+            if not node.disk.faults:
+                raise
+            self._has_stopped(node)
+            return
+        for block, result in zip(blocks, results, strict=True):
+            self.watch.check_judged(node, block, result)
+            if block.height == self.watch.first_unseen:
+                self.tally.conflicts += self.watch.check_first_judged(block, result)
+            self.tally.receipts += len(result.items)
+        self._note(f"node {node.number} has {node.height}")
+
+    # ------------------------------------------------------------------ what goes wrong
+
+    def start(self) -> None:
+        """A node that is down is started."""
+        for node in self.nodes:
+            if not node.is_up:
+                self._start(node)
+                return
+
+    def kill(self) -> None:
+        """A process ends; what it wrote is still in memory of the system."""
+        self._has_stopped(self._node())
+
+    def cut_power(self) -> None:
+        """A machine goes dark; what was not synced may be lost or torn."""
+        node = self._node()
+        node.stop()
+        node.disk.cut_power(self._dice)
+        self.tally.power_cuts += 1
+
+    def plan_stop(self) -> None:
+        """A node will stop in the middle of something that its disk does."""
+        self._node().disk.stop_after = 1 + self._dice.below(24)
+
+    def spoil_disk(self) -> None:
+        """A disk is full, or its next write or sync fails, having happened or not."""
+        disk = self._node().disk
+        disk.does_so_first = self._dice.happens(50)
+        match self._dice.below(3):
+            case 0:
+                disk.fails_sync = True
+            case 1:
+                disk.fails_write = True
+            case _:
+                disk.is_full = True
+
+    def lose_index(self) -> None:
+        """A node that is down loses what can be computed again."""
+        node = self._node()
+        if not node.is_up:
+            for path in sorted(node.directory.glob("index.sqlite*")):
+                path.unlink()
+
+    def snapshot(self) -> None:
+        """A node writes its state down."""
+        node = self._node()
+        if node.is_up:
+            try:
+                node.snapshot()
+                self.tally.snapshots += 1
+            except (Stopped, JournalFailed):
+                self._has_stopped(node)
+
+    def leave(self) -> None:
+        """A node ends in good order, as far as its disk lets it."""
+        node = self._node()
+        try:
+            node.leave()
+        except (Stopped, JournalFailed, OSError):
+            self._has_stopped(node)
+        node.disk.mend()
+
+    def _node(self) -> Node:
+        return self.nodes[self._dice.below(len(self.nodes))]
+
+    def _has_stopped(self, node: Node) -> None:
+        self.tally.disk_faults += node.disk.faults
+        self.tally.stops += 1
+        node.stop()
+        if self._dice.happens(50):
+            node.disk.cut_power(self._dice)
+            self.tally.power_cuts += 1
+        self._note(f"node {node.number} stops")
+
+    def _start(self, node: Node) -> None:
+        if node.is_up:
+            return
+        node.disk.mend()
+        if not node.open():
+            self._has_stopped(node)
+            return
+        self.tally.restarts += 1
+        self.watch.check_opened(node)
+        self._note(f"node {node.number} opens at {node.height}")
+
+    # ------------------------------------------------------------------ the end
+
+    def _audit(self, node: Node) -> None:
+        assert node.replica is not None
+        journal = node.replica.journal
+        kept = ((entry.block, entry.result) for entry in journal.entries())
+        report = audit(kept, self._story.genesis)
+        if report.difference is not None:
+            raise Broken(f"the audit of node {node.number} found: {report.difference.what}")
+
+    def _note(self, line: str) -> None:
+        self._trace.update(line.encode() + b"\n")
+
+    def _dice_of(self, number: int, *, many: bool = False) -> Dice:
+        count = _STEP_DICE * (8 if many else 1)
+        return Dice(random.Random(f"tieout simulate {self._seed} {number}").randbytes(count))
+
+
+class _Parties(Story):
+    """What the parties send; blocks are made by the orderer instead of by the story."""
+
+    def __init__(self, dice: Dice) -> None:
+        super().__init__(choose_tree(dice, max_fields=4), dice)
+
+    def apply_ordered(self, items: Sequence[bytes], wait_us: int) -> None:
+        """Let the reference apply what was agreed on."""
+        self._time_us += wait_us
+        self._apply(list(items))
+
+
+_ACTS: Final[Sequence[tuple[int, Callable[[World], None]]]] = (
+    (84, World.submit),
+    (8, World.repeat),
+    (6, World.contradict),
+    (4, World.lose),
+    (40, World.order),
+    (64, World.deliver),
+    (16, World.start),
+    (5, World.kill),
+    (5, World.cut_power),
+    (6, World.plan_stop),
+    (5, World.spoil_disk),
+    (2, World.lose_index),
+    (7, World.snapshot),
+    (3, World.leave),
+)
