@@ -8,7 +8,7 @@ on n alone, so a step does not choose otherwise when another one is left out: th
 failing run be shortened (`shorten`). Nothing else is chosen anywhere: no clock, no threads, no
 order of sets. The parties of `tieout.testing.histories` send what honest, careless and hostile
 parties send; the orderer agrees on blocks of what has arrived, and hands them to the nodes in the
-same order at different moments; a node that was started again is handed its last block once more.
+same order at different moments; a node that was started again is handed what it does not have.
 
 What is not here: votes and their signatures (`tieout.consensus` and CometBFT's own tests), the
 network between processes.
