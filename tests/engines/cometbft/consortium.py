@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import http.client
 import json
 import socket
 import time
@@ -77,8 +78,11 @@ class Node:
         request = urllib.request.Request(
             f"http://{self.rpc}", body.encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=WAIT_S) as response:  # noqa: S310
-            answer: dict[str, Any] = json.load(response)
+        try:
+            with urllib.request.urlopen(request, timeout=WAIT_S) as response:  # noqa: S310
+                answer: dict[str, Any] = json.load(response)
+        except (http.client.HTTPException, ValueError) as error:
+            raise ConnectionError(f"{self.rpc} broke off its answer") from error
         if "error" in answer:
             raise RuntimeError(str(answer["error"]))
         result: dict[str, Any] = answer["result"]
