@@ -124,3 +124,23 @@ def test_a_local_network_runs_until_it_is_interrupted(tmp_path: Path) -> None:
     assert told.startswith(f"founded a network of 2 in {folder}")
     assert told.endswith("stopped\n")
     assert heights
+
+
+def test_nothing_but_the_node_writes_its_ledger(desk: Desk) -> None:
+    desk.tieout("network", "init", "net", "seller", "registrar", "bank")
+    node = desk.folder / "net" / "seller"
+    before = sorted(str(path) for path in node.rglob("*"))
+    file = desk.file("seller.csv", "transaction_id,amount", "T1,1.00")
+    agreement = desk.file(
+        "pay.toml",
+        'name = "pay"',
+        "version = 1",
+        'roles = ["seller", "bank"]',
+        "[fields.amount]",
+        'type = "money"',
+        "scale = 2",
+    )
+    said = desk.tieout("reconcile", agreement, f"seller={file}", "--ledger", str(node))
+    assert said.code == 2
+    assert "nobody writes to it alone" in said.err
+    assert sorted(str(path) for path in node.rglob("*")) == before

@@ -103,6 +103,12 @@ class EmbeddedLedger:
         Raises NoLedger, EngineError, and the journal's errors (damaged, locked).
         """
         genesis = read_genesis(directory)
+        if not read_only and not genesis.operator:
+            # A block of its own would put this copy before the others for ever.
+            raise EngineError(
+                f"several parties order the ledger at {directory}: nobody writes to it alone",
+                "publish through its node",
+            )
         ledger = cls(directory, Replica.open(directory / JOURNAL, genesis, read_only=read_only))
         ledger.read_only = read_only
         return ledger
