@@ -3,8 +3,8 @@
 The same networks of four CometBFT nodes, the same settings, the same kind of UNIX socket, and
 transactions of the same size and number, submitted by the same client from three threads to three
 nodes. One network has Tieout's application, the other CometBFT's key-value store, which checks
-nothing, keeps its values in memory, and is the ceiling of what the engine carries. The clock runs
-from the first submission until every node has the block with the last transaction.
+nothing, writes to a database without a sync, and is the ceiling of what the engine carries. The
+clock runs from the first submission until every node has the block with the last transaction.
 
 Then wrong records are published while others come at a rate, and each node is asked for the alarm.
 """
@@ -166,7 +166,8 @@ def _kvstore(setting: Setting, program: Path, item_bytes: int, count: int) -> fl
 def _kvstores(directories: Sequence[Path], program: Path) -> Iterator[None]:
     processes: list[subprocess.Popen[bytes]] = []
     commands = (
-        [str(KVSTORE), "kvstore", "--address", f"unix://{SOCKET}"],
+        # Without a folder of its own it would leave one behind for each run.
+        [str(KVSTORE), "kvstore", "--address", f"unix://{SOCKET}", "--persist", "store"],
         [str(program.absolute()), "start", "--home", COMETBFT],
     )
     try:

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
+from tieout.engines.cometbft.addresses import free_addresses
 
 PROGRAM = ROOT / "build" / "tools" / "bin" / "cometbft"
 HOST = "127.0.0.1"
@@ -44,10 +44,7 @@ def cometbft() -> Path:
 
 
 def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind((HOST, 0))
-        port: int = listening.getsockname()[1]
-        return port
+    return int(free_addresses(1)[0].rsplit(":", 1)[1])
 
 
 @dataclass

@@ -4,7 +4,6 @@ import base64
 import contextlib
 import http.client
 import json
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.engines.ledgers import AGREEMENT, rows
+from tieout.engines.cometbft.addresses import free_addresses
 from tieout.engines.cometbft.process import NodeProcesses
 from tieout.engines.cometbft.settings import Network, NodeKeys, NodeSettings, write_node
 from tieout.engines.keyring import KeyRing, found_parties
@@ -144,9 +144,7 @@ def eventually(holds: Callable[[], bool], what: str, wait_s: float = WAIT_S) -> 
 
 def free_address() -> str:
     """An address on loopback at which nobody listens."""
-    with socket.socket() as trying:
-        trying.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{trying.getsockname()[1]}"
+    return free_addresses(1)[0]
 
 
 class Consortium:
