@@ -15,6 +15,7 @@ import secrets
 import shutil
 import statistics
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -58,8 +59,8 @@ def measure(setting: Setting) -> list[Row]:
     """Throughput and its share of the ceiling by size of batch; times to alarms by rate."""
     program = find_cometbft()
     if program is None or not program.is_file() or not KVSTORE.is_file():
-        note = "CometBFT and its key-value store are not built here: `make cometbft`"
-        return [Row("a consortium of four nodes", float("nan"), "", "", None, (), note)]
+        print("left out: CometBFT is not built here (`make cometbft`)", file=sys.stderr)
+        return []
     runs = min(setting.runs, 3)
     sizes = {1_000: 20} if setting.runs < runs else BATCHES
     rows = []
@@ -264,11 +265,12 @@ def _alarm_rows(setting: Setting, program: Path) -> list[Row]:
         taken, interval = _alarms(setting, program, rate)
         p50, p99 = statistics.median(taken), float(np.percentile(taken, 99))
         goal = interval + BEYOND_INTERVAL_MS
+        stated = f"≤ {goal:.0f} ms"
         what = f"submission to alarm at all four nodes, {rate:,} records/s"
         note = f"block interval while busy: {interval:.0f} ms (goal: below {MOST_INTERVAL_MS:.0f})"
         rows += [
-            Row(f"{what}: p50", p50, "ms", f"≤ {goal:.0f} ms", p50 <= goal, tuple(taken), note),
-            Row(f"{what}: p99", p99, "ms", "", None),
+            Row(f"{what}: p50", p50, "ms", stated, p50 <= goal, tuple(taken), note),
+            Row(f"{what}: p99", p99, "ms", stated, p99 <= goal),
         ]
     return rows
 

@@ -26,7 +26,7 @@ def test_a_failing_run_is_shortened_to_a_few_steps_that_fail_alike() -> None:
     failed = run(SEED, steps, NODES, AnswersBeforeSync)
     assert failed.violation is not None
     shortest = shorten(failed, steps, AnswersBeforeSync)
-    assert len(shortest) <= 60
+    assert len(shortest) <= 25
     again = run(SEED, steps_of(words_of(shortest)), NODES, AnswersBeforeSync)
     assert again.violation is not None
     assert "gave receipts up to block" in again.violation.what

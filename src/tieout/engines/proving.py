@@ -18,15 +18,14 @@ from tieout.evidence.certificate import (
     build_certificate,
 )
 from tieout.evidence.checkpoint import SignedCheckpoint, make_checkpoint
+from tieout.evidence.cutoffs import note_cutoffs
 from tieout.evidence.pack import build_pack
 from tieout.evidence.packform import AppParts, Consensus
 from tieout.evidence.reader import JournalReader
 from tieout.journal.journal import Journal
 from tieout.merkle import lanes
-from tieout.wire.codes import EventKind
 from tieout.wire.ed25519 import SigningKey
 from tieout.wire.genesis import Genesis
-from tieout.wire.operations import CloseCutoff, parse_operation
 
 
 class Signer(NamedTuple):
@@ -70,13 +69,7 @@ class LedgerProofs:
         """Times of the cut-offs that were closed, by agreement, each once."""
         cutoffs_us: dict[str, list[int]] = {}
         for entry in self._journal.entries():
-            events = entry.result.events
-            for index in events["item"][events["kind"] == EventKind.CUTOFF_CLOSED].tolist():
-                body = parse_operation(entry.block.items[index]).body
-                if isinstance(body, CloseCutoff):
-                    times_us = cutoffs_us.setdefault(body.agreement, [])
-                    if not times_us or times_us[-1] != body.cutoff_us:
-                        times_us.append(body.cutoff_us)
+            note_cutoffs(cutoffs_us, entry.block, entry.result)
         return cutoffs_us
 
     def pack(self, agreement: str, originator: int, transaction_id: str) -> bytes:

@@ -35,6 +35,7 @@ from tieout.evidence.checkpoint import (
     parse_checkpoint,
     verify_checkpoint,
 )
+from tieout.evidence.cutoffs import note_cutoffs
 from tieout.evidence.errors import EvidenceError
 from tieout.evidence.statement import last_leaf
 from tieout.journal.errors import JournalDamaged
@@ -48,7 +49,6 @@ from tieout.wire.block import Block, BlockResult
 from tieout.wire.codes import EventKind, Status
 from tieout.wire.errors import BlockError
 from tieout.wire.genesis import Genesis
-from tieout.wire.operations import CloseCutoff, parse_operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ class _Auditor:
         except BlockError as error:
             raise _Differs(block.height, str(error)) from error
         _compare(block.height, kept, result)
-        self._note_cutoffs(block, result)
+        note_cutoffs(self.cutoffs_us, block, result)
         self._compare_held(result.app_hash)
         self.report.blocks += 1
         self.report.items += len(block.items)
@@ -191,16 +191,6 @@ class _Auditor:
                 f"the ledger ends here, but somebody holds its word of height {later[0]}:"
                 " blocks were removed",
             )
-
-    def _note_cutoffs(self, block: Block, result: BlockResult) -> None:
-        """Remember the times of cut-offs, each once: the next one begins where one ends."""
-        closed = result.events[result.events["kind"] == EventKind.CUTOFF_CLOSED]
-        for index in closed["item"].tolist():
-            body = parse_operation(block.items[index]).body
-            if isinstance(body, CloseCutoff):
-                times_us = self.cutoffs_us.setdefault(body.agreement, [])
-                if not times_us or times_us[-1] != body.cutoff_us:
-                    times_us.append(body.cutoff_us)
 
     def _compare_held(self, app_hash_now: bytes) -> None:
         """Compare what is held of this height with what the ledger is now."""

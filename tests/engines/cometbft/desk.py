@@ -7,9 +7,10 @@ from pathlib import Path
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.engines.cometbft.consortium import BANK, SELLER, Members
+from tieout.consensus.hashing import chain_id_of
 from tieout.engines.cometbft import abci_pb2 as abci
 from tieout.engines.cometbft.application import Application
-from tieout.engines.cometbft.settings import app_state, chain_id
+from tieout.engines.cometbft.settings import app_state
 from tieout.journal.journal import Journal
 from tieout.wire.codes import ItemOutcome
 
@@ -39,7 +40,7 @@ class Desk:
     def init_chain(self, **changed: object) -> abci.ResponseInitChain:
         genesis = self.members.genesis
         request = {
-            "chain_id": chain_id(genesis),
+            "chain_id": chain_id_of(genesis.ledger_id()),
             "initial_height": 1,
             "app_state_bytes": json.dumps(app_state(genesis)).encode(),
         }

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.cometbft.consortium import Members
+from tieout.consensus.hashing import address, chain_id_of
 from tieout.engines.cometbft.process import NodeProcesses
 from tieout.engines.cometbft.settings import (
     SETTINGS,
@@ -14,8 +15,6 @@ from tieout.engines.cometbft.settings import (
     NodeKeys,
     NodeSettings,
     StateSync,
-    address,
-    chain_id,
     config_text,
     node_settings,
     read_node,
@@ -78,7 +77,11 @@ def test_every_setting_stands_once_with_its_reason() -> None:
 def test_the_genesis_of_cometbft_is_that_of_the_ledger(directory: Path) -> None:
     genesis = json.loads((directory / "cometbft/config/genesis.json").read_text())
     ledger_id = MEMBERS.genesis.ledger_id().hex()
-    assert genesis["chain_id"] == chain_id(MEMBERS.genesis) == f"tieout-{ledger_id[:32]}"
+    assert (
+        genesis["chain_id"]
+        == chain_id_of(MEMBERS.genesis.ledger_id())
+        == f"tieout-{ledger_id[:32]}"
+    )
     assert len(genesis["chain_id"]) <= 50
     assert genesis["app_state"] == {"ledger_id": ledger_id}
     (validator,) = genesis["validators"]

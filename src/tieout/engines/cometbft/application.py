@@ -29,6 +29,7 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tieout import __version__, kernel
+from tieout.consensus.hashing import chain_id_of
 from tieout.engines.cometbft import abci_pb2 as abci
 from tieout.engines.cometbft.committed import Committed, History, committed
 from tieout.engines.cometbft.errors import RefusedCall
@@ -36,7 +37,7 @@ from tieout.engines.cometbft.limits import MAX_SETTLING_S
 from tieout.engines.cometbft.proposing import arranged, is_acceptable
 from tieout.engines.cometbft.queries import Queries
 from tieout.engines.cometbft.results import result_data
-from tieout.engines.cometbft.settings import app_state, chain_id
+from tieout.engines.cometbft.settings import app_state
 from tieout.engines.cometbft.statesync import Restoring, Shelf
 from tieout.engines.cometbft.validators import Validator, updates, validators_of
 from tieout.engines.replica import Replica
@@ -138,7 +139,7 @@ class Application:
                 f"this ledger is at block {self._replica.state.height} already",
                 "CometBFT's data were removed: restore them, or take both from another node",
             )
-        expected = chain_id(self._genesis)
+        expected = chain_id_of(self._genesis.ledger_id())
         if request.chain_id != expected or request.initial_height != 1:
             raise RefusedCall(
                 f"CometBFT's genesis is of another chain than {expected}, from block 1"

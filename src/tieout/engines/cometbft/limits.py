@@ -47,6 +47,3 @@ MAX_CHUNKS: Final = 16_384
 
 MAX_PART_NAME: Final = 48
 """As in the journal's own snapshots."""
-
-CHAIN_ID_DIGITS: Final = 32
-"""Hex digits of the ledger's id in the chain's: CometBFT takes at most 50 characters in all."""

@@ -11,7 +11,6 @@ is never written over, as a validator that forgets what it signed may sign twice
 """
 
 import base64
-import hashlib
 import json
 import os
 import secrets
@@ -23,8 +22,8 @@ from typing import Final
 
 import msgspec
 
+from tieout.consensus.hashing import address, chain_id_of
 from tieout.engines.cometbft.limits import (
-    CHAIN_ID_DIGITS,
     MAX_BLOCK_BYTES,
     MEMPOOL_BYTES,
     MEMPOOL_ITEMS,
@@ -135,19 +134,9 @@ class NodeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     peers: tuple[str, ...] | None
 
 
-def chain_id(genesis: Genesis) -> str:
-    """What CometBFT calls the chain of a ledger."""
-    return f"tieout-{genesis.ledger_id().hex()[:CHAIN_ID_DIGITS]}"
-
-
 def app_state(genesis: Genesis) -> dict[str, str]:
     """What stands in CometBFT's genesis for the application to check."""
     return {"ledger_id": genesis.ledger_id().hex()}
-
-
-def address(public: bytes) -> bytes:
-    """The 20 bytes by which CometBFT calls a key."""
-    return hashlib.sha256(public).digest()[:20]
 
 
 def write_node(directory: Path, network: Network, node: NodeSettings, keys: NodeKeys) -> None:
@@ -259,7 +248,7 @@ def _genesis(network: Network) -> dict[str, object]:
     micros = network.genesis.created_us % 1_000_000
     return {
         "genesis_time": f"{begun:%Y-%m-%dT%H:%M:%S}.{micros:06}Z",
-        "chain_id": chain_id(network.genesis),
+        "chain_id": chain_id_of(network.genesis.ledger_id()),
         "initial_height": "1",
         "consensus_params": {
             "block": {"max_bytes": str(MAX_BLOCK_BYTES), "max_gas": "-1"},
