@@ -89,7 +89,7 @@ format: setup ## mend what the style checker can mend
 	$(BIN)/ruff format .
 
 lock: $(BIN)/uv ## compile requirements.lock anew from pyproject.toml (UPGRADE=1: newest versions)
-	$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCK_FLAGS) $(if $(UPGRADE),--upgrade) \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra node $(LOCK_FLAGS) $(if $(UPGRADE),--upgrade) \
 		--output-file requirements.lock
 
 protobuf: setup ## make the classes of the messages to and from CometBFT anew from abci.proto
