@@ -157,8 +157,9 @@ class SqliteBooks:
     def post(self, posting: Posting) -> bool:
         """Bring the booking from `before` to `after`; False when that was done already.
 
-        When this returns, the change is durable; when it raises, the books are as they were.
-        Raises BooksChangedError when the books do not say `before`, BooksError otherwise.
+        When this returns, the change is durable. Raises BooksChangedError when the books do not say
+        `before`, BooksError otherwise. When it raises, the books are as they were; but not for sure
+        when the error says that a retry is worth it: then the same posting again tells.
         """
         if self.agreement.mode is AdjustmentMode.NOTIFY:
             raise BooksError("the agreement's adjustment mode is notify: nothing is posted")
@@ -392,11 +393,19 @@ class SqliteBooks:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
-            self._connection.execute("COMMIT")
+            self._commit()
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
+
+    def _commit(self) -> None:
+        """Commit; what fails in this may have happened nevertheless."""
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            remedy = "nobody knows whether this was posted; post it again, that does no harm"
+            raise BooksError(f"the books: {error}: {remedy}", retry=True) from error
 
     def _judge_columns(self) -> dict[str, str]:
         """Return the affinity of each column of the table (sqlite.org/datatype3.html, 3.1)."""

@@ -453,6 +453,11 @@ def adjustments(state: State, agreement_name: str) -> list[Adjustment]:
     ]
 
 
+def adjustment(state: State, agreement: int, index: int) -> Adjustment:
+    """The adjustment at an index of the book of an agreement number; both must be there."""
+    return _adjustment(state, state.books[agreement - 1], index)
+
+
 def _adjustment(state: State, book: Book, number: int) -> Adjustment:
     size = book.adjustments.image_bytes
     image = book.adjustments.data[number * size : (number + 1) * size].tobytes()
