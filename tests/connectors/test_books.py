@@ -17,8 +17,9 @@ from tests.connectors.support import values_of
 from tieout.agreement.model import AdjustmentMode
 from tieout.agreement.parse import parse_agreement
 from tieout.connectors.adjuster import Adjuster, Carried, Correction
+from tieout.connectors.books import Change, Posting, Stated
 from tieout.connectors.books_config import parse_books
-from tieout.connectors.books_sqlite import Change, Posting, SqliteBooks, Stated
+from tieout.connectors.books_sqlite import SqliteBooks
 from tieout.connectors.csv_known import PRESENCE_OFFSET
 from tieout.connectors.errors import BooksChangedError, BooksError
 from tieout.units.dates import parse_date
@@ -177,7 +178,7 @@ def test_a_column_that_does_not_keep_amounts_exactly_is_refused(
     [
         ({"table": "lost"}, "the database has no table 'lost'"),
         ({"columns": {"amount": "lost"}}, "has no column 'lost'; it has order no, account, ccy"),
-        ({"columns": {"day": "units"}}, "has the affinity INTEGER, .*: declare it as TEXT$"),
+        ({"columns": {"day": "units"}}, "has the type INTEGER, .*: declare it as TEXT$"),
         ({"id_column": "units"}, "the column 'units' must hold TEXT"),
         ({"database": "lost.sqlite"}, "there is no database 'lost.sqlite'"),
     ],

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from tieout.connectors.books_sqlite import Change, Posting, SqliteBooks, Stated, Value
+from tieout.connectors.books import Books, Change, Posting, Stated, Value
 from tieout.connectors.csv_known import REVISION_OFFSET
 from tieout.connectors.errors import BooksError
 from tieout.wire.rows import PREFIX_BYTES, ColumnKind
@@ -52,7 +52,7 @@ class Carried(Enum):
 class Adjuster:
     """Works on the books of one role; knows nothing of how they were written."""
 
-    def __init__(self, books: SqliteBooks) -> None:
+    def __init__(self, books: Books) -> None:
         self._books = books
 
     def close(self) -> None:
