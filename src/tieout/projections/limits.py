@@ -1,0 +1,35 @@
+"""Bounds of the read models, each with its reason."""
+
+from typing import Final
+
+CHUNK_CHANGES: Final = 20_000
+"""Rows and events folded in one database transaction: large enough that its cost does not count,
+small enough that a reader on SQLite never waits long and a retry repeats little."""
+
+PAGE_SIZE: Final = 50
+MAX_PAGE_SIZE: Final = 1_000
+"""Items of one page: what a screen shows, and what an export asks for at once."""
+
+MAX_CURSOR_CHARACTERS: Final = 512
+"""A cursor is a few numbers and one id; anything longer is none of ours."""
+
+POLL_S: Final = 0.1
+"""How often a follower looks for a new block, when nobody tells it of one."""
+
+FIRST_WAIT_S: Final = 0.1
+LONGEST_WAIT_S: Final = 10.0
+"""Waits between attempts to reach a database that is away: doubled each time up to the longest."""
+
+BUSY_S: Final = 30.0
+"""How long a statement on SQLite waits for another process to finish writing."""
+
+CONNECT_S: Final = 5
+"""How long a connection to PostgreSQL may take."""
+
+# Working on breaks: texts of people.
+MAX_COMMENT_CHARACTERS: Final = 4_000
+MAX_LABEL_CHARACTERS: Final = 64
+MAX_LABELS: Final = 32
+MAX_ATTACHMENTS: Final = 64
+MAX_BULK: Final = 10_000
+"""Breaks that one bulk action may touch: a thousand with one cause, and room."""
