@@ -57,7 +57,10 @@ class Database:
         self.shown: str = parsed.render_as_string(hide_password=True)
         """The URL without its password."""
         driver = SQLITE if kind == SQLITE else f"{POSTGRESQL}+psycopg"
-        connect: dict[str, Any] = {} if kind == SQLITE else {"connect_timeout": CONNECT_S}
+        connect: dict[str, Any] = {}
+        if kind == POSTGRESQL:
+            # Plans are made for the values asked for: a plan for any values misses partial indexes.
+            connect = {"connect_timeout": CONNECT_S, "prepare_threshold": None}
         self._engine = sa.create_engine(
             parsed.set(drivername=driver),
             connect_args=connect,
@@ -120,16 +123,34 @@ class Database:
     def _wrapped(self) -> Iterator[None]:
         try:
             yield
-        except (exc.OperationalError, exc.InterfaceError) as error:
-            raise DatabaseAway(f"{self.shown}: {error.orig}", _AWAY_ADVICE) from error
         except exc.DBAPIError as error:
-            if error.connection_invalidated:
+            if _has_no_tables(error):
+                raise ProjectionError(f"{self.shown} has no tables yet", _MIGRATE) from error
+            if _is_away(error):
                 raise DatabaseAway(f"{self.shown}: {error.orig}", _AWAY_ADVICE) from error
             raise
 
 
 _URL_ADVICE: Final = "give sqlite:///FILE or postgresql://USER@HOST/NAME"
 _AWAY_ADVICE: Final = "see that the database runs and can be reached, then try again"
+_MIGRATE: Final = "run `tieout projection follow`"
+_UNDEFINED_TABLE: Final = "42P01"
+
+
+def _has_no_tables(error: exc.DBAPIError) -> bool:
+    cause = error.orig
+    if isinstance(cause, sqlite3.OperationalError):
+        return str(cause).startswith("no such table")
+    return getattr(cause, "sqlstate", None) == _UNDEFINED_TABLE
+
+
+def _is_away(error: exc.DBAPIError) -> bool:
+    """Whether it is not the statement that is at fault, but where it was to be carried out."""
+    cause = error.orig
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) != sqlite3.SQLITE_ERROR
+    away = (exc.OperationalError, exc.InterfaceError)
+    return error.connection_invalidated or isinstance(error, away)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -144,7 +144,8 @@ class Fold:
     def _keep_events(self, moment: Moment, events: NDArray[np.void], keys: list[int]) -> None:
         def column(name: str, unused: int) -> list[int]:
             numbers = events[name].astype(np.int64)
-            return np.where(numbers == unused, -1, numbers).tolist()
+            cells: list[int] = np.where(numbers == unused, -1, numbers).tolist()
+            return cells
 
         first = moment.height << ID_SHIFT
         self._events += zip(

@@ -20,6 +20,9 @@ FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 10.0
 """Waits between attempts to reach a database that is away: doubled each time up to the longest."""
 
+MAX_HEIGHT: Final = (1 << 31) - 1
+"""No ledger has as many blocks: an id is height << 32 and stays within 63 bits."""
+
 BUSY_S: Final = 30.0
 """How long a statement on SQLite waits for another process to finish writing."""
 

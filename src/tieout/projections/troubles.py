@@ -42,7 +42,7 @@ class Moment(NamedTuple):
 class Happening(NamedTuple):
     """An event about a transaction."""
 
-    index: int
+    place: int
     kind: int
     transaction_key: int
     role: int
@@ -118,7 +118,7 @@ class Troubles:
         field = None if event.field == NO_FIELD else agreement.fields[event.field]
         originator, transaction_id = identity_of(state, event.transaction_key)
         record = BreakRecord(
-            id=moment.height << ID_SHIFT | event.index,
+            id=moment.height << ID_SHIFT | event.place,
             transaction_key=event.transaction_key,
             agreement=number,
             originator=originator,
@@ -188,7 +188,7 @@ class Troubles:
         number = key >> KEY_SHIFT
         originator, transaction_id = identity_of(state, key)
         record = AlarmRecord(
-            id=moment.height << ID_SHIFT | event.index,
+            id=moment.height << ID_SHIFT | event.place,
             transaction_key=key,
             agreement=number,
             originator=originator,
@@ -212,7 +212,7 @@ class Troubles:
             record.raised_height, record.raised_us = height, time_us
         elif event.kind == EventKind.ALARM_CONFIRMED:
             record.findings = event.detail
-            line = (height << ID_SHIFT | event.index, record.id, event.extra, height, time_us)
+            line = (height << ID_SHIFT | event.place, record.id, event.extra, height, time_us)
             self._confirmations.append(line)
         elif event.kind == EventKind.ALARM_ACKNOWLEDGED:
             record.state = AlarmState.ACKNOWLEDGED.name.lower()

@@ -57,7 +57,7 @@ def _put(connection: sa.Connection, kind: str, table: sa.Table, lines: Sequence[
         _copy(connection, table, lines)
         return
     mark = "%s" if kind == POSTGRESQL else "?"
-    connection.exec_driver_sql(_insert(table, mark), lines)  # type: ignore[arg-type]
+    connection.exec_driver_sql(_insert(table, mark), lines)
 
 
 def _copy(connection: sa.Connection, table: sa.Table, lines: Sequence[Line]) -> None:
