@@ -30,7 +30,7 @@ def documents(
 ) -> tuple[list[str], list[str]]:
     """(texts, exact integers) of records, as JSON; `values` are row bytes behind the prefix."""
     count = len(values)
-    raw = np.ascontiguousarray(values).view(np.uint8).reshape(count, -1)
+    raw = np.ascontiguousarray(values).view(np.uint8).reshape(count, values.dtype.itemsize)
     texts: list[Bytes] = []
     exact: list[Bytes] = []
     for number, field in enumerate(agreement.fields):
