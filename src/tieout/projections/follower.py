@@ -14,6 +14,7 @@ What is not here: who else wants to know of a block (`Journal.durable` is for ev
 
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,7 +29,7 @@ from tieout.projections.changes import Changes
 from tieout.projections.database import Database
 from tieout.projections.errors import DatabaseAway, OtherLedger, Outrun, ProjectionError
 from tieout.projections.fold import Fold
-from tieout.projections.limits import CHUNK_CHANGES, FIRST_WAIT_S, LONGEST_WAIT_S, POLL_S
+from tieout.projections.limits import CHUNK_CHANGES, FIRST_WAIT_S, LONGEST_WAIT_S, LOOK_S, POLL_S
 from tieout.projections.opening import begin, open_lines
 from tieout.projections.schema import migrate
 from tieout.projections.write import write
@@ -75,11 +76,20 @@ class Follower:
         self._wake.set()
 
     def lag(self) -> Lag:
-        """How far the database is behind what is durable."""
+        """How far behind what is durable the database is, as far as this follower has seen it."""
+        return self.lag_of(self._height, self._time_us)
+
+    def lag_of(self, height: int, time_us: int) -> Lag:
+        """How far behind what is durable a database is that stands at a block of that time."""
         durable = self._journal.durable
-        blocks = max(0, durable.height - self._height)
-        behind_us = max(0, durable.time_us - self._time_us) if blocks else 0
-        return Lag(self._height, blocks, behind_us)
+        blocks = max(0, durable.height - height)
+        behind_us = max(0, durable.time_us - time_us) if blocks and height else 0
+        return Lag(height, blocks, behind_us)
+
+    @property
+    def ledger_id(self) -> bytes:
+        """Which ledger it follows."""
+        return self._genesis.ledger_id()
 
     # ------------------------------------------------------------------ one thread
 
@@ -96,10 +106,14 @@ class Follower:
                     if not leads:
                         self._rest(POLL_S)
                         continue
+                    looked_s = time.monotonic()
                     while not self._stopped.is_set():
                         if self.catch_up() == 0:
                             self._rest(POLL_S)
                         self.failure, wait_s = None, FIRST_WAIT_S
+                        if time.monotonic() - looked_s > LOOK_S:
+                            self._look()
+                            looked_s = time.monotonic()
             except DatabaseAway as error:
                 self.failure = error
                 self._rest(wait_s)
@@ -157,6 +171,14 @@ class Follower:
                 raise
         self._height, self._time_us = changes.height, changes.time_us
         self._pending = None
+
+    def _look(self) -> None:
+        """See whether the database still stands where this follower left it. Raises Outrun."""
+        with self._database.reading() as connection:
+            stands = connection.execute(sa.select(tables.ledger.c.height)).scalar()
+        if stands != self._height:
+            self._fold = None
+            raise Outrun("the database was emptied, or written by another follower")
 
     def _rest(self, seconds: float) -> None:
         self._wake.wait(seconds)

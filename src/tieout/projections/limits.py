@@ -16,6 +16,9 @@ MAX_CURSOR_CHARACTERS: Final = 512
 POLL_S: Final = 0.1
 """How often a follower looks for a new block, when nobody tells it of one."""
 
+LOOK_S: Final = 5.0
+"""How often a follower sees whether its database was emptied, to be folded anew."""
+
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 10.0
 """Waits between attempts to reach a database that is away: doubled each time up to the longest."""
