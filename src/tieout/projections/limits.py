@@ -2,9 +2,10 @@
 
 from typing import Final
 
-CHUNK_CHANGES: Final = 20_000
+CHUNK_CHANGES: Final = 100_000
 """Rows and events folded in one database transaction: large enough that its cost does not count,
-small enough that a reader on SQLite never waits long and a retry repeats little."""
+and that what several roles say of a transaction is mostly written once; small enough that a retry
+repeats a second or two, and memory stays within some hundred megabytes."""
 
 PAGE_SIZE: Final = 50
 MAX_PAGE_SIZE: Final = 1_000

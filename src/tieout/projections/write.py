@@ -30,7 +30,7 @@ _COPY_FROM: Final = 64
 def write(database: Database, changes: Changes) -> None:
     """Write changes, all or nothing. Raises DatabaseAway, and Outrun when they are not the next."""
     ledger = tables.ledger
-    with database.writing() as connection:
+    with database.writing(again=True) as connection:
         moved = connection.execute(
             sa.update(ledger)
             .where(ledger.c.height == changes.from_height)
