@@ -21,8 +21,10 @@ from tieout.kernel.queries import (
     adjustment,
     adjustments,
     alarms,
+    break_row,
     break_table,
     breaks,
+    breaks_of,
     counts,
     opened_us,
     parties,
@@ -33,6 +35,7 @@ from tieout.kernel.queries import (
     unjudged,
     validators,
 )
+from tieout.kernel.reading import located, slots_of, statuses_of
 from tieout.kernel.selftest import SelfTestError, warm
 from tieout.kernel.snapshot import SnapshotError, SnapshotRoom, dump, load, log_frontier
 from tieout.kernel.state import PoisonedError, State, initial_state, reserve
@@ -54,12 +57,15 @@ __all__ = [
     "alarms",
     "app_hash",
     "apply_block",
+    "break_row",
     "break_table",
     "breaks",
+    "breaks_of",
     "counts",
     "dump",
     "initial_state",
     "load",
+    "located",
     "log_frontier",
     "members_document",
     "opened_us",
@@ -67,10 +73,12 @@ __all__ = [
     "prospect",
     "reserve",
     "slot_images",
+    "slots_of",
     "standing",
     "standings",
     "state_digest",
     "stated_ids",
+    "statuses_of",
     "transaction",
     "unjudged",
     "validators",
