@@ -6,16 +6,7 @@ import pytest
 
 from tieout.projections.database import Database
 from tieout.projections.schema import migrate
-from tieout.testing.postgres import PostgresServer, find_programs, postgres_server
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed here: .ci/run installs it where it can be had")
-    with postgres_server(programs) as server:
-        yield server
+from tieout.testing.postgres import PostgresServer
 
 
 @pytest.fixture(scope="module")

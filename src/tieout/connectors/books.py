@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, Self
 
 from tieout.agreement.model import NUMBERS, AdjustmentMode, Agreement, Field, FieldType
 from tieout.connectors.books_config import BooksConfig
@@ -166,18 +166,28 @@ class Books:
         self.config = config
         self.agreement = agreement
         self.role = role
+        self._store = store
         names = [each.name for each in agreement.fields]
         self._indices = tuple(i for i, name in enumerate(names) if name in config.columns)
-        self._constants: dict[int, Stated] = {
-            names.index(name): self._read(names.index(name), text, "[constants]")
-            for name, text in config.constants.items()
-        }
-        self._store = store
-        self._types = self._judge_columns()
+        try:
+            self._constants: dict[int, Stated] = {
+                names.index(name): self._read(names.index(name), text, "[constants]")
+                for name, text in config.constants.items()
+            }
+            self._types = self._judge_columns()
+        except BaseException:
+            store.close()
+            raise
 
     def close(self) -> None:
         """Close the database."""
         self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def booking(self, transaction_id: str) -> bytes | None:
         """Return what the books say of a transaction, net of corrections, as a row; None: nothing.
