@@ -1,10 +1,13 @@
-"""What every test may count on: Hypothesis profiles and the public sample data."""
+"""What every test may count on: Hypothesis profiles, public sample data, a PostgreSQL server."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tieout.testing.postgres import PostgresServer, find_programs, postgres_server
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,3 +35,12 @@ def sample_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no sample data at {os.path.relpath(folder, ROOT)}: set TIEOUT_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed here: .ci/run installs it where it can be had")
+    with postgres_server(programs) as server:
+        yield server

@@ -16,10 +16,14 @@ from hypothesis import strategies as st
 from tests.connectors.support import values_of
 from tieout.agreement.model import AdjustmentMode
 from tieout.agreement.parse import parse_agreement
+from tieout.connectors.adjuster import Adjuster, Carried, Correction
+from tieout.connectors.books import Change, Posting, Stated
 from tieout.connectors.books_config import parse_books
-from tieout.connectors.books_sqlite import Change, Posting, SqliteBooks, Stated
+from tieout.connectors.books_sqlite import SqliteBooks
+from tieout.connectors.csv_known import PRESENCE_OFFSET
 from tieout.connectors.errors import BooksChangedError, BooksError
 from tieout.units.dates import parse_date
+from tieout.wire.rows import PREFIX_BYTES
 
 COMPENSATE = parse_agreement(
     """
@@ -174,7 +178,7 @@ def test_a_column_that_does_not_keep_amounts_exactly_is_refused(
     [
         ({"table": "lost"}, "the database has no table 'lost'"),
         ({"columns": {"amount": "lost"}}, "has no column 'lost'; it has order no, account, ccy"),
-        ({"columns": {"day": "units"}}, "has the affinity INTEGER, .*: declare it as TEXT$"),
+        ({"columns": {"day": "units"}}, "has the type INTEGER, .*: declare it as TEXT$"),
         ({"id_column": "units"}, "the column 'units' must hold TEXT"),
         ({"database": "lost.sqlite"}, "there is no database 'lost.sqlite'"),
     ],
@@ -464,3 +468,64 @@ def test_nothing_is_posted_in_mode_notify(tmp_path: Path) -> None:
     agreement = replace(COMPENSATE, mode=AdjustmentMode.NOTIFY)
     with pytest.raises(BooksError, match="mode is notify"):
         open_books(make_books(tmp_path, FIRST), agreement).post(posting())
+
+
+# -------------------------------------------------------------------- the adjuster
+
+
+def failing_at_commit(path: Path, *, happens: bool) -> sqlite3.Connection:
+    """A connection whose commit reports a failing disk, and happened nevertheless or not."""
+
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            if sql == "COMMIT":
+                if happens:
+                    super().execute(sql)
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(sql, *values)
+
+    return sqlite3.connect(path, factory=Failing)
+
+
+def correction(books: SqliteBooks, field: int, after: int) -> Correction:
+    """From what the books say to another amount in CNY."""
+    booking = books.booking("A")
+    assert booking is not None
+    values = booking[PREFIX_BYTES:]
+    benchmarks = bytearray(values)
+    column = COMPENSATE.layout.columns[field]
+    start = column.offset - PREFIX_BYTES
+    benchmarks[start : start + column.width] = after.to_bytes(column.width, "little")
+    presence = int.from_bytes(booking[PRESENCE_OFFSET : PRESENCE_OFFSET + 8], "little")
+    return Correction(ID, "A", 1 << field, bytes(benchmarks), presence, values)
+
+
+@pytest.mark.parametrize("happens", [False, True])
+def test_a_posting_that_failed_at_the_last_moment_is_carried_out_once(
+    tmp_path: Path, *, happens: bool
+) -> None:
+    path = make_books(tmp_path, FIRST)
+    config = replace(CONFIG, database=str(path))
+    asked = correction(open_books(path), AMOUNT, 10_007)
+    with closing(failing_at_commit(path, happens=happens)) as connection:
+        adjuster = Adjuster(SqliteBooks(config, COMPENSATE, 0, connection))
+        assert adjuster.carry_out(asked, "agreed value", 1) is Carried.UNKNOWN
+    assert (len(query(path, "SELECT * FROM entries")) == 2) is happens
+    adjuster = Adjuster(open_books(path))
+    for _ in range(2):
+        assert adjuster.carry_out(asked, "agreed value", 2) is Carried.POSTED
+    amounts = [amount for (amount,) in query(path, "SELECT amount FROM entries")]
+    assert amounts == ["100.00", "0.07"]
+    restated = adjuster.restated("A", 7)
+    assert restated is not None
+    assert values_of(restated, COMPENSATE)["amount"] == "100.07"
+
+
+def test_books_that_say_something_else_are_left_alone(tmp_path: Path) -> None:
+    path = make_books(tmp_path, FIRST)
+    asked = correction(open_books(path), AMOUNT, 10_007)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE entries SET amount = '99.00'")
+    connection.close()
+    assert Adjuster(open_books(path)).carry_out(asked, "agreed value", 1) is Carried.FAILED
+    assert query(path, "SELECT amount FROM entries") == [("99.00",)]

@@ -28,9 +28,11 @@ app = App(
 agreement = App(name="agreement", help="Check and explain agreement files.")
 adjust = App(name="adjust", help="List, approve and refuse correcting entries.")
 network = App(name="network", help="Found, run and look at a consortium's nodes.")
+projection = App(name="projection", help="Keep read models up with a ledger, or make them anew.")
 app.command(agreement)
 app.command(adjust)
 app.command(network)
+app.command(projection)
 
 app.command(
     "tieout.cli.reconcile:reconcile",
@@ -88,6 +90,13 @@ network.command("tieout.cli.network:status", name="status", help="Say where node
 network.command(
     "tieout.cli.network:demo", name="demo", help="Show a consortium find and mend a wrong record."
 )
+projection.command(
+    "tieout.cli.project:follow", name="follow", help="Keep read models up with a ledger."
+)
+projection.command(
+    "tieout.cli.project:rebuild", name="rebuild", help="Fold the whole ledger into them anew."
+)
+projection.command("tieout.cli.project:status", name="status", help="Say how far they are behind.")
 
 
 def main(words: Sequence[str] | None = None) -> NoReturn:

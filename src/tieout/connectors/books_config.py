@@ -12,7 +12,7 @@ from tieout.connectors.mapping import TRANSACTION_ID, reported
 from tieout.connectors.mapping_file import read_constants
 
 TOP: Final = (
-    *("database", "table", TRANSACTION_ID, "reason", "adjustment", "carry"),
+    *("database", "table", TRANSACTION_ID, "order", "reason", "adjustment", "carry"),
     *("columns", "constants"),
 )
 POSTINGS_TABLE: Final = "tieout_postings"
@@ -22,11 +22,11 @@ POSTINGS_TABLE: Final = "tieout_postings"
 class BooksConfig:
     """Where the bookings of one role stand. All names are those of the party's own database.
 
-    `database` is the path of the SQLite file. Each row of `table` is an entry of the transaction
-    that `id_column` names; `columns` leads from a field to its column, `constants` from a field
-    that no column holds to its text. Further entries get the
-    reason and the adjustment's id (hexadecimal) in the columns named for them, and a copy of the
-    last entry's values in the `carried` columns.
+    `database` is the path of an SQLite file, or a URL of PostgreSQL. Each row of `table` is an
+    entry of the transaction that `id_column` names, in the order of `order_column`, in SQLite of
+    the rowid; `columns` leads from a field to its column, `constants` from a field that no column
+    holds to its text. Further entries get the reason and the adjustment's id (hexadecimal) in the
+    columns named for them, and a copy of the last entry's values in the `carried` columns.
     """
 
     database: str
@@ -36,6 +36,7 @@ class BooksConfig:
     reason_column: str | None = None
     adjustment_column: str | None = None
     carried: tuple[str, ...] = ()
+    order_column: str | None = None
     constants: dict[str, str] = field(default_factory=dict)
 
 
@@ -56,7 +57,7 @@ def _read(top: Table, agreement: Agreement, role: int) -> BooksConfig:
     top.reject_others(TOP)
     names = {}
     for key, remedy in (
-        ("database", "Write the path of the SQLite file."),
+        ("database", "Write the path of an SQLite file, or postgresql://USER@HOST/NAME."),
         ("table", "Write the name of the table of entries."),
         (TRANSACTION_ID, "Write the name of the column that holds the transaction's id."),
     ):
@@ -87,7 +88,9 @@ def _read(top: Table, agreement: Agreement, role: int) -> BooksConfig:
         reason_column=top.text("reason", "Write the name of a column of text."),
         adjustment_column=top.text("adjustment", "Write the name of a column of text."),
         carried=top.names("carry", "List names of columns.") or (),
+        order_column=top.text("order", "Write the name of the column that numbers entries."),
     )
+    _judge_order(top, config)
     _judge_columns(top, config)
     return config
 
@@ -95,9 +98,23 @@ def _read(top: Table, agreement: Agreement, role: int) -> BooksConfig:
 def _judge_columns(top: Table, config: BooksConfig) -> None:
     """Note a column that has two uses: it could hold only one of them."""
     used = [config.id_column, *config.columns.values(), *config.carried]
-    used += [name for name in (config.reason_column, config.adjustment_column) if name]
+    marks = (config.reason_column, config.adjustment_column, config.order_column)
+    used += [name for name in marks if name]
     for name in dict.fromkeys(used):
         if used.count(name) > 1:
             top.reject("columns", f"the column {name!r} is used twice", "Use each column once.")
     if config.table == POSTINGS_TABLE:
         top.reject("table", f"{POSTINGS_TABLE} is Tieout's own", "Name the table of entries.")
+
+
+def _judge_order(top: Table, config: BooksConfig) -> None:
+    """Note an order that the kind of database needs, or cannot use."""
+    if is_postgres(config.database) and config.order_column is None:
+        top.reject("order", "is missing", "Name the column that numbers entries as they come.")
+    if not is_postgres(config.database) and config.order_column is not None:
+        top.reject("order", "SQLite's entries are in the order of their rowid", "Remove it.")
+
+
+def is_postgres(database: str) -> bool:
+    """Whether this is a URL of PostgreSQL, and not a path."""
+    return database.startswith(("postgresql://", "postgres://"))

@@ -1,55 +1,20 @@
-"""A party's books in SQLite: what they say of a transaction, and adjustments posted to them.
+"""Books in SQLite: a file, whose entries are in the order of their rowid.
 
-The problem: an adjustment must change the books exactly once, exactly to the agreed value, and only
-if they still say what it was decided upon; crashes and second attempts included. And the
-books must show afterwards what was done and why.
-
-The model: a transaction has *entries*, rows of one table. Amounts, quantities and integers add up
-over them; any other field (also prices and rates, which do not add up) is as the last entry says.
-That is its *booking*. An adjustment is posted in one SQL transaction together with a row of
-`tieout_postings`, whose primary key is the adjustment's id:
-
-- *compensate*, all fields add up: one further entry for the difference;
-- *compensate*, any other field: an entry that cancels the booking and one that books it anew;
-- *replace*: the last entry is overwritten.
-
-Before committing the booking is read again and must be what was to be reached. Amounts are exact:
-an INTEGER column holds value × 10**scale, a TEXT column digits and a point; columns that would turn
-them into binary fractions are refused, and so is a fraction found anywhere.
-
-Not here: who approved what, and publishing the next revision.
+SQLite keeps what it is given in a column of affinity TEXT or INTEGER, and turns amounts into binary
+fractions in any other.
 """
 
-import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
-from tieout.agreement.model import NUMBERS, AdjustmentMode, Agreement, Field, FieldType
+from tieout.agreement.model import Agreement
+from tieout.connectors.books import Books, Cell, ColumnType, Entry
 from tieout.connectors.books_config import POSTINGS_TABLE, BooksConfig
-from tieout.connectors.csv_known import PRESENCE_OFFSET, REVISION_OFFSET
-from tieout.connectors.errors import BooksChangedError, BooksError
-from tieout.connectors.mapping import Mapping
-from tieout.connectors.values import id_bytes, value_bytes
-from tieout.units.dates import format_date, format_time
-from tieout.units.errors import UnitsError
-from tieout.units.ids import pad, unpad
-from tieout.units.numbers import MAX_ABS_SCALED, format_scaled
-from tieout.wire.limits import ID_BYTES
-from tieout.wire.rows import Column, ColumnKind
+from tieout.connectors.errors import BooksError
 
-Value = int | bytes
-"""A number × 10**scale, days, microseconds, or the bytes of a code or text without padding."""
-Stated = Value | None
-"""None: the field is blank."""
-
-ADDING_UP: Final = (FieldType.MONEY, FieldType.QUANTITY, FieldType.INTEGER)
-"""Types whose values add up over the entries of a transaction."""
-
-_PLAIN: Final = Mapping()
 _ROWID: Final = "_rowid_"
 _BUSY: Final = 5
 _LOCKED: Final = 6
@@ -66,43 +31,8 @@ _CREATE_POSTINGS: Final = f"""
     )"""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One field of an adjustment: its index, what the books must say, and what they shall say.
-
-    A money field whose currency is a field is accompanied by a change of that field, which may lead
-    from a currency to itself.
-    """
-
-    field: int
-    before: Stated
-    after: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Posting:
-    """An adjustment to be posted: its id (32 bytes), and why and when (microseconds UTC)."""
-
-    adjustment_id: bytes
-    transaction_id: str
-    changes: tuple[Change, ...]
-    reason: str
-    posted_us: int
-
-
-class _Entry(NamedTuple):
-    """One entry of a transaction: its rowid, and what it says of each field in the books."""
-
-    rowid: int
-    values: dict[int, Stated]
-
-
-class SqliteBooks:
-    """The books of one role. For one thread; other processes may use the database meanwhile.
-
-    `connection` leads to the database, by default to the file that the configuration names, which
-    must be there. Raises BooksError when tables or columns do not fit.
-    """
+class SqliteBooks(Books):
+    """Books in SQLite; see Books. `connection` instead of the file that the description names."""
 
     def __init__(
         self,
@@ -111,328 +41,100 @@ class SqliteBooks:
         role: int,
         connection: sqlite3.Connection | None = None,
     ) -> None:
-        self.config = config
-        self.agreement = agreement
-        self.role = role
-        names = [each.name for each in agreement.fields]
-        self._indices = tuple(i for i, name in enumerate(names) if name in config.columns)
-        self._constants: dict[int, Stated] = {
-            names.index(name): self._read(names.index(name), text, "[constants]")
-            for name, text in config.constants.items()
-        }
+        super().__init__(config, agreement, role, SqliteStore(config, connection))
+
+
+class SqliteStore:
+    """Entries in SQLite; see Store. The file must be there."""
+
+    def __init__(self, config: BooksConfig, connection: sqlite3.Connection | None) -> None:
+        """Raises BooksError."""
+        self._config = config
         with _wrapped():
             self._connection = connection or _open(config.database)
             self._connection.isolation_level = None
             self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
             self._connection.execute("PRAGMA synchronous = FULL")
-            self._affinities = self._judge_columns()
 
     def close(self) -> None:
         """Close the database."""
         self._connection.close()
 
-    def booking(self, transaction_id: str) -> bytes | None:
-        """Return what the books say of a transaction, net of corrections, as a row; None: nothing.
-
-        The row has the agreement's layout, revision 1, and originator and salt zero. Raises
-        BooksError when an entry cannot be held exactly.
-        """
+    def column_types(self) -> dict[str, tuple[ColumnType, str]]:
+        """Columns and their affinities (sqlite.org/datatype3.html, 3.1); see Store."""
         with _wrapped():
-            entries = self._entries(transaction_id)
-        if not entries:
-            return None
-        layout = self.agreement.layout
-        row = bytearray(layout.row_bytes)
-        row[:ID_BYTES] = id_bytes(transaction_id)
-        row[REVISION_OFFSET] = 1
-        presence = 0
-        for index, value in (self._constants | self._net(entries)).items():
-            if value is not None:
-                column = layout.columns[index]
-                row[column.offset : column.offset + column.width] = _packed(value, column)
-                presence |= 1 << index
-        row[PRESENCE_OFFSET : PRESENCE_OFFSET + 8] = presence.to_bytes(8, "little")
-        return bytes(row)
+            table = _quoted(self._config.table)
+            declared = self._connection.execute(f"PRAGMA table_info({table})").fetchall()
+        return {str(name): _affinity(str(kind)) for _, name, kind, *_ in declared}
 
-    def post(self, posting: Posting) -> bool:
-        """Bring the booking from `before` to `after`; False when that was done already.
-
-        When this returns, the change is durable; when it raises, the books are as they were.
-        Raises BooksChangedError when the books do not say `before`, BooksError otherwise.
-        """
-        if self.agreement.mode is AdjustmentMode.NOTIFY:
-            raise BooksError("the agreement's adjustment mode is notify: nothing is posted")
-        with _wrapped(), self._transaction():
-            self._connection.execute(_CREATE_POSTINGS)
-            if self._was_posted(posting):
-                return False
-            entries = self._entries(posting.transaction_id)
-            self._judge_before(posting, entries)
-            manner = self._write(posting, entries)
-            self._note(posting, manner)
-            self._judge_after(posting)
-        return True
-
-    def _entries(self, transaction_id: str) -> list[_Entry]:
-        names = ", ".join([_ROWID, *(_quoted(self._column(index)) for index in self._indices)])
-        table, key = _quoted(self.config.table), _quoted(self.config.id_column)
+    def entries(self, transaction_id: str, columns: Sequence[str]) -> list[Entry]:
+        """Entries by rowid; see Store."""
+        names = ", ".join([_ROWID, *map(_quoted, columns)])
+        table, key = _quoted(self._config.table), _quoted(self._config.id_column)
         query = f"SELECT {names} FROM {table} WHERE {key} = ? ORDER BY {_ROWID}"  # noqa: S608 - names are quoted
-        entries = []
-        for number, *cells in self._connection.execute(query, (transaction_id,)):
-            read = {
-                index: self._read(index, cell, transaction_id)
-                for index, cell in zip(self._indices, cells, strict=True)
-            }
-            entries.append(_Entry(number, read))
-        return entries
+        with _wrapped():
+            found = self._connection.execute(query, (transaction_id,)).fetchall()
+        return [(number, cells) for number, *cells in found]
 
-    def _read(self, index: int, cell: object, transaction_id: str) -> Stated:
-        field = self.agreement.fields[index]
-        try:
-            match cell:
-                case None | "":
-                    return None
-                case str():
-                    column = self.agreement.layout.columns[index]
-                    return _unpacked(value_bytes(cell, field, column, _PLAIN), column)
-                case int() if abs(cell) <= MAX_ABS_SCALED:
-                    return cell
-        except UnitsError as error:
-            raise BooksError(f"{transaction_id!r}, {field.name}: {error}") from error
-        raise BooksError(
-            f"{transaction_id!r}, {field.name}: the books hold {cell!r}, which is neither exact"
-            " text nor an integer within the limits"
-        )
-
-    def _net(self, entries: list[_Entry]) -> dict[int, Stated]:
-        """Return the booking: sums of what adds up, and of other fields the last entry's value."""
-        net = dict(entries[-1].values)
-        for index in filter(self._adds_up, self._indices):
-            field = self.agreement.fields[index]
-            sums: dict[Stated, int] = {}
-            for entry in entries:
-                amount = entry.values[index]
-                if isinstance(amount, int):
-                    currency = self._currency(field, entry.values)
-                    sums[currency] = sums.get(currency, 0) + amount
-            current = self._currency(field, net)
-            if any(total for currency, total in sums.items() if currency != current):
-                raise BooksError(f"entries of {field.name} in another currency do not cancel out")
-            if any(abs(total) > MAX_ABS_SCALED for total in sums.values()):
-                raise BooksError(f"the entries of {field.name} add up to more than can be held")
-            net[index] = sums.get(current, 0) if sums else None
-        return net
-
-    def _currency(self, field: Field, values: dict[int, Stated]) -> Stated:
-        """Return the currency of a field in an entry, where the entries hold it."""
-        return None if field.currency_field is None else values.get(field.currency_field)
-
-    def _judge_before(self, posting: Posting, entries: list[_Entry]) -> None:
-        net = self._constants | self._net(entries) if entries else {}
-        differences: list[tuple[str, str, str]] = []
-        for change in posting.changes:
-            if change.field not in self._indices and change.after != self._constants.get(
-                change.field
-            ):
-                name = self.agreement.fields[change.field].name
-                raise BooksError(f"the books have no column for {name}: name it in [columns]")
-            booked = net.get(change.field)
-            if booked != change.before or not entries:
-                expected, found = (self._printed(change.field, v) for v in (change.before, booked))
-                differences.append((self.agreement.fields[change.field].name, expected, found))
-        if differences:
-            raise BooksChangedError(posting.transaction_id, tuple(differences))
-
-    def _judge_after(self, posting: Posting) -> None:
-        net = self._constants | self._net(self._entries(posting.transaction_id))
-        for change in posting.changes:
-            if net[change.field] != change.after:
-                name = self.agreement.fields[change.field].name
-                raise BooksError(
-                    f"{posting.transaction_id!r}: after posting, the books say"
-                    f" {self._printed(change.field, net[change.field])} of {name}, not"
-                    f" {self._printed(change.field, change.after)}; does a trigger change entries?"
-                )
-
-    def _was_posted(self, posting: Posting) -> bool:
-        query = f"SELECT transaction_id, changes FROM {POSTINGS_TABLE} WHERE adjustment_id = ?"  # noqa: S608 - fixed name
-        found = self._connection.execute(query, (posting.adjustment_id.hex(),)).fetchone()
-        if found is None:
-            return False
-        if found != (posting.transaction_id, self._told(posting)):
-            raise BooksError(
-                f"adjustment {posting.adjustment_id.hex()} was posted before, as another change of"
-                f" {found[0]!r}: {found[1]}"
-            )
-        return True
-
-    def _note(self, posting: Posting, manner: str) -> None:
-        self._connection.execute(
-            f"INSERT INTO {POSTINGS_TABLE} VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608 - fixed name
-            (
-                posting.adjustment_id.hex(),
-                posting.transaction_id,
-                manner,
-                self._told(posting),
-                posting.reason,
-                posting.posted_us,
-            ),
-        )
-
-    def _told(self, posting: Posting) -> str:
-        """Return the changes of a posting as JSON: field → [before, after], printed."""
-        return json.dumps(
-            {
-                self.agreement.fields[change.field].name: [
-                    self._printed(change.field, change.before),
-                    self._printed(change.field, change.after),
-                ]
-                for change in posting.changes
-            },
-            ensure_ascii=False,
-        )
-
-    def _write(self, posting: Posting, entries: list[_Entry]) -> str:
-        """Write the entries that a posting needs; return its manner."""
-        net = self._net(entries)
-        after: dict[int, Stated] = {
-            change.field: change.after for change in posting.changes if change.field in net
-        }
-        changed = [index for index, value in after.items() if value != net[index]]
-        if not changed:
-            return "nothing to change"
-        if self.agreement.mode is AdjustmentMode.REPLACE:
-            self._replace(posting, entries[-1], net, after)
-            return "replace"
-        if all(self._adds_up(index) for index in changed):
-            difference = {
-                index: _plus(after.get(index, net[index]), net[index], -1)
-                if self._adds_up(index)
-                else net[index]
-                for index in self._indices
-            }
-            self._append(posting, entries[-1], difference)
-            return "compensate"
-        cancelled = {i: _plus(0, v, -1) if self._adds_up(i) else v for i, v in net.items()}
-        self._append(posting, entries[-1], cancelled)
-        self._append(posting, entries[-1], net | after)
-        return "cancel and rebook"
-
-    def _append(self, posting: Posting, last: _Entry, values: dict[int, Stated]) -> None:
-        """Add an entry; what is carried is copied from the last one."""
-        row: dict[str, str | int | None] = {self.config.id_column: posting.transaction_id}
-        row |= {self._column(index): self._cell(index, value) for index, value in values.items()}
-        row |= self._marks(posting, with_reason=True)
-        table = _quoted(self.config.table)
-        carried = [_quoted(name) for name in self.config.carried]
-        names = ", ".join([*map(_quoted, row), *carried])
-        cells = ", ".join(["?"] * len(row) + carried)
+    def append(self, row: dict[str, Cell], carried: Sequence[str], last: object) -> None:
+        """Add an entry; see Store."""
+        table = _quoted(self._config.table)
+        copied = [_quoted(name) for name in carried]
+        names = ", ".join([*map(_quoted, row), *copied])
+        cells = ", ".join(["?"] * len(row) + copied)
         source = f"SELECT {cells} FROM {table} WHERE {_ROWID} = ?"  # noqa: S608 - names are quoted
-        self._connection.execute(
-            f"INSERT INTO {table} ({names}) {source}",
-            (*row.values(), last.rowid),
-        )
+        with _wrapped():
+            self._connection.execute(
+                f"INSERT INTO {table} ({names}) {source}",
+                (*row.values(), last),
+            )
 
-    def _replace(
-        self, posting: Posting, last: _Entry, net: dict[int, Stated], after: dict[int, Stated]
-    ) -> None:
-        """Overwrite the last entry so that all of them together come to what is to be reached."""
-        row = {}
-        for index, value in after.items():
-            own: Stated = value
-            if self._adds_up(index):
-                own = _plus(value, _plus(net[index], last.values[index], -1), -1)
-            row[self._column(index)] = self._cell(index, own)
-        row |= self._marks(posting, with_reason=False)
+    def overwrite(self, row: dict[str, Cell], last: object) -> None:
+        """Change an entry; see Store."""
         settings = ", ".join(f"{_quoted(name)} = ?" for name in row)
-        self._connection.execute(
-            f"UPDATE {_quoted(self.config.table)} SET {settings} WHERE {_ROWID} = ?",  # noqa: S608 - names are quoted
-            (*row.values(), last.rowid),
-        )
+        with _wrapped():
+            self._connection.execute(
+                f"UPDATE {_quoted(self._config.table)} SET {settings} WHERE {_ROWID} = ?",  # noqa: S608 - names are quoted
+                (*row.values(), last),
+            )
 
-    def _marks(self, posting: Posting, *, with_reason: bool) -> dict[str, str | int | None]:
-        """Return what links an entry to its adjustment, in the columns that there are for it."""
-        marks: dict[str, str | int | None] = {}
-        if self.config.adjustment_column is not None:
-            marks[self.config.adjustment_column] = posting.adjustment_id.hex()
-        if with_reason and self.config.reason_column is not None:
-            marks[self.config.reason_column] = posting.reason
-        return marks
+    def posting(self, adjustment_id: str) -> tuple[str, str] | None:
+        """What was posted under an id; see Store."""
+        query = f"SELECT transaction_id, changes FROM {POSTINGS_TABLE} WHERE adjustment_id = ?"  # noqa: S608 - fixed name
+        with _wrapped():
+            found = self._connection.execute(query, (adjustment_id,)).fetchone()
+        return None if found is None else (found[0], found[1])
 
-    def _adds_up(self, index: int) -> bool:
-        return self.agreement.fields[index].type in ADDING_UP
-
-    def _column(self, index: int) -> str:
-        return self.config.columns[self.agreement.fields[index].name]
-
-    def _cell(self, index: int, value: Stated) -> str | int | None:
-        """Return a value as its column holds it."""
-        if value is None:
-            return None
-        if isinstance(value, int) and self._affinities[self._column(index)] == "INTEGER":
-            return value
-        return self._printed(index, value)
-
-    def _printed(self, index: int, value: Stated) -> str:
-        field = self.agreement.fields[index]
-        match value:
-            case None:
-                return ""
-            case bytes():
-                return unpad(value)
-            case int() if field.type is FieldType.DATE:
-                return format_date(value)
-            case int() if field.type is FieldType.TIME:
-                return format_time(value)
-        return format_scaled(value, field.scale)
+    def note(self, values: tuple[str, str, str, str, str, int]) -> None:
+        """Note a posting; see Store."""
+        with _wrapped():
+            self._connection.execute(
+                f"INSERT INTO {POSTINGS_TABLE} VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608 - fixed name
+                values,
+            )
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Hold the database for writing; commit at the end, undo everything on any exception."""
-        self._connection.execute("BEGIN IMMEDIATE")
+    def posting_to(self) -> Iterator[None]:
+        """Hold the database for writing; see Store."""
+        with _wrapped():
+            self._connection.execute("BEGIN IMMEDIATE")
         try:
+            with _wrapped():
+                self._connection.execute(_CREATE_POSTINGS)
             yield
-            self._connection.execute("COMMIT")
+            self._commit()
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _judge_columns(self) -> dict[str, str]:
-        """Return the affinity of each column of the table (sqlite.org/datatype3.html, 3.1)."""
-        found = {
-            str(name): _affinity(str(declared))
-            for _, name, declared, *_ in self._connection.execute(
-                f"PRAGMA table_info({_quoted(self.config.table)})"
-            )
-        }
-        if not found:
-            raise BooksError(f"the database has no table {self.config.table!r}")
-        config = self.config
-        optional = (config.reason_column, config.adjustment_column)
-        texts = [config.id_column, *(name for name in optional if name is not None)]
-        for name in (*texts, *config.columns.values(), *config.carried):
-            if name not in found:
-                known = ", ".join(found)
-                raise BooksError(
-                    f"the table {config.table!r} has no column {name!r}; it has {known}"
-                )
-        for name in texts:
-            if found[name] != "TEXT":
-                raise BooksError(f"the column {name!r} must hold TEXT")
-        for index in self._indices:
-            self._judge_column(self.agreement.fields[index], found[self._column(index)])
-        return found
-
-    def _judge_column(self, field: Field, affinity: str) -> None:
-        if affinity == "TEXT" or (affinity == "INTEGER" and field.type in NUMBERS):
-            return
-        exact = "TEXT, or INTEGER with the value × 10**scale" if field.type in NUMBERS else "TEXT"
-        column = self.config.columns[field.name]
-        raise BooksError(
-            f"the column {column!r} of {field.name} has the affinity {affinity}, which does not"
-            f" keep it exactly: declare it as {exact}"
-        )
+    def _commit(self) -> None:
+        """Commit; what fails in this may have happened nevertheless."""
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            remedy = "nobody knows whether this was posted; post it again, that does no harm"
+            raise BooksError(f"the books: {error}: {remedy}", retry=True) from error
 
 
 def _open(database: str) -> sqlite3.Connection:
@@ -458,31 +160,13 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _affinity(declared: str) -> str:
+def _affinity(declared: str) -> tuple[ColumnType, str]:
     kind = declared.upper()
     if "INT" in kind:
-        return "INTEGER"
+        return ColumnType.INTEGER, "INTEGER"
     if any(part in kind for part in ("CHAR", "CLOB", "TEXT")):
-        return "TEXT"
+        return ColumnType.TEXT, "TEXT"
     if not kind or "BLOB" in kind:
-        return "BLOB"
-    return "REAL" if any(part in kind for part in ("REAL", "FLOA", "DOUB")) else "NUMERIC"
-
-
-def _plus(left: Stated, right: Stated, sign: int) -> Stated:
-    """Return left + sign × right of numbers; blank when both are."""
-    if left is None and right is None:
-        return None
-    return (left if isinstance(left, int) else 0) + sign * (right if isinstance(right, int) else 0)
-
-
-def _packed(value: Value, column: Column) -> bytes:
-    if isinstance(value, int):
-        return value.to_bytes(column.width, "little", signed=True)
-    return pad(value, column.width)
-
-
-def _unpacked(data: bytes, column: Column) -> Value:
-    if column.kind in (ColumnKind.CODE, ColumnKind.TEXT):
-        return data.rstrip(b"\0")
-    return int.from_bytes(data, "little", signed=True)
+        return ColumnType.OTHER, "BLOB"
+    is_real = any(part in kind for part in ("REAL", "FLOA", "DOUB"))
+    return ColumnType.OTHER, "REAL" if is_real else "NUMERIC"

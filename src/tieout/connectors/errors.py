@@ -78,7 +78,8 @@ class MappingError(ConnectorError):
 class BooksError(ConnectorError):
     """Books that cannot be read or posted to exactly: a missing table, a REAL column, a lock.
 
-    `retry` says whether the same call may succeed later. The books are as they were.
+    `retry` says whether the same call may succeed later: then it is not certain that the books are
+    as they were, and the same call tells. Otherwise they are.
     """
 
     def __init__(self, message: str, *, retry: bool = False) -> None:

@@ -61,16 +61,18 @@ def tell_governed(script: bytes) -> History:
     count = dice.pick((*[PARTY_COUNT] * 12, 3, 2, 1))
     votes_needed = min(dice.pick((0, 0, 2, 2, 1, 3)), count)
     tree = choose_tree(dice, max_fields=3)
-    story = _GovernedStory(tree, dice, governed_genesis(count, votes_needed))
+    story = GovernedStory(tree, dice, governed_genesis(count, votes_needed))
     story.begin()
     while not dice.is_used_up and len(story.blocks) < MAX_BLOCKS:
         story.add_block()
     return story.told()
 
 
-class _GovernedStory(Story):
+class GovernedStory(Story):
     """A history with changes of members while it is told."""
 
+    percent_about_members = 45
+    """Of all items, how many are about members."""
     _flood: Sequence[ProposeChange] = ()
     _names: Sequence[bytes] = ()
 
@@ -80,7 +82,7 @@ class _GovernedStory(Story):
         if self._flood:
             body, *self._flood = self._flood
             return self.operation(1, OperationKind.PROPOSE_CHANGE, body)
-        if not dice.happens(45):
+        if not dice.happens(self.percent_about_members):
             return super().next_item()
         if dice.happens(1):
             self._flood = _many_proposals(self._height)
@@ -240,14 +242,14 @@ class _GovernedStory(Story):
         return NewKey(number, signing_key(party, number).public, purposes)
 
 
-_STEPS: Final[Sequence[tuple[int, Callable[[_GovernedStory, int], Step]]]] = (
-    (40, _GovernedStory.add_key),
-    (40, _GovernedStory.revoke_key),
-    (25, _GovernedStory.add_person),
-    (40, _GovernedStory.admit),
-    (30, _GovernedStory.remove),
-    (40, _GovernedStory.set_validator),
-    (40, _GovernedStory.set_holders),
+_STEPS: Final[Sequence[tuple[int, Callable[[GovernedStory, int], Step]]]] = (
+    (40, lambda story, party: story.add_key(party)),
+    (40, lambda story, party: story.revoke_key(party)),
+    (25, lambda story, party: story.add_person(party)),
+    (40, lambda story, party: story.admit(party)),
+    (30, lambda story, party: story.remove(party)),
+    (40, lambda story, party: story.set_validator(party)),
+    (40, lambda story, party: story.set_holders(party)),
 )
 
 

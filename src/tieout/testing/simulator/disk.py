@@ -171,7 +171,12 @@ class FaultyDisk:
         for fd in self._open:
             os.close(fd)
         self._open.clear()
-        self._is_dead = self.is_full = self.fails_write = self.fails_sync = False
+        self._is_dead = False
+        self.mend_faults()
+
+    def mend_faults(self) -> None:
+        """Nothing is planned any more."""
+        self.is_full = self.fails_write = self.fails_sync = False
         self.stop_after = self.faults = 0
 
     def cut_power(self, dice: Dice) -> None:

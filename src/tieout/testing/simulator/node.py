@@ -12,11 +12,14 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
+from tieout import kernel
 from tieout.engines.errors import EngineError
 from tieout.engines.replica import Replica
 from tieout.journal.errors import JournalError, JournalFailed, SnapshotFailed
 from tieout.testing.simulator.disk import FaultyDisk, Stopped
+from tieout.testing.simulator.promises import Broken, Promise, require
 from tieout.wire.block import Block, BlockResult
+from tieout.wire.errors import BlockError
 from tieout.wire.genesis import Genesis
 
 SEGMENT_BYTES: Final = 16 * 1024
@@ -33,14 +36,6 @@ class Boundary(IntEnum):
     AFTER_SYNCING = 4
 
 
-class Broken(Exception):
-    """A node did what it never may; `what` says it in words."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
-        self.what = what
-
-
 @dataclass(slots=True)
 class Node:
     """One party's node. `replica` is None while it is down."""
@@ -53,6 +48,8 @@ class Node:
     replica: Replica | None = None
     promised: int = 0
     """The height up to which it gave receipts."""
+    clock_us: int = 0
+    """How far its clock is off."""
 
     @property
     def is_up(self) -> bool:
@@ -79,7 +76,7 @@ class Node:
         except (JournalError, EngineError) as error:
             if self.disk.faults:
                 return False
-            raise Broken(f"cannot be opened again: {error}") from error
+            raise Broken(Promise.RECOVERY, f"cannot be opened again: {error}") from error
         return True
 
     def take(self, blocks: Sequence[Block], boundary: Boundary) -> list[BlockResult]:
@@ -97,6 +94,21 @@ class Node:
         self._stop_at(boundary, Boundary.AFTER_SYNCING)
         self.promised = max(self.promised, self.height)
         return results
+
+    def refuse(self, block: Block) -> None:
+        """Be handed a block that is not the next one. Raises Broken unless it is refused."""
+        assert self.replica is not None
+        state = self.replica.state
+        before = kernel.app_hash(state), kernel.state_digest(state), state.height
+        told = f"node {self.number} took block {block.height} after block {self.height}"
+        try:
+            self.replica.judge(block)
+        except BlockError:
+            state = self.replica.state
+            after = kernel.app_hash(state), kernel.state_digest(state), state.height
+            require(Promise.REDELIVERY, told + " half", holds=before == after)
+            return
+        raise Broken(Promise.REDELIVERY, told)
 
     def snapshot(self) -> None:
         """Write the state down, if there is a state; a disk that refuses is no harm."""

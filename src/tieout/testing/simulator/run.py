@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from tieout.engines.replica import Replica
-from tieout.testing.simulator.node import Broken
+from tieout.testing.simulator.promises import Broken, Promise
 from tieout.testing.simulator.world import Tally, World
 
 MAX_TRIES: Final = 150
@@ -17,9 +17,10 @@ MAX_TRIES: Final = 150
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """What was violated, in which step; step 0 is the comparison at the end."""
+    """Which promise was broken, in which step, in words; step 0 is the end, when all is mended."""
 
     step: int
+    promise: Promise
     what: str
 
 
@@ -48,9 +49,9 @@ def run(
             number = 0
             world.finish()
         except Broken as broken:
-            violation = Violation(number, broken.what)
+            violation = Violation(number, broken.promise, broken.what)
         except Exception as error:  # noqa: BLE001 - whatever a node raises is a finding
-            violation = Violation(number, f"{type(error).__name__}: {error}")
+            violation = Violation(number, Promise.COMPOSURE, f"{type(error).__name__}: {error}")
         finally:
             world.close()
     return Report(seed, node_count, len(steps), world.trace, world.tally, violation)

@@ -1,12 +1,7 @@
 """What must hold whatever happens: checked after every step, by somebody who sees everything.
 
-agreement   every node that has judged a block has the events, outcomes and app hash that the
-reference rules give for it
-receipts    what a node answered for is in its journal, whatever became of its process
-order       every node's journal has the ordered blocks, each once, and nothing else
-sequences   no number of a sender is used twice
-conflicts   who signs two different things under one number is named by an event
-postings    no adjustment is posted twice, nor before it was approved
+`promises.py` says what each of it is. What a node tells is held against the reference, and against
+all that was told before: both implementations could be wrong alike.
 """
 
 import hashlib
@@ -15,7 +10,10 @@ from typing import Final
 import numpy as np
 
 from tieout.reference.items import parse_item
-from tieout.testing.simulator.node import Broken, Node
+from tieout.reference.state import State
+from tieout.testing.simulator.count import Counter
+from tieout.testing.simulator.node import Node
+from tieout.testing.simulator.promises import Promise, require
 from tieout.wire.block import Block, BlockResult
 from tieout.wire.codes import EventKind, ItemOutcome
 from tieout.wire.genesis import Genesis
@@ -35,24 +33,30 @@ class Watch:
         self._used: dict[Number, bytes] = {}
         self._approved: set[tuple[int, int]] = set()
         self._posted: set[tuple[int, int]] = set()
+        self.counter = Counter(genesis.ledger_id())
         self.first_unseen = 1
         """The height of the first block that no node has judged."""
 
-    def order(self, block: Block, expected: BlockResult) -> None:
+    def order(self, block: Block, expected: BlockResult, state: State) -> None:
         """Take the next block that the orderer agreed on, and what the reference says it does."""
         self.blocks.append(block)
         self._expected.append(expected)
+        for event in expected.events[expected.events["kind"] == int(EventKind.ADJUSTMENT_APPROVED)]:
+            book = state.books[int(event["agreement"]) - 1]
+            self.counter.approve(block.height, book, book.adjustments[int(event["extra"])])
 
     def check_judged(self, node: Node, block: Block, result: BlockResult) -> None:
         """A node's outcome of a block is the reference's. Raises Broken."""
         expected = self._expected[block.height - 1]
-        _require(
-            result.app_hash == expected.app_hash,
+        require(
+            Promise.AGREEMENT,
             f"node {node.number} has another app hash at block {block.height}",
+            holds=result.app_hash == expected.app_hash,
         )
-        _require(
-            result.items == expected.items and bytes(result.events) == bytes(expected.events),
+        require(
+            Promise.AGREEMENT,
             f"node {node.number} tells other outcomes or events of block {block.height}",
+            holds=result.items == expected.items and bytes(result.events) == bytes(expected.events),
         )
 
     def check_first_judged(self, block: Block, result: BlockResult) -> int:
@@ -66,20 +70,24 @@ class Watch:
         for index, (data, told) in enumerate(zip(block.items, result.items, strict=True)):
             item = parse_item(data, self._genesis.rules_version) if told.leaf is not None else None
             if item is None:
-                _require(told.leaf is None, f"block {block.height} keeps what nobody can read")
+                told_of = f"block {block.height} keeps what nobody can read"
+                require(Promise.SEQUENCES, told_of, holds=told.leaf is None)
                 continue
             number = (item.party, item.stream.stream, item.sequence)
             if told.outcome is ItemOutcome.EQUIVOCATION:
-                _require(
-                    (index, *number) in named,
+                require(
+                    Promise.CONFLICTS,
                     f"the conflicting signer {number} in block {block.height} is not named",
+                    holds=(index, *number) in named,
                 )
-                _require(
-                    self._used.get(number) not in (None, item.digest()),
+                require(
+                    Promise.CONFLICTS,
                     f"{number} is named in block {block.height} without a conflict",
+                    holds=self._used.get(number) not in (None, item.digest()),
                 )
             else:
-                _require(number not in self._used, f"the number {number} is used twice")
+                told_of = f"the number {number} is used twice"
+                require(Promise.SEQUENCES, told_of, holds=number not in self._used)
                 self._used[number] = item.digest()
         self._check_postings(block, result)
         return len(named)
@@ -90,9 +98,10 @@ class Watch:
             if event["kind"] == EventKind.ADJUSTMENT_APPROVED:
                 self._approved.add(adjustment)
             elif event["kind"] == EventKind.ADJUSTMENT_POSTED:
-                _require(
-                    adjustment in self._approved and adjustment not in self._posted,
+                require(
+                    Promise.POSTINGS,
                     f"adjustment {adjustment} is posted again, or unasked, in block {block.height}",
+                    holds=adjustment in self._approved and adjustment not in self._posted,
                 )
                 self._posted.add(adjustment)
 
@@ -100,13 +109,15 @@ class Watch:
         """A node that was opened has what it promised, and goes on from there. Raises Broken."""
         assert node.replica is not None
         durable = node.replica.journal.durable
-        _require(
-            durable.height >= node.promised,
+        require(
+            Promise.RECEIPTS,
             f"node {node.number} gave receipts up to block {node.promised}, has {durable.height}",
+            holds=durable.height >= node.promised,
         )
-        _require(
-            node.height == durable.height <= len(self.blocks),
+        require(
+            Promise.RECOVERY,
             f"node {node.number} has a state of block {node.height}, a journal of {durable.height}",
+            holds=node.height == durable.height <= len(self.blocks),
         )
         if durable.height:
             self._check_kept(node, durable.height)
@@ -122,10 +133,11 @@ class Watch:
         entry = node.replica.journal.read(height)
         expected = self.blocks[height - 1]
         kept = (entry.block.height, entry.block.time_us, tuple(map(bytes, entry.block.items)))
-        _require(
-            kept == (expected.height, expected.time_us, tuple(map(bytes, expected.items)))
-            and entry.header.app_hash == self._expected[height - 1].app_hash,
+        require(
+            Promise.ORDER,
             f"node {node.number} keeps another block {height} than was ordered",
+            holds=kept == (expected.height, expected.time_us, tuple(map(bytes, expected.items)))
+            and entry.header.app_hash == self._expected[height - 1].app_hash,
         )
 
 
@@ -142,8 +154,3 @@ def _named_equivocations(result: BlockResult) -> set[tuple[int, int, int, int]]:
 def _equivocation(event: np.void) -> tuple[int, int, int, int]:
     party, stream = divmod(int(event["extra"]), 1 << _PARTY_SHIFT)
     return int(event["item"]), party, stream, int(event["serial"])
-
-
-def _require(holds: bool, what: str) -> None:  # noqa: FBT001 - reads as a sentence
-    if not holds:
-        raise Broken(what)
