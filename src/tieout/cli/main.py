@@ -24,9 +24,11 @@ app = App(
 agreement = App(name="agreement", help="Check and explain agreement files.")
 adjust = App(name="adjust", help="List, approve and refuse correcting entries.")
 network = App(name="network", help="Found, run and look at a consortium's nodes.")
+node = App(name="node", help="Make and run a node with HTTP API and live stream.")
 app.command(agreement)
 app.command(adjust)
 app.command(network)
+app.command(node)
 
 app.command(
     "tieout.cli.reconcile:reconcile",
@@ -84,6 +86,9 @@ network.command("tieout.cli.network:status", name="status", help="Say where node
 network.command(
     "tieout.cli.network:demo", name="demo", help="Show a consortium find and mend a wrong record."
 )
+node.command("tieout.cli.node:init", name="init", help="Make a node with a ledger of its own.")
+node.command("tieout.cli.node:run", name="run", help="Run a node until it is stopped.")
+node.command("tieout.cli.node:token", name="token", help="Make a token for a program.")
 
 
 def main(words: Sequence[str] | None = None) -> NoReturn:

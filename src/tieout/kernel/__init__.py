@@ -14,10 +14,12 @@ from tieout.kernel.digest import (
 )
 from tieout.kernel.machine import apply_block
 from tieout.kernel.queries import (
+    NO_VERDICT,
     Adjustment,
     Counts,
     Standing,
     Transaction,
+    adjustment,
     adjustments,
     alarms,
     break_table,
@@ -28,6 +30,7 @@ from tieout.kernel.queries import (
     standing,
     standings,
     stated_ids,
+    statuses,
     transaction,
     unjudged,
     validators,
@@ -35,8 +38,10 @@ from tieout.kernel.queries import (
 from tieout.kernel.selftest import SelfTestError, warm
 from tieout.kernel.snapshot import SnapshotError, SnapshotRoom, dump, load, log_frontier
 from tieout.kernel.state import PoisonedError, State, initial_state, reserve
+from tieout.kernel.timing import next_deadline_us
 
 __all__ = [
+    "NO_VERDICT",
     "Adjustment",
     "Counts",
     "PoisonedError",
@@ -46,6 +51,7 @@ __all__ = [
     "Standing",
     "State",
     "Transaction",
+    "adjustment",
     "adjustment_images",
     "adjustments",
     "admission",
@@ -60,6 +66,7 @@ __all__ = [
     "load",
     "log_frontier",
     "members_document",
+    "next_deadline_us",
     "opened_us",
     "parties",
     "prospect",
@@ -69,6 +76,7 @@ __all__ = [
     "standings",
     "state_digest",
     "stated_ids",
+    "statuses",
     "transaction",
     "unjudged",
     "validators",
