@@ -15,6 +15,7 @@ from tieout.kernel.digest import (
 )
 from tieout.kernel.machine import apply_block
 from tieout.kernel.queries import (
+    NO_VERDICT,
     Adjustment,
     Counts,
     Standing,
@@ -32,6 +33,7 @@ from tieout.kernel.queries import (
     standing,
     standings,
     stated_ids,
+    statuses,
     transaction,
     unjudged,
     validators,
@@ -40,8 +42,10 @@ from tieout.kernel.reading import located, slots_of, statuses_of
 from tieout.kernel.selftest import SelfTestError, warm
 from tieout.kernel.snapshot import SnapshotError, SnapshotRoom, dump, load, log_frontier
 from tieout.kernel.state import PoisonedError, State, initial_state, reserve
+from tieout.kernel.timing import next_deadline_us
 
 __all__ = [
+    "NO_VERDICT",
     "Adjustment",
     "Counts",
     "PoisonedError",
@@ -69,6 +73,7 @@ __all__ = [
     "located",
     "log_frontier",
     "members_document",
+    "next_deadline_us",
     "opened_us",
     "parties",
     "prospect",
@@ -80,6 +85,7 @@ __all__ = [
     "state_digest",
     "stated_ids",
     "statuses_of",
+    "statuses",
     "transaction",
     "unjudged",
     "validators",

@@ -380,6 +380,28 @@ def standing(
     return status, revisions
 
 
+NO_VERDICT: Final = 0xFF
+"""In place of a status: there is no such transaction."""
+
+
+def statuses(state: State, agreement_name: str, keys: Bytes) -> NDArray[np.uint8]:
+    """The Status of the transaction of each row (uint8[n, at least 39], one width for all).
+
+    NO_VERDICT where there is none.
+    """
+    width = keys.shape[1]
+    flat = np.ascontiguousarray(keys).reshape(-1)
+    hashes, serials = np.empty(len(keys), np.int64), np.empty(len(keys), np.int64)
+    index.hash_keys(flat, width, state.index_secret, hashes)
+    found = np.full(len(keys), NO_VERDICT, np.uint8)
+    for book in books_of(state.books, agreement_name):
+        slots = book.slots
+        index.locate(book.table, slots.data, slots.image_bytes, hashes, flat, width, serials)
+        here = np.flatnonzero(serials >= 0)
+        found[here] = book.column(at.STATUS, "u1")[serials[here]]
+    return found
+
+
 def transaction(
     state: State, agreement_name: str, originator: int, transaction_id: bytes
 ) -> Transaction | None:

@@ -135,3 +135,17 @@ def _lines(book: Book, place: int, n: int) -> Numbers:
     lines[:, 3] = role
     lines[:, 4] = place
     return lines
+
+
+def next_deadline_us(state: State) -> int | None:
+    """The earliest deadline that no block has asked about yet (µs UTC); None without any.
+
+    A block later than this has something to judge, even with nothing in it.
+    """
+    due = [
+        int(book.opened_us(first, first + 1)[0]) + duration_us
+        for book in state.books
+        for (_, duration_us), first in zip(book.deadlines, book.asked, strict=True)
+        if first < book.count
+    ]
+    return min(due, default=None)

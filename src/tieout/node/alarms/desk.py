@@ -1,0 +1,182 @@
+"""The alarm desk: one thread watches the ledger, one for each channel delivers.
+
+The watcher reads the messages of the live stream from where it stopped, asks for the breaks behind
+them, and hands all to the outbox. Couriers deliver what is due. A receiver that is slow or away
+holds up its own channel only; a message is tried for three days, then it has failed and can be
+replayed. Killed at any moment, the node goes on where the outbox stands: a message may be delivered
+twice, with the same id, and none is lost.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from tieout.node.alarms.channels import Sender, sender_of
+from tieout.node.alarms.findings import Details, Finding
+from tieout.node.alarms.outbox import Notice, Outbox
+from tieout.node.alarms.rulefile import AlarmFile
+from tieout.node.stream import AFTER_ALL, Message, Position, Stream
+
+RETRIES_S: Final = (5, 60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+"""Waits before further attempts, about three days in all (Standard Webhooks: 'over several days').
+
+Each is shortened by chance by up to a fifth, so that those that failed together do not come back
+together.
+"""
+_BLOCKS_AT_ONCE: Final = 256
+_LOOK_S: Final = 1.0
+"""How often a thread looks that nobody has woken."""
+_DETAILS_S: Final = 5.0
+"""How long the breaks behind a message are waited for; then it goes out without them."""
+
+log = structlog.get_logger("tieout.node.alarms")
+
+
+class AlarmDesk:
+    """The threads. Start it, tell it of new blocks, stop it."""
+
+    def __init__(
+        self,
+        alarms: AlarmFile,
+        outbox: Outbox,
+        stream: Stream,
+        details: Details,
+        directory: Path,
+        clock: Callable[[], int],
+    ) -> None:
+        """`clock` gives microseconds UTC. Raises NodeError for a channel that cannot be used."""
+        self.outbox = outbox
+        self._is_silent = not alarms.rules
+        self._stream = stream
+        self._details = details
+        self._clock = clock
+        self._senders: Mapping[str, Sender] = {
+            name: sender_of(channel, directory) for name, channel in alarms.channels.items()
+        }
+        self._stopping = threading.Event()
+        self._news = threading.Event()
+        self._due = {name: threading.Event() for name in self._senders}
+        self._threads = [threading.Thread(target=self._watch, name="alarms", daemon=True)] + [
+            threading.Thread(target=self._carry, args=(name,), name=f"alarms-{name}", daemon=True)
+            for name in self._senders
+        ]
+
+    def start(self) -> None:
+        """Begin: a node that had no alarms until now begins with what happens from now on."""
+        if self.outbox.position() is None:
+            self.outbox.take((), Position(self._stream.height, AFTER_ALL), self._clock())
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish what is being said, begin nothing more, and return."""
+        self._stopping.set()
+        self._news.set()
+        for event in self._due.values():
+            event.set()
+        for thread in self._threads:
+            thread.join()
+
+    def tell(self) -> None:
+        """There may be new blocks. From any thread."""
+        self._news.set()
+
+    def replay(self, name: str) -> bool:
+        """Deliver a notice once more; whether there is one of this id."""
+        found = self.outbox.replay(name, self._clock())
+        self._wake_couriers()
+        return found
+
+    # ------------------------------------------------------------------ the watcher
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            self._news.clear()
+            try:
+                while not self._stopping.is_set() and self._take_blocks():
+                    pass
+                if self.outbox.tell_due(self._clock()):
+                    self._wake_couriers()
+            except Exception:  # whatever it is, alarms must go on
+                log.exception("alarms_not_taken")
+                self._stopping.wait(_LOOK_S)
+            self._news.wait(self._patience_s(self.outbox.next_due_us()))
+
+    def _take_blocks(self) -> bool:
+        """Take some blocks in; whether there are more."""
+        after = self.outbox.position() or Position(0, -1)
+        height = self._stream.height
+        last = min(height, after.height + _BLOCKS_AT_ONCE)
+        if after >= Position(last, AFTER_ALL):
+            return False
+        findings: list[Finding] = []
+        if not self._is_silent:
+            for each in range(after.height, last + 1):
+                findings += [
+                    self._finding(message)
+                    for message in self._stream.messages(each)
+                    if message.position > after
+                ]
+        self.outbox.take(findings, Position(last, AFTER_ALL), self._clock())
+        return last < height
+
+    def _finding(self, message: Message) -> Finding:
+        told = message.told
+        troubles = None
+        if told.transaction_id and told.kind == "alarm_raised":
+            until = time.monotonic() + _DETAILS_S
+            troubles = self._details(told)
+            while troubles is None and time.monotonic() < until and not self._stopping.is_set():
+                self._stopping.wait(0.02)
+                troubles = self._details(told)
+        known = () if troubles is None and told.kind != "alarm_raised" else troubles
+        place = message.position
+        return Finding(place.height, place.event, told, None if known is None else tuple(known))
+
+    def _patience_s(self, due_us: int | None) -> float:
+        if due_us is None:
+            return _LOOK_S
+        return min(_LOOK_S, max(0.0, (due_us - self._clock()) / 1_000_000))
+
+    def _wake_couriers(self) -> None:
+        for event in self._due.values():
+            event.set()
+
+    # ------------------------------------------------------------------ couriers
+
+    def _carry(self, name: str) -> None:
+        """Deliver what is due on one channel."""
+        sender, event = self._senders[name], self._due[name]
+        while not self._stopping.is_set():
+            event.clear()
+            try:
+                notice = self.outbox.due_notice(name, self._clock())
+                if notice is not None:
+                    self._deliver(sender, notice)
+                    continue
+                patience_s = self._patience_s(self.outbox.next_attempt_us(name))
+            except Exception:  # as above
+                log.exception("alarm_not_carried", channel=name)
+                patience_s = _LOOK_S
+            event.wait(patience_s)
+
+    def _deliver(self, sender: Sender, notice: Notice) -> None:
+        began_us = self._clock()
+        answer = sender.send(notice, began_us // 1_000_000)
+        took_us = max(0, self._clock() - began_us)
+        state, next_us = "delivered", 0
+        if not answer.delivered:
+            state = "failed"
+            if not answer.is_final and notice.attempts < len(RETRIES_S):
+                state = "waiting"
+                shorter = 1 - random.random() / 5  # noqa: S311 - spreads retries, hides nothing
+                wait_s = max(RETRIES_S[notice.attempts] * shorter, answer.retry_after_s)
+                next_us = began_us + took_us + int(wait_s * 1_000_000)
+            log.warning("alarm_not_delivered", notice=notice.id, channel=notice.channel,
+                        answer=answer.text, state=state)  # fmt: skip
+        self.outbox.note_attempt(notice, began_us, took_us, answer.text, state, next_us)

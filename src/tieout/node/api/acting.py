@@ -1,0 +1,233 @@
+"""Acting: agreements put into force, cut-offs closed, alarms acknowledged, entries approved."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from tieout import kernel
+from tieout.agreement.errors import AgreementError
+from tieout.agreement.model import Agreement
+from tieout.agreement.parse import parse_agreement
+from tieout.engines.errors import EngineError
+from tieout.node.api.looking import time_of
+from tieout.node.api.table import TEXT, TOML, Call, Reply, encoded
+from tieout.node.ordering import Settled
+from tieout.node.problems import ProblemError
+from tieout.units.dates import format_time
+from tieout.wire.codes import AdjustmentStatus, AlarmState, ItemOutcome, OperationKind, Purpose
+from tieout.wire.limits import MAX_AGREEMENT_BYTES, MAX_REASON_CHARACTERS
+from tieout.wire.operations import Acknowledge, AdjustmentStep, Body, CloseCutoff, Enact
+
+_DONE = (ItemOutcome.ACCEPTED, ItemOutcome.NO_EFFECT)
+
+
+class Done(msgspec.Struct, frozen=True):
+    """An operation that stands on the ledger, or had no effect any more."""
+
+    outcome: str
+    height: int
+    time: str
+
+
+class CutoffRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which cut-off to close; now, without a time."""
+
+    cutoff: Annotated[str, Meta(max_length=40)] = ""
+
+
+class StepRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why; kept on the ledger. A refusal needs it."""
+
+    reason: Annotated[str, Meta(max_length=MAX_REASON_CHARACTERS)] = ""
+
+
+class AdjustmentState(msgspec.Struct, frozen=True):
+    """A correcting entry after a step."""
+
+    id: str
+    status: str
+    approvals: int
+    height: int
+
+
+async def enact_agreement(call: Call) -> Reply:
+    """Put an agreement into force; each role is held by the party of that name."""
+    if call.media not in (TOML, TEXT):
+        raise ProblemError("unsupported_media_type", f"send {TOML}")
+    body = await call.body(MAX_AGREEMENT_BYTES)
+    try:
+        agreement = parse_agreement(body.decode("utf-8"), "the body")
+    except UnicodeDecodeError as error:
+        raise ProblemError("malformed_body", f"not UTF-8: {error.reason}") from error
+    except AgreementError as error:
+        found = tuple(str(each) for each in getattr(error, "problems", ()))
+        raise ProblemError(
+            "invalid_value", "the agreement does not hold", problems=found
+        ) from error
+    items = await _run(call, lambda: _enact(call, agreement))
+    done = _told(items[-1])
+    call.audit("enact", f"{agreement.name} version {agreement.version}", done.outcome)
+    return Reply(encoded(done), status=201)
+
+
+def _enact(call: Call, agreement: Agreement) -> "list[Future[Settled]]":
+    """Every party of ours that holds a role signs. In the writer's thread."""
+    ordering = call.house.ordering
+    numbers = {party.name: party.number for party in ordering.genesis.parties}
+    lacking = [role for role in agreement.roles if role not in numbers]
+    if lacking:
+        raise ProblemError("conflict", f"no party of this ledger is called {', '.join(lacking)}")
+    with ordering.reading() as state:
+        newest = state.newest.get(agreement.name)
+        known = state.by_version.get((agreement.name, agreement.version))
+    expected = 1 if newest is None else newest.agreement.version + 1
+    is_same = known is not None and known.agreement.hash == agreement.hash
+    if is_same:
+        raise ProblemError("conflict", "this very version is in force")
+    if agreement.version != expected:
+        raise ProblemError("conflict", f"the next version of {agreement.name} is {expected}")
+    holders = tuple((numbers[role],) for role in agreement.roles)
+    ours = sorted({party for (party,) in holders} & set(ordering.ring.parties))
+    if not ours:
+        raise ProblemError("not_allowed", "this node speaks for none of the agreement's roles")
+    body = Enact(agreement.canonical, holders)
+    return ordering.submit(
+        [
+            ordering.publisher(party).operation(OperationKind.ENACT, Purpose.GOVERN, body)
+            for party in ours
+        ]
+    )
+
+
+async def close_cutoff(call: Call) -> Reply:
+    """Judge what was opened up to a time, and what then is missing."""
+    asked = await call.message(CutoffRequest)
+    cutoff_us = time_of(asked.cutoff) if asked.cutoff else call.house.clock()
+    with call.house.ordering.reading() as state:
+        book = call.house.book(state, call.path["name"])
+        ours = set(call.house.ordering.ring.parties)
+        parties = sorted(ours.intersection(*[{p for holders in book.holders for p in holders}]))
+        # Block times do not run backwards, even if the clock does.
+        cutoff_us = cutoff_us if asked.cutoff else max(cutoff_us, state.time_us)
+    if not parties:
+        raise ProblemError("not_allowed", "this node speaks for none of the agreement's roles")
+    body = CloseCutoff(book.agreement.name, cutoff_us)
+    done = await _operate(call, parties[0], OperationKind.CLOSE_CUTOFF, Purpose.PUBLISH, body)
+    call.audit("close cut-off", f"{book.agreement.name} {format_time(cutoff_us)}", done.outcome)
+    return Reply(encoded(done), status=201)
+
+
+async def acknowledge(call: Call) -> Reply:
+    """Say that a person has seen the alarm of a transaction."""
+    party, person = _person(call)
+    with call.house.ordering.reading() as state:
+        found = _transaction(call, state)
+    if found.alarm is not AlarmState.RAISED:
+        raise ProblemError("conflict", f"the alarm is {found.alarm.name.lower()}, not raised")
+    body = Acknowledge(
+        call.path["name"], found.originator, call.path["transaction_id"], found.episode
+    )
+    done = await _operate(
+        call, party, OperationKind.ACKNOWLEDGE, Purpose.APPROVE, body, person=person
+    )
+    return Reply(encoded(done))
+
+
+async def approve(call: Call) -> Reply:
+    """Approve a correcting entry, signed with the user's personal key."""
+    return await _step(call, OperationKind.APPROVE)
+
+
+async def refuse(call: Call) -> Reply:
+    """Refuse a correcting entry, signed with the user's personal key."""
+    return await _step(call, OperationKind.REFUSE)
+
+
+async def _step(call: Call, kind: OperationKind) -> Reply:
+    asked = await call.message(StepRequest)
+    if kind is OperationKind.REFUSE and not asked.reason.strip():
+        raise ProblemError("invalid_value", "say why it is refused", field="reason")
+    party, person = _person(call)
+    with call.house.ordering.reading() as state:
+        found = _transaction(call, state)
+        entry = _adjustment(call, state, found)
+    if found.roles[entry.role].party != party:
+        who = call.house.ordering.genesis.parties[found.roles[entry.role].party - 1].name
+        raise ProblemError("not_allowed", f"the entry is in the books of {who}; its persons decide")
+    if entry.status is not AdjustmentStatus.PROPOSED and kind is OperationKind.APPROVE:
+        raise ProblemError("conflict", f"the entry is {entry.status.name.lower()}")
+    body = AdjustmentStep(
+        call.path["name"], found.originator, call.path["transaction_id"], entry.role, entry.id,
+        asked.reason,
+    )  # fmt: skip
+    done = await _operate(call, party, kind, Purpose.APPROVE, body, person=person)
+    with call.house.ordering.reading() as state:
+        entry = kernel.adjustment(state, entry.agreement, entry.index)
+    told = AdjustmentState(
+        entry.id.hex(), entry.status.name.lower(), len(entry.approvers), done.height
+    )
+    call.audit(kind.name.lower(), told.id, told.status)
+    return Reply(encoded(told))
+
+
+def _transaction(call: Call, state: kernel.State) -> kernel.Transaction:
+    name = call.path["name"]
+    call.house.book(state, name)
+    key = call.path["transaction_id"].encode("utf-8", "surrogatepass")
+    found = kernel.transaction(state, name, call.query.originator, key)
+    if found is None:
+        raise ProblemError("not_found", "there is no such transaction; ids are compared exactly")
+    return found
+
+
+def _adjustment(call: Call, state: kernel.State, found: kernel.Transaction) -> kernel.Adjustment:
+    for standing in found.roles:
+        if standing.adjustment is not None:
+            entry = kernel.adjustment(state, found.agreement, standing.adjustment)
+            if entry.id.hex() == call.path["adjustment"].lower():
+                return entry
+    raise ProblemError("not_found", "the transaction has no correcting entry of this id now")
+
+
+def _person(call: Call) -> tuple[int, str]:
+    """(party, person) for whom the user signs. Raises ProblemError."""
+    party, _, person = call.who.person.partition("/")
+    for each in call.house.ordering.genesis.parties:
+        if each.name == party and person:
+            return each.number, person
+    what = "an administrator has to say first whose personal key signs for you (party/person)"
+    raise ProblemError("not_allowed", what)
+
+
+async def _operate(
+    call: Call, party: int, kind: OperationKind, purpose: Purpose, body: Body,
+    *, person: str | None = None,
+) -> Done:  # fmt: skip
+    ordering = call.house.ordering
+
+    def work() -> "list[Future[Settled]]":
+        try:
+            signed = ordering.publisher(party).operation(kind, purpose, body, person)
+        except EngineError as error:
+            raise ProblemError("not_allowed", str(error)) from error
+        return ordering.submit([signed])
+
+    return _told((await _run(call, work))[0])
+
+
+async def _run(call: Call, work: "Callable[[], list[Future[Settled]]]") -> list[Settled]:
+    futures = await asyncio.wrap_future(call.house.desk.run(work))
+    return [await asyncio.wrap_future(future) for future in futures]
+
+
+def _told(settled: Settled) -> Done:
+    receipt = settled.receipt
+    outcome = receipt.result.outcome
+    if outcome not in _DONE:
+        name = outcome.name.lower()
+        raise ProblemError("refused_by_the_rules", f"the rules say: {name}", outcome=name)
+    return Done(outcome.name.lower(), receipt.height, format_time(receipt.time_us))

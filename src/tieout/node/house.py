@@ -1,0 +1,95 @@
+"""All parts of a running node, put together; what every endpoint is given."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tieout import kernel
+from tieout.kernel.book import Book
+from tieout.node.access import Doorkeeper
+from tieout.node.desk import Desk
+from tieout.node.metrics import Metrics
+from tieout.node.ordering import Ordering
+from tieout.node.problems import ProblemError
+from tieout.node.records import RecordForm
+from tieout.node.settings import Settings
+from tieout.node.store import Store
+from tieout.node.stream import Stream
+from tieout.wire.codes import Status
+
+
+@dataclass(slots=True)
+class House:
+    """A running node."""
+
+    settings: Settings
+    ordering: Ordering
+    store: Store
+    doorkeeper: Doorkeeper
+    desk: Desk
+    stream: Stream
+    metrics: Metrics
+    spool: Path
+    clock: Callable[[], int]
+    in_progress: set[tuple[int, str]] = field(default_factory=set)
+    """Keys of requests that are being worked on: (user, key)."""
+    forms: dict[tuple[int, int], RecordForm] = field(default_factory=dict)
+    """Makers of rows, by agreement number and role."""
+    pages: dict[str, bytes] = field(default_factory=dict)
+    """What is written once at the start: the API's document and manual."""
+
+    def book(self, state: kernel.State, name: str) -> Book:
+        """The newest version in force of an agreement. Raises ProblemError."""
+        book = state.newest.get(name)
+        if book is None:
+            raise ProblemError("not_found", f"no agreement {name} is in force here")
+        return book
+
+    def role(self, book: Book, name: str) -> tuple[int, int]:
+        """(role, party) for which this node may speak. Raises ProblemError.
+
+        Without a name: the only one.
+        """
+        parties = frozenset(self.ordering.ring.parties)
+        roles = book.agreement.roles
+        ours = {
+            role: min(parties.intersection(holders))
+            for role, holders in enumerate(book.holders)
+            if parties.intersection(holders)
+        }
+        if name:
+            if name not in roles:
+                what = f"{book.agreement.name} has no role {name}; it has {', '.join(roles)}"
+                raise ProblemError("invalid_parameter", what)
+            if roles.index(name) not in ours:
+                raise ProblemError("not_allowed", f"this node does not speak for {name}")
+            return roles.index(name), ours[roles.index(name)]
+        if len(ours) != 1:
+            can = ", ".join(roles[role] for role in ours) or "none"
+            raise ProblemError("invalid_parameter", f"say for which role: ?role=; here: {can}")
+        return next(iter(ours.items()))
+
+    def form(self, book: Book, role: int) -> RecordForm:
+        """What makes rows of one role's records."""
+        key = (book.number, role)
+        if key not in self.forms:
+            self.forms[key] = RecordForm(book.agreement, role)
+        return self.forms[key]
+
+
+def gauges(
+    ordering: Ordering, desk: Desk, stream: Stream
+) -> Iterable[tuple[str, dict[str, str], float]]:
+    """The values of all gauges now."""
+    point = ordering.journal.durable
+    yield "tieout_ledger_height", {}, point.height
+    yield "tieout_ledger_block_time_seconds", {}, point.time_us / 1_000_000
+    yield "tieout_ledger_writable", {}, 0 if desk.failure else 1
+    yield "tieout_records_waiting", {}, desk.waiting
+    yield "tieout_stream_listeners", {}, stream.listeners
+    with ordering.reading() as state:
+        counted = [(name, kernel.counts(state, name)) for name in state.newest]
+    for name, counts in counted:
+        for status in Status:
+            word = status.name.lower()
+            yield "tieout_transactions", {"agreement": name, "status": word}, getattr(counts, word)

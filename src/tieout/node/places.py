@@ -1,0 +1,9 @@
+"""What stands in the directory of a node."""
+
+from typing import Final
+
+SETTINGS_FILE: Final = "node.toml"
+STORE_FILE: Final = "node.sqlite"
+"""Users, tokens, sessions, the audit log, and the answers to requests with a key."""
+SPOOL: Final = "spool"
+"""Bodies of bulk requests while they are read; emptied at every start."""

@@ -1,0 +1,185 @@
+"""Founding a node and running it: the parts put together in order, and taken apart in reverse."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import structlog
+import uvicorn
+
+from tieout.agreement.model import Agreement
+from tieout.engines.embedded.ledger import EmbeddedLedger, found_ledger
+from tieout.node.access import Doorkeeper, Role, now_us
+from tieout.node.app import make_app
+from tieout.node.bulk import empty_spool
+from tieout.node.desk import Desk
+from tieout.node.errors import NodeError
+from tieout.node.gate import PatientProtocol
+from tieout.node.house import House, gauges
+from tieout.node.metrics import Metrics
+from tieout.node.ordering import EmbeddedOrdering
+from tieout.node.places import SETTINGS_FILE, SPOOL, STORE_FILE
+from tieout.node.settings import Log, Settings, default_file, load_settings
+from tieout.node.store import Store
+from tieout.node.stream import Stream
+
+LEDGER: Final = "ledger"
+_USES_EVERY_S: Final = 30.0
+log = structlog.get_logger("tieout.node")
+
+
+def found_node(directory: Path, parties: Sequence[str], agreement: Agreement | None) -> None:
+    """Make the directory of a node: settings, and a ledger with fresh test keys of all parties.
+
+    Raises NodeError when there is a node already, EngineError when the ledger cannot be made.
+    """
+    if (directory / SETTINGS_FILE).exists():
+        raise NodeError(f"{directory} holds a node already", "run it, or name another directory")
+    names = list(dict.fromkeys([*(agreement.roles if agreement else ()), *parties]))
+    if not names:
+        raise NodeError("no party was named", "name an agreement, or the parties")
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found_ledger(directory / LEDGER, names, now_us())
+    if agreement is not None:
+        with EmbeddedLedger.open(directory / LEDGER) as ledger:
+            ledger.enact(agreement, now_us())
+    (directory / SETTINGS_FILE).write_text(default_file(), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def open_house(
+    directory: Path, settings: Settings, clock: Callable[[], int] = now_us
+) -> Iterator[House]:
+    """All parts of a node, running, but for HTTP. What was begun is finished on the way out."""
+    with contextlib.ExitStack() as stack:
+        store = Store(directory / STORE_FILE)
+        stack.callback(store.close)
+        ordering = EmbeddedOrdering(EmbeddedLedger.open(directory / settings.storage.ledger), clock)
+        stack.callback(ordering.close)
+        stream = Stream(ordering)
+        desk = Desk(
+            ordering, store, clock,
+            gather_s=settings.publishing.gather_ms / 1_000,
+            tick_s=settings.publishing.tick_ms / 1_000,
+            on_blocks=stream.tell,
+        )  # fmt: skip
+        doorkeeper = Doorkeeper(store, clock, settings.access.session_s)
+        empty_spool(directory / SPOOL)
+        desk.start()
+        stack.callback(desk.stop)
+        stack.callback(doorkeeper.write_uses)
+        metrics = Metrics(lambda: gauges(ordering, desk, stream))
+        yield House(
+            settings, ordering, store, doorkeeper, desk, stream, metrics, directory / SPOOL, clock
+        )
+
+
+class NodeServer(uvicorn.Server):
+    """uvicorn, with a stream that ends first when it stops."""
+
+    def __init__(
+        self, config: uvicorn.Config, house: House, on_ready: Callable[[str], None]
+    ) -> None:
+        super().__init__(config)
+        self._house = house
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say where."""
+        self._house.stream.attach(asyncio.get_running_loop())
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            public = self._house.settings.listen.public_url
+            self._on_ready(public or f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
+    async def on_tick(self, counter: int) -> bool:
+        """Note now and then when tokens were used (uvicorn ticks ten times a second)."""
+        if counter % int(_USES_EVERY_S * 10) == 1:
+            await asyncio.to_thread(self._house.doorkeeper.write_uses)
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the listeners go, then finish what is under way."""
+        self._house.stream.end()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop, whatever the signal; uvicorn would raise it again afterwards."""
+        del frame
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
+
+
+def run_node(directory: Path, on_ready: Callable[[str, str], None]) -> None:
+    """Run a node until it is told to stop. `on_ready(url, link)` once it listens.
+
+    `link` is the one-time administrator link while there is no administrator, else empty. Raises
+    NodeError, EngineError and the journal's errors.
+    """
+    settings = load_settings(directory / SETTINGS_FILE, os.environ)
+    set_up_log(settings.log)
+    with open_house(directory, settings) as house:
+        limits, listen = settings.limits, settings.listen
+        config = uvicorn.Config(
+            make_app(house),
+            host=listen.host,
+            port=listen.port,
+            loop="uvloop",
+            http=PatientProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=limits.connections,
+            timeout_graceful_shutdown=limits.stop_s,
+        )
+
+        def ready(url: str) -> None:
+            link = f"{url}/setup#{house.doorkeeper.make_link()}" if needs_link(house.store) else ""
+            log.info("ready", url=url, height=house.stream.height)
+            on_ready(url, link)
+
+        NodeServer(config, house, ready).run()
+    log.info("stopped")
+
+
+def needs_link(store: Store) -> bool:
+    """Whether nobody can administer the node yet."""
+    return not any(user.role == Role.ADMINISTRATOR and user.password for user in store.users())
+
+
+def set_up_log(settings: Log) -> None:
+    """Say everything on standard error, a line each: JSON, or text for people."""
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    is_json = settings.format == "json"
+    render = structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer()
+    shared: list[structlog.types.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(processor=render, foreign_pre_chain=shared)
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(max(level, logging.WARNING))

@@ -1,0 +1,1 @@
+"""The few pages that the node serves by itself: no script or style from elsewhere."""
