@@ -38,9 +38,9 @@ class House:
     pages: dict[str, bytes] = field(default_factory=dict)
     """What is written once at the start: the API's document and manual."""
 
-    def book(self, state: kernel.State, name: str) -> Book:
+    def book(self, name: str) -> Book:
         """The newest version in force of an agreement. Raises ProblemError."""
-        book = state.newest.get(name)
+        book = self.ordering.books.get(name)
         if book is None:
             raise ProblemError("not_found", f"no agreement {name} is in force here")
         return book

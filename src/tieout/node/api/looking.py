@@ -12,6 +12,7 @@ from tieout.evidence.errors import MissingError
 from tieout.evidence.pack import PackReport, verify_pack
 from tieout.evidence.packform import Statement
 from tieout.journal.errors import NoSuchBlock
+from tieout.kernel.members import Party
 from tieout.node.api.publish import Originator
 from tieout.node.api.table import TEXT, Call, Reply, encoded
 from tieout.node.problems import ProblemError
@@ -76,8 +77,8 @@ def _pack(call: Call) -> tuple[bytes, int]:
     """The pack of the transaction that is asked for, and the block as of which it holds."""
     ordering = call.house.ordering
     name, key = call.path["name"], call.path["transaction_id"]
+    call.house.book(name)
     with ordering.reading() as state:
-        call.house.book(state, name)
         try:
             found = kernel.transaction(state, name, call.query.originator, key.encode())
         except UnicodeEncodeError:
@@ -113,14 +114,14 @@ async def give_certificate(call: Call) -> Reply:
     """The signed tie-out certificate of a cut-off."""
     cutoff_us = time_of(call.query.cutoff) if call.query.cutoff else None
 
+    call.house.book(call.path["name"])
+
     def read() -> tuple[bytes, int]:
-        with call.house.ordering.reading() as state:
-            call.house.book(state, call.path["name"])
-            with call.house.ordering.proofs() as proofs:
-                try:
-                    return proofs.certificate(call.path["name"], cutoff_us).to_bytes(), state.height
-                except EngineError as error:
-                    raise ProblemError("not_found", str(error)) from error
+        with call.house.ordering.reading() as state, call.house.ordering.proofs() as proofs:
+            try:
+                return proofs.certificate(call.path["name"], cutoff_us).to_bytes(), state.height
+            except EngineError as error:
+                raise ProblemError("not_found", str(error)) from error
 
     certificate, height = await asyncio.to_thread(read)
     return Reply(certificate, headers=as_of(height) | attachment("certificate.json"))
@@ -163,8 +164,7 @@ async def tell_ledger(call: Call) -> Reply:
     """Where the ledger stands."""
     ordering = call.house.ordering
     genesis, point = ordering.genesis, ordering.journal.durable
-    with ordering.reading() as state:
-        names = tuple(state.newest)
+    names = tuple(ordering.books)
     told = LedgerView(
         genesis.ledger_id().hex(), genesis.name, genesis.rules_version, point.height,
         format_time(point.time_us) if point.height else "", point.log_size, names,
@@ -240,8 +240,12 @@ async def list_members(call: Call) -> Reply:
     """Everybody who is or was a member."""
     ordering = call.house.ordering
     ours = set(ordering.ring.parties)
-    with ordering.reading() as state:
-        parties = kernel.parties(state)
+
+    def read() -> tuple[Party, ...]:
+        with ordering.reading() as state:
+            return kernel.parties(state)
+
+    parties = await asyncio.to_thread(read)
     told = [
         PartyView(
             party.number, party.name, party.number in ours,
@@ -292,25 +296,25 @@ class AgreementView(msgspec.Struct, frozen=True):
 
 async def list_agreements(call: Call) -> Reply:
     """All agreements in force."""
-    with call.house.ordering.reading() as state:
-        told = [_agreement(call, state, name) for name in state.newest]
-        height = state.height
+    told, height = await asyncio.to_thread(_agreements, call, list(call.house.ordering.books))
     return Reply(encoded(told), headers=as_of(height))
 
 
 async def tell_agreement(call: Call) -> Reply:
     """One agreement."""
-    with call.house.ordering.reading() as state:
-        call.house.book(state, call.path["name"])
-        told, height = _agreement(call, state, call.path["name"]), state.height
+    name = call.house.book(call.path["name"]).agreement.name
+    (told,), height = await asyncio.to_thread(_agreements, call, [name])
     return Reply(encoded(told), headers=as_of(height))
+
+
+def _agreements(call: Call, names: list[str]) -> tuple[list[AgreementView], int]:
+    with call.house.ordering.reading() as state:
+        return [_agreement(call, state, name) for name in names], state.height
 
 
 async def give_agreement_text(call: Call) -> Reply:
     """The canonical form of an agreement: what was hashed and put into force."""
-    with call.house.ordering.reading() as state:
-        agreement = call.house.book(state, call.path["name"]).agreement
-    return Reply(agreement.canonical)
+    return Reply(call.house.book(call.path["name"]).agreement.canonical)
 
 
 def _agreement(call: Call, state: kernel.State, name: str) -> AgreementView:
