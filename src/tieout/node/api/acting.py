@@ -199,7 +199,7 @@ def _person(call: Call) -> tuple[int, str]:
         if each.name == party and person:
             return each.number, person
     what = "an administrator has to say first whose personal key signs for you (party/person)"
-    raise ProblemError("not_allowed", what)
+    raise ProblemError("no_person", what)
 
 
 async def _operate(

@@ -22,6 +22,7 @@ _ACT_PROBLEMS: Final = (
     "malformed_body", "invalid_value", "invalid_parameter", "not_found", "conflict",
     "refused_by_the_rules", "too_large", "unsupported_media_type", "ledger_failed", "busy",
 )  # fmt: skip
+_PERSON_PROBLEMS: Final = (*_ACT_PROBLEMS, "no_person")
 _FORM_PROBLEMS: Final = (
     "malformed_body", "invalid_value", "too_large", "unsupported_media_type", "conflict",
 )  # fmt: skip
@@ -82,19 +83,19 @@ ACTING: Final = (
         "POST", _TRANSACTION + "/acknowledge", "acknowledge_alarm", Permission.APPROVE,
         "Say that a person has seen the alarm.", acting.acknowledge,
         _one("It is acknowledged.", acting.Done), looking.TransactionQuery,
-        problems=_ACT_PROBLEMS,
+        problems=_PERSON_PROBLEMS,
     ),
     Endpoint(
         "POST", _TRANSACTION + "/adjustments/{adjustment}/approve", "approve_adjustment",
         Permission.APPROVE, "Approve a correcting entry, with one's personal key.", acting.approve,
         _one("How the entry stands now.", acting.AdjustmentState), looking.TransactionQuery,
-        {JSON: acting.StepRequest}, _ACT_PROBLEMS,
+        {JSON: acting.StepRequest}, _PERSON_PROBLEMS,
     ),
     Endpoint(
         "POST", _TRANSACTION + "/adjustments/{adjustment}/refuse", "refuse_adjustment",
         Permission.APPROVE, "Refuse a correcting entry, with one's personal key.", acting.refuse,
         _one("How the entry stands now.", acting.AdjustmentState), looking.TransactionQuery,
-        {JSON: acting.StepRequest}, _ACT_PROBLEMS,
+        {JSON: acting.StepRequest}, _PERSON_PROBLEMS,
     ),
 )  # fmt: skip
 
