@@ -7,6 +7,7 @@ from tieout.cli.outcome import Failure, Outcome
 from tieout.connectors.errors import ConnectorError
 from tieout.engines.errors import EngineError, LedgerDamaged
 from tieout.journal.errors import JournalDamaged, JournalError
+from tieout.projections.errors import ProjectionError
 from tieout.wire.errors import BlockError
 
 Result = TypeVar("Result")
@@ -23,7 +24,7 @@ def guarded(action: Callable[[], Result]) -> Result:
         raise Failure(what, error.advice, Outcome.INCOMPLETE) from error
     except LedgerDamaged as error:
         raise Failure(str(error), error.advice, Outcome.INCOMPLETE) from error
-    except (EngineError, JournalError) as error:
+    except (EngineError, JournalError, ProjectionError) as error:
         raise Failure(str(error), error.advice) from error
     except BlockError as error:
         raise Failure(str(error), "give a later --cutoff") from error

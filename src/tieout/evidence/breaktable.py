@@ -164,20 +164,24 @@ def _written(field: Field, kind: ColumnKind, raw: Bytes) -> Bytes:
     """The values of a field, from their bytes in rows."""
     if kind not in _NUMPY_KINDS:
         return _texts(raw)
-    numbers = raw.view(_NUMPY_KINDS[kind]).reshape(-1).astype(np.int64)
+    return written_numbers(field, raw.view(_NUMPY_KINDS[kind]).reshape(-1).astype(np.int64))
+
+
+def written_numbers(field: Field, numbers: NDArray[np.int64]) -> Bytes:
+    """Numbers, dates or times of a field as `breaklist.value_text` writes them, NUL around."""
     if field.type in NUMBERS:
-        return _scaled(numbers, field.scale)
+        return scaled_texts(numbers, field.scale)
     return _each(numbers, format_date if field.type is FieldType.DATE else format_time)
 
 
 def _differences(field: Field, numbers: NDArray[np.int64]) -> Bytes:
     if field.type is FieldType.TIME:
         return _each(numbers, format_seconds)
-    return _scaled(numbers, field.scale if field.type in NUMBERS else 0)
+    return scaled_texts(numbers, field.scale if field.type in NUMBERS else 0)
 
 
-def _scaled(numbers: NDArray[np.int64], scale: int) -> Bytes:
-    """As `format_scaled`, digit by digit, the last one first."""
+def scaled_texts(numbers: NDArray[np.int64], scale: int) -> Bytes:
+    """As `format_scaled`, digit by digit, the last one first; NUL where there is nothing."""
     rest = np.abs(numbers).view(np.uint64)
     blocks: list[NDArray[np.uint8]] = []
     written = 0

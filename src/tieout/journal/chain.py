@@ -61,6 +61,15 @@ class Chain:
                 self._offsets, self._offsets_from = [], height
             self._offsets.append(offset)
 
+    def begin(self, segment: Segment) -> None:
+        """Go on in a segment that another process began, and of which no block is known yet."""
+        with self._guard:
+            is_first = not self._segments
+            self._segments.append(segment)
+            self._offsets, self._offsets_from = [], segment.first_height
+            if is_first:
+                self.durable = segment.start
+
     def close(self) -> None:
         """Close all files."""
         for segment in self._segments:

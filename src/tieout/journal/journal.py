@@ -26,12 +26,13 @@ from typing import Any, NamedTuple, Self
 from tieout.journal.chain import Chain
 from tieout.journal.disk import SYSTEM_DISK, Disk
 from tieout.journal.errors import JournalDamaged, JournalError, NoJournal
+from tieout.journal.following import follow
 from tieout.journal.frame import Entry, encode_frame
 from tieout.journal.index import block_lines
 from tieout.journal.limits import SEGMENT_BYTES
 from tieout.journal.lock import WriterLock
 from tieout.journal.lookup import Episode, ItemPlace, Lookup
-from tieout.journal.opening import Opened, open_chain
+from tieout.journal.opening import Opened, height_in, open_chain
 from tieout.journal.records import Place
 from tieout.journal.segment import Point, Segment, after, segment_name
 from tieout.journal.snapshot import (
@@ -234,6 +235,17 @@ class Journal:
 
     # ------------------------------------------------------------------ reading
 
+    def refresh(self) -> Point:
+        """Look for blocks that another process has written since; the point up to which it is.
+
+        For a journal that was opened to be read only; to one that writes nothing comes from
+        elsewhere. One thread at a time. Raises JournalDamaged, also when the blocks that were
+        there at the end are others now, as after a power cut: then open the journal anew.
+        """
+        if self._writer is None:
+            follow(self._chain, self.directory / SEGMENTS, self.ledger_id)
+        return self._chain.durable
+
     def read(self, height: int) -> Entry:
         """A durable block with what it did. Raises NoSuchBlock, JournalDamaged."""
         return self._chain.read(height)
@@ -291,13 +303,18 @@ class Journal:
             folder, self.ledger_id, point, parts, kept_height=kept, disk=self._disk
         )
 
-    def load_snapshot(self, allocate: Allocate | None = None) -> LoadedSnapshot | None:
+    def load_snapshot(
+        self, allocate: Allocate | None = None, up_to: int | None = None
+    ) -> LoadedSnapshot | None:
         """The newest snapshot that is whole and of this chain; None when all must be replayed.
 
-        Those passed over are in `damaged_snapshots`. `allocate(name, size)` gives the buffer that a
-        part is read into; it may be called again for an older snapshot.
+        With `up_to`, the newest that is not of a later block. Those passed over are in
+        `damaged_snapshots`. `allocate(name, size)` gives the buffer that a part is read into; it
+        may be called again for an older snapshot.
         """
         for path in snapshot_files(self.directory / SNAPSHOTS):
+            if up_to is not None and height_in(path) > up_to:
+                continue
             try:
                 snapshot = read_snapshot(path, self.ledger_id)
                 self._check_place(snapshot)

@@ -125,9 +125,18 @@ def break_table(state: State, agreement_name: str) -> NDArray[np.void]:
     left-aligned, zero behind; they stand for mismatches only, the benchmark when it is decided.
     """
     books = list(books_of(state.books, agreement_name))
-    widths = [c.width for book in books for c in book.agreement.layout.columns]
+    return _break_table([(book, _broken(book)) for book in books])
+
+
+def breaks_of(state: State, number: int, serials: NDArray[np.int64]) -> NDArray[np.void]:
+    """The open breaks of some transactions of one book, as `break_table` has them."""
+    return _break_table([(state.books[number - 1], serials)])
+
+
+def _break_table(parts: list[tuple[Book, NDArray[np.int64]]]) -> NDArray[np.void]:
+    widths = [c.width for book, _ in parts for c in book.agreement.layout.columns]
     width = max([_NUMBER_WIDTH, *widths])
-    chosen = [_broken(book) for book in books]
+    books, chosen = [book for book, _ in parts], [serials for _, serials in parts]
     serials = np.concatenate([np.zeros(0, np.int64), *chosen])
     which = np.repeat(np.arange(len(books)), [len(part) for part in chosen])
     keys = np.concatenate([np.zeros(0, _KEY_DTYPE), *map(_keys, books, chosen)])
@@ -205,10 +214,11 @@ def _order(keys: NDArray[np.void]) -> NDArray[np.int64]:
 def breaks(state: State, agreement_name: str) -> list[BreakRow]:
     """All breaks that are open now, in the order of BreakRow."""
     table = break_table(state, agreement_name)
-    return [_break_row(state.books[line["agreement"] - 1].agreement, line) for line in table]
+    return [break_row(state.books[line["agreement"] - 1].agreement, line) for line in table]
 
 
-def _break_row(agreement: Agreement, line: np.void) -> BreakRow:
+def break_row(agreement: Agreement, line: np.void) -> BreakRow:
+    """A line of `break_table` or `breaks_of`, whose book has this agreement."""
     kind, state = BreakKind(line["kind"]), BenchmarkState(line["state"])
     is_decided = state is BenchmarkState.DECIDED
     field = None if line["field"] == NO_FIELD else int(line["field"])
@@ -375,7 +385,7 @@ NO_VERDICT: Final = 0xFF
 """In place of a status: there is no such transaction."""
 
 
-def statuses(state: State, agreement_name: str, keys: Bytes) -> NDArray[np.uint8]:
+def row_statuses(state: State, agreement_name: str, keys: Bytes) -> NDArray[np.uint8]:
     """The Status of the transaction of each row (uint8[n, at least 39], one width for all).
 
     NO_VERDICT where there is none.
@@ -476,9 +486,9 @@ def adjustments(state: State, agreement_name: str) -> list[Adjustment]:
     ]
 
 
-def adjustment(state: State, agreement: int, number: int) -> Adjustment:
-    """The adjustment that is number `number` of an agreement's (by its number) book."""
-    return _adjustment(state, state.books[agreement - 1], number)
+def adjustment(state: State, number: int, index_in_book: int) -> Adjustment:
+    """One adjustment, by the number of its book and its index there."""
+    return _adjustment(state, state.books[number - 1], index_in_book)
 
 
 def _adjustment(state: State, book: Book, number: int) -> Adjustment:

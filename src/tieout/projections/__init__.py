@@ -1,0 +1,1 @@
+"""Answers prepared for readers, always rebuildable: read models on SQLite and PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Changes of the tables, by Alembic; one file each in `versions`, never changed afterwards."""
