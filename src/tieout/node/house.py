@@ -15,6 +15,8 @@ from tieout.node.records import RecordForm
 from tieout.node.settings import Settings
 from tieout.node.store import Store
 from tieout.node.stream import Stream
+from tieout.projections.errors import ProjectionError
+from tieout.projections.reader import Reader
 from tieout.wire.codes import Status
 
 
@@ -29,6 +31,7 @@ class House:
     desk: Desk
     stream: Stream
     metrics: Metrics
+    reader: Reader
     spool: Path
     clock: Callable[[], int]
     in_progress: set[tuple[int, str]] = field(default_factory=set)
@@ -78,7 +81,7 @@ class House:
 
 
 def gauges(
-    ordering: Ordering, desk: Desk, stream: Stream
+    ordering: Ordering, desk: Desk, stream: Stream, reader: Reader
 ) -> Iterable[tuple[str, dict[str, str], float]]:
     """The values of all gauges now."""
     point = ordering.journal.durable
@@ -87,9 +90,18 @@ def gauges(
     yield "tieout_ledger_writable", {}, 0 if desk.failure else 1
     yield "tieout_records_waiting", {}, desk.waiting
     yield "tieout_stream_listeners", {}, stream.listeners
+    yield "tieout_read_models_blocks_behind", {}, _behind(reader, point.height)
     with ordering.reading() as state:
         counted = [(name, kernel.counts(state, name)) for name in state.newest]
     for name, counts in counted:
         for status in Status:
             word = status.name.lower()
             yield "tieout_transactions", {"agreement": name, "status": word}, getattr(counts, word)
+
+
+def _behind(reader: Reader, height: int) -> int:
+    """How many blocks the read models are behind; all of them while they cannot be asked."""
+    try:
+        return max(0, height - reader.standing().height)
+    except ProjectionError:
+        return height

@@ -5,6 +5,7 @@ from typing import Final
 from tieout.evidence.packform import Pack
 from tieout.node.access import Permission
 from tieout.node.api import acting, listening, looking, meta, people, publish
+from tieout.node.api.listing import LISTS, endpoint_of
 from tieout.node.api.table import CSV, EVENTS, HTML, JSON, NDJSON, TEXT, TOML, Answer, Endpoint
 from tieout.node.bulk import BulkReceipt
 from tieout.node.verdicts import Receipt
@@ -252,4 +253,6 @@ ABOUT: Final = (
     ),
 )  # fmt: skip
 
-ENDPOINTS: Final = (*PUBLISHING, *ACTING, *LOOKING, *PEOPLE, *ABOUT)
+LISTING: Final = tuple(endpoint_of(listed) for listed in LISTS)
+
+ENDPOINTS: Final = (*PUBLISHING, *ACTING, *LISTING, *LOOKING, *PEOPLE, *ABOUT)
