@@ -8,12 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
-
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote
 
 from tieout.node.access import ROLES, Doorkeeper, Role, now_us
@@ -119,7 +118,6 @@ class Node:
         self.port = 0
         self.link = ""
         self._process: subprocess.Popen[bytes] | None = None
-        self._log: IO[bytes] | None = None
 
     @classmethod
     def found(cls, directory: Path, agreement: str = AGREEMENT) -> "Node":
@@ -138,13 +136,13 @@ class Node:
     def start(self, **settings: str) -> "Node":
         """Run it on a port of its own; settings as environment variables."""
         log = self.directory / "said.log"
-        self._log = log.open("wb")
-        self._process = subprocess.Popen(
-            [TIEOUT, "node", "run", str(self.directory)],
-            stderr=self._log,
-            stdout=self._log,
-            env={**os.environ, "TIEOUT_LISTEN_PORT": "0", **settings},
-        )
+        with log.open("wb") as said_to:
+            self._process = subprocess.Popen(
+                [TIEOUT, "node", "run", str(self.directory)],
+                stderr=said_to,
+                stdout=said_to,
+                env={**os.environ, "TIEOUT_LISTEN_PORT": "0", **settings},
+            )
         until = time.monotonic() + STARTED_S
         while time.monotonic() < until and self._process.poll() is None:
             said = log.read_text(encoding="utf-8")
@@ -173,8 +171,6 @@ class Node:
         self._process.send_signal(how)
         code = self._process.wait(STOPPED_S)
         self._process = None
-        if self._log is not None:
-            self._log.close()
         return code
 
     def caller(self, role: str = "operator", person: str = "") -> Caller:

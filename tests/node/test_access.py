@@ -121,7 +121,9 @@ def test_two_users_are_never_the_same_person(callers: dict[str, Caller]) -> None
 def signed_in(node: Node) -> tuple[Caller, dict[str, str]]:
     """The first administrator, by the link that the node printed: who, and cookie and token."""
     visitor = Caller(node.port)
-    said = visitor.ask("POST", "/v1/setup", {"link": node.link, "name": "first", "password": PASSWORD})
+    said = visitor.ask(
+        "POST", "/v1/setup", {"link": node.link, "name": "first", "password": PASSWORD}
+    )
     assert said.status == 201, said.body
     cookie = SimpleCookie(said.headers["set-cookie"])["tieout_session"]
     assert (cookie["httponly"], cookie["samesite"]) == (True, "Strict")
@@ -162,7 +164,9 @@ def test_a_session_ends_when_it_is_signed_out(
     assert signed_in[0].get("/v1/session", **signed_in[1]).status == 200
 
 
-def test_guessing_passwords_has_to_wait(node: Node, signed_in: tuple[Caller, dict[str, str]]) -> None:
+def test_guessing_passwords_has_to_wait(
+    node: Node, signed_in: tuple[Caller, dict[str, str]]
+) -> None:
     visitor = Caller(node.port)
     tries = [
         visitor.ask("POST", "/v1/session", {"name": "first", "password": f"guess-number-{n}"})
@@ -215,7 +219,9 @@ def test_a_body_that_is_too_large_is_refused(operator: Caller) -> None:
     assert (said.status, said.code) == (413, "too_large")
 
 
-def test_too_many_requests_are_told_to_wait_and_others_are_not(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_too_many_requests_are_told_to_wait_and_others_are_not(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     made = Node.found(tmp_path_factory.mktemp("rates") / "node")
     made.start(TIEOUT_ACCESS_RATE="2", TIEOUT_ACCESS_RATE_UNKNOWN="1000")
     try:

@@ -30,11 +30,13 @@ def until(ask: Callable[[], Said], holds: Callable[[Said], bool]) -> Said:
 def caught_up(caller: Caller, path: str) -> Said:
     """A list as of the last block."""
     height = int(caller.get("/v1/ledger").headers["tieout-height"])
-    return until(lambda: caller.get(path), lambda said: int(said.headers["tieout-height"]) >= height)
+    return until(
+        lambda: caller.get(path), lambda said: int(said.headers["tieout-height"]) >= height
+    )
 
 
 @pytest.fixture(scope="module")
-def broken(node: Node, operator: Caller) -> Caller:
+def broken(operator: Caller) -> Caller:
     """Thirty transactions of which ten are broken."""
     for role, wrong in (("seller", 0), ("bank", 1)):
         lines = [
@@ -52,7 +54,9 @@ def items(said: Said) -> list[dict[str, Any]]:
 
 def test_a_list_is_filtered(broken: Caller) -> None:
     said = caught_up(broken, "/v1/transactions?agreement=pay&status=broken&id_prefix=L-")
-    assert [each["transaction_id"] for each in items(said)] == [f"L-{n:02}" for n in range(3, 31, 3)]
+    assert [each["transaction_id"] for each in items(said)] == [
+        f"L-{n:02}" for n in range(3, 31, 3)
+    ]
     breaks = items(broken.get("/v1/breaks?kind=mismatch&role=seller&transaction_id=L-03"))
     assert [(each["reported"], each["benchmark"]) for each in breaks] == [("3.00", "4.00")]
     assert items(broken.get("/v1/breaks?role=bank&transaction_id=L-03")) == []
@@ -79,7 +83,10 @@ def test_a_cursor_of_another_list_or_a_changed_one_is_refused(broken: Caller) ->
     cursor = caught_up(broken, "/v1/transactions?size=1").json["next"]
     assert broken.get(f"/v1/breaks?cursor={cursor}").code == "invalid_cursor"
     assert broken.get(f"/v1/transactions?size=1&cursor=A{cursor[1:]}").code == "invalid_cursor"
-    assert broken.get(f"/v1/transactions?size=1&status=broken&cursor={cursor}").code == "invalid_cursor"
+    assert (
+        broken.get(f"/v1/transactions?size=1&status=broken&cursor={cursor}").code
+        == "invalid_cursor"
+    )
 
 
 @pytest.mark.parametrize("listed", LISTS, ids=lambda listed: listed.name)
@@ -87,7 +94,11 @@ def test_every_list_is_there_as_json_and_as_csv_with_the_same_items(
     broken: Caller, listed: Any
 ) -> None:
     said = caught_up(broken, f"/v1/{listed.name}?size=5")
-    rows = list(csv.DictReader(io.StringIO(broken.get(f"/v1/{listed.name}?size=5&format=csv").body.decode())))
+    rows = list(
+        csv.DictReader(
+            io.StringIO(broken.get(f"/v1/{listed.name}?size=5&format=csv").body.decode())
+        )
+    )
     assert len(rows) == len(items(said))
     for row, item in zip(rows, items(said), strict=True):
         assert list(row) == list(item)
@@ -97,7 +108,8 @@ def test_every_list_is_there_as_json_and_as_csv_with_the_same_items(
 
 
 @pytest.mark.parametrize(
-    "query", ["colour=red", "size=0", "size=1001", "size=ten", "status=a&size=1&size=2", "agreement=none"]
+    "query",
+    ["colour=red", "size=0", "size=1001", "size=ten", "status=a&size=1&size=2", "agreement=none"],
 )
 def test_a_parameter_that_does_not_fit_is_refused(broken: Caller, query: str) -> None:
     assert broken.get(f"/v1/transactions?{query}").code == "invalid_parameter"
@@ -106,7 +118,9 @@ def test_a_parameter_that_does_not_fit_is_refused(broken: Caller, query: str) ->
 def test_nothing_is_lost_between_the_list_and_the_stream_after_it(broken: Caller) -> None:
     said = broken.get("/v1/transactions")
     broken.record("seller", "N-1", "1.00")
-    listener = Listener(broken, f"?after={said.headers['tieout-height']}&kind=transaction_pending").start()
+    listener = Listener(
+        broken, f"?after={said.headers['tieout-height']}&kind=transaction_pending"
+    ).start()
     broken.record("seller", "N-2", "1.00")
     told = [each["transaction_id"] for each in listener.until(2).data]
     listener.close()
@@ -114,7 +128,9 @@ def test_nothing_is_lost_between_the_list_and_the_stream_after_it(broken: Caller
     assert [name for name in (*listed, *told) if name.startswith("N-")] == ["N-1", "N-2"]
 
 
-def test_an_entry_beyond_the_limit_takes_two_people_of_the_party(node: Node, broken: Caller) -> None:
+def test_an_entry_beyond_the_limit_takes_two_people_of_the_party(
+    node: Node, broken: Caller
+) -> None:
     broken.record("seller", "A-1", "100.00")
     broken.record("bank", "A-1", "900.00")
     path = "/v1/adjustments?transaction_id=A-1"

@@ -117,7 +117,9 @@ def test_many_records_again_are_unchanged_and_changed_ones_get_the_next_revision
 def test_columns_that_do_not_fit_are_all_named(operator: Caller) -> None:
     said = operator.many("seller", "transaction_id,colour\nA,red\n", "text/csv")
     assert (said.status, said.code) == (400, "invalid_value")
-    assert ["colour" in said.json["problems"][0], "amount" in said.json["problems"][1]] == [True] * 2
+    assert ["colour" in said.json["problems"][0], "amount" in said.json["problems"][1]] == [
+        True
+    ] * 2
 
 
 def test_a_key_gets_the_same_answer_again_and_nothing_else(node: Node, operator: Caller) -> None:

@@ -105,7 +105,7 @@ def own(tmp_path: Path) -> Iterator[Node]:
     made.stop(signal.SIGKILL)
 
 
-def test_what_happens_is_told_in_words_and_in_order(node: Node, operator: Caller) -> None:
+def test_what_happens_is_told_in_words_and_in_order(operator: Caller) -> None:
     height = operator.get("/v1/ledger").headers["tieout-height"]
     listener = Listener(operator, f"?after={height}").start()
     operator.record("seller", "S-1", "100.00")
@@ -114,13 +114,17 @@ def test_what_happens_is_told_in_words_and_in_order(node: Node, operator: Caller
     listener.close()
     assert kinds[:2] == ["transaction_pending", "break_opened"]
     opened = listener.data[1]
-    assert (opened["transaction_id"], opened["role"], opened["field"]) == ("S-1", "seller", "amount")
+    assert (opened["transaction_id"], opened["role"], opened["field"]) == (
+        "S-1",
+        "seller",
+        "amount",
+    )
     assert (opened["break_kind"], opened["benchmark"]) == ("mismatch", "decided")
     assert {"transaction_broken", "alarm_raised", "adjustment_proposed"} <= set(kinds)
     assert listener.ids == sorted(listener.ids, key=lambda text: [*map(int, text.split("."))])
 
 
-def test_a_listener_gets_what_it_asked_for_and_nothing_else(node: Node, operator: Caller) -> None:
+def test_a_listener_gets_what_it_asked_for_and_nothing_else(operator: Caller) -> None:
     height = operator.get("/v1/ledger").headers["tieout-height"]
     alarms = Listener(operator, f"?after={height}&severity=alarm").start()
     seller = Listener(operator, f"?after={height}&role=seller&kind=break_opened").start()
@@ -152,6 +156,18 @@ def test_a_stream_that_cannot_be_is_refused(
     assert operator.get(f"/v1/stream{query}", **headers).code == "invalid_parameter"
 
 
+def publish(caller: Caller, prefix: str, stopped: threading.Event) -> None:
+    """Publish pairs, every second one broken, until told to stop or cut off."""
+    number = 0
+    while not stopped.is_set():
+        number += 1
+        try:
+            caller.record("seller", f"{prefix}-{number}", "1.00")
+            caller.record("bank", f"{prefix}-{number}", f"{1 + number % 2}.00")
+        except (OSError, http.client.HTTPException):
+            return
+
+
 def test_killed_and_resumed_every_event_comes_exactly_once_and_in_order(own: Node) -> None:
     got: list[str] = []
     for turn in range(2):
@@ -161,17 +177,10 @@ def test_killed_and_resumed_every_event_comes_exactly_once_and_in_order(own: Nod
         listener = Listener(caller, query, got[-1] if got else "").start()
         stopped = threading.Event()
 
-        def publish(turn: int = turn, caller: Caller = caller) -> None:
-            number = 0
-            while not stopped.is_set():
-                number += 1
-                try:
-                    caller.record("seller", f"{turn}-{number}", "1.00")
-                    caller.record("bank", f"{turn}-{number}", f"{1 + number % 2}.00")
-                except (OSError, http.client.HTTPException):
-                    return
-
-        senders = [threading.Thread(target=publish, args=(10 * turn + n,)) for n in range(2)]
+        senders = [
+            threading.Thread(target=publish, args=(caller, f"{turn}-{n}", stopped))
+            for n in range(2)
+        ]
         for sender in senders:
             sender.start()
         listener.until(40)

@@ -63,7 +63,7 @@ class House:
         if name:
             if name not in roles:
                 what = f"{book.agreement.name} has no role {name}; it has {', '.join(roles)}"
-                raise ProblemError("invalid_parameter", what)
+                raise ProblemError("not_found", what)
             if roles.index(name) not in ours:
                 raise ProblemError("not_allowed", f"this node does not speak for {name}")
             return roles.index(name), ours[roles.index(name)]

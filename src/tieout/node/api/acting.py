@@ -13,7 +13,7 @@ from tieout.agreement.errors import AgreementError
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
 from tieout.engines.errors import EngineError
-from tieout.node.api.looking import time_of
+from tieout.node.api.looking import TimeText, time_of
 from tieout.node.api.table import TEXT, TOML, Call, Reply, encoded
 from tieout.node.ordering import Settled
 from tieout.node.problems import ProblemError
@@ -36,7 +36,7 @@ class Done(msgspec.Struct, frozen=True):
 class CutoffRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which cut-off to close; now, without a time."""
 
-    cutoff: Annotated[str, Meta(max_length=40)] = ""
+    cutoff: TimeText = ""
 
 
 class StepRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,7 +1,7 @@
 """Looking: one transaction, the ledger, its blocks, members and agreements, and proofs."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -19,6 +19,14 @@ from tieout.node.problems import ProblemError
 from tieout.units.dates import format_time, parse_time
 from tieout.units.errors import UnitsError
 from tieout.wire.codes import EventKind, Purpose
+
+TIME: Final = (
+    r"^([0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
+    r"(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9]))?$"
+)
+"""The form of times; the last days of months are looked at when they are read."""
+TimeText = Annotated[str, Meta(max_length=40, pattern=TIME)]
 
 
 class TransactionQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,7 +115,7 @@ def _who(report: PackReport, step: Any) -> str:
 class CertificateQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which cut-off; the last one without it."""
 
-    cutoff: Annotated[str, Meta(max_length=40)] = ""
+    cutoff: TimeText = ""
 
 
 async def give_certificate(call: Call) -> Reply:
