@@ -7,14 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from tests.conftest import ROOT
 from tests.node.running import Caller, Node
 from tieout.node.access import ROLES, Permission
+from tieout.node.api.__main__ import written
 from tieout.node.api.endpoints import ENDPOINTS
-from tieout.node.api.openapi import document, problems_of
+from tieout.node.api.openapi import problems_of
 from tieout.node.metrics import GAUGES
 from tieout.node.problems import PROBLEMS
 from tieout.node.settings import default_file, variables
@@ -25,7 +25,7 @@ SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 
 
 def test_the_document_that_is_checked_in_is_the_one_that_is_served(node: Node) -> None:
-    made = msgspec.json.format(msgspec.json.encode(document(ENDPOINTS)), indent=1) + b"\n"
+    made = written()
     assert DOCUMENT.read_bytes() == made, "write it anew: make openapi"
     assert Caller(node.port).get("/openapi.json").json == json.loads(made)
 
