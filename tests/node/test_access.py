@@ -111,7 +111,7 @@ def test_two_users_are_never_the_same_person(callers: dict[str, Caller]) -> None
     assert administrator.ask("POST", "/v1/users", {"name": "ada", **person}).status == 201
     assert administrator.ask("POST", "/v1/users", {"name": "bob", **person}).code == "conflict"
     unknown = {"name": "eve", "role": "approver", "person": "bank/nobody"}
-    assert administrator.ask("POST", "/v1/users", unknown).code == "invalid_value"
+    assert administrator.ask("POST", "/v1/users", unknown).code == "not_found"
 
 
 # ---------------------------------------------------------------- people with a browser

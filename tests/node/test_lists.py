@@ -109,10 +109,14 @@ def test_every_list_is_there_as_json_and_as_csv_with_the_same_items(
 
 @pytest.mark.parametrize(
     "query",
-    ["colour=red", "size=0", "size=1001", "size=ten", "status=a&size=1&size=2", "agreement=none"],
+    ["colour=red", "size=0", "size=1001", "size=ten", "status=a&size=1&size=2"],
 )
 def test_a_parameter_that_does_not_fit_is_refused(broken: Caller, query: str) -> None:
     assert broken.get(f"/v1/transactions?{query}").code == "invalid_parameter"
+
+
+def test_a_list_of_an_agreement_that_is_not_there_is_not_an_empty_list(broken: Caller) -> None:
+    assert broken.get("/v1/breaks?agreement=none").code == "not_found"
 
 
 def test_nothing_is_lost_between_the_list_and_the_stream_after_it(broken: Caller) -> None:

@@ -49,6 +49,8 @@ def make_app(house: House) -> ASGIApp:
             *(_route(endpoint, door) for endpoint in ENDPOINTS),
         ],
         openapi_config=None,
+        # Each endpoint knows its own bound, and counts as the body arrives.
+        request_max_body_size=None,
         logging_config=None,
         exception_handlers={HTTPException: _framework_problem, Exception: _unforeseen},
         pdb_on_exception=False,

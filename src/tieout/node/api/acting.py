@@ -40,9 +40,17 @@ class CutoffRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StepRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why; kept on the ledger. A refusal needs it."""
+    """Why; kept on the ledger."""
 
     reason: Annotated[str, Meta(max_length=MAX_REASON_CHARACTERS)] = ""
+
+
+class RefusalRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why it is refused; kept on the ledger."""
+
+    reason: Annotated[
+        str, Meta(min_length=1, max_length=MAX_REASON_CHARACTERS, pattern=r"[^ \t\r\n]")
+    ]
 
 
 class AdjustmentState(msgspec.Struct, frozen=True):
@@ -138,18 +146,17 @@ async def acknowledge(call: Call) -> Reply:
 
 async def approve(call: Call) -> Reply:
     """Approve a correcting entry, signed with the user's personal key."""
-    return await _step(call, OperationKind.APPROVE)
+    asked = await call.message(StepRequest)
+    return await _step(call, OperationKind.APPROVE, asked.reason)
 
 
 async def refuse(call: Call) -> Reply:
     """Refuse a correcting entry, signed with the user's personal key."""
-    return await _step(call, OperationKind.REFUSE)
+    asked = await call.message(RefusalRequest)
+    return await _step(call, OperationKind.REFUSE, asked.reason)
 
 
-async def _step(call: Call, kind: OperationKind) -> Reply:
-    asked = await call.message(StepRequest)
-    if kind is OperationKind.REFUSE and not asked.reason.strip():
-        raise ProblemError("invalid_value", "say why it is refused", field="reason")
+async def _step(call: Call, kind: OperationKind, reason: str) -> Reply:
     party, person = _person(call)
     found, entry = await asyncio.to_thread(_found, call)
     if entry is None:
@@ -161,7 +168,7 @@ async def _step(call: Call, kind: OperationKind) -> Reply:
         raise ProblemError("conflict", f"the entry is {entry.status.name.lower()}")
     body = AdjustmentStep(
         call.path["name"], found.originator, call.path["transaction_id"], entry.role, entry.id,
-        asked.reason,
+        reason,
     )  # fmt: skip
     done = await _operate(call, party, kind, Purpose.APPROVE, body, person=person)
     _, after = await asyncio.to_thread(_found, call)

@@ -96,7 +96,7 @@ ACTING: Final = (
         "POST", _TRANSACTION + "/adjustments/{adjustment}/refuse", "refuse_adjustment",
         Permission.APPROVE, "Refuse a correcting entry, with one's personal key.", acting.refuse,
         _one("How the entry stands now.", acting.AdjustmentState), looking.TransactionQuery,
-        {JSON: acting.StepRequest}, _PERSON_PROBLEMS,
+        {JSON: acting.RefusalRequest}, _PERSON_PROBLEMS,
     ),
 )  # fmt: skip
 
@@ -186,7 +186,8 @@ PEOPLE: Final = (
     ),
     Endpoint(
         "POST", "/v1/users", "add_user", Permission.ADMINISTER, "Make a user.", people.add_user,
-        _made("The user.", people.UserView), body={JSON: people.NewUser}, problems=_FORM_PROBLEMS,
+        _made("The user.", people.UserView), body={JSON: people.NewUser},
+        problems=(*_FORM_PROBLEMS, "not_found"),
     ),
     Endpoint(
         "PATCH", "/v1/users/{user}", "change_user", Permission.ADMINISTER,
@@ -201,7 +202,8 @@ PEOPLE: Final = (
     Endpoint(
         "POST", "/v1/tokens", "add_token", Permission.ADMINISTER, "Make a token.",
         people.add_token, _made("The token; its text is told this once.", people.TokenView),
-        body={JSON: people.NewToken}, problems=_FORM_PROBLEMS,
+        body={JSON: people.NewToken},
+        problems=(*_FORM_PROBLEMS, "not_found"),
     ),
     Endpoint(
         "DELETE", "/v1/tokens/{token}", "revoke_token", Permission.ADMINISTER, "End a token.",

@@ -90,7 +90,7 @@ def endpoint_of(listed: Listed) -> Endpoint:
         serve,
         {200: answer},
         query,
-        problems=("invalid_cursor", "busy"),
+        problems=("invalid_cursor", "busy", "not_found"),
     )
 
 
@@ -110,6 +110,8 @@ def _page(call: Call, listed: Listed) -> Reply:
     query = call.query
     names = listed.chosen.__struct_fields__
     chosen = listed.chosen(**{name: getattr(query, name) for name in names})
+    if query_name := getattr(chosen, "agreement", None):
+        call.house.book(query_name)
     turn = Turn(query.size, query.cursor, query.newest_first)
     try:
         page = listed.read(call.house.reader, chosen, turn)

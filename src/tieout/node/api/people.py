@@ -238,7 +238,7 @@ def _check_person(call: Call, person: str) -> None:
         for each in party.persons
     }
     if person not in known:
-        raise ProblemError("invalid_value", "no such person is on the ledger", field="person")
+        raise ProblemError("not_found", "no such person is on the ledger", field="person")
 
 
 def _user_view(user: User) -> UserView:
@@ -265,7 +265,7 @@ async def add_token(call: Call) -> Reply:
     house = call.house
     user = house.store.user_named(asked.user)
     if user is None:
-        raise ProblemError("invalid_value", "there is no such user", field="user")
+        raise ProblemError("not_found", "there is no such user", field="user")
     days = asked.days or house.settings.access.token_days
     token, text = await asyncio.to_thread(
         house.doorkeeper.make_token, user, asked.label, list(asked.scopes), days
