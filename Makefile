@@ -13,11 +13,12 @@ COMETBFT_VERSION := v0.38.25
 COMETBFT := build/tools/bin/cometbft
 COMETBFT_BUILT := build/tools/.built-$(COMETBFT_VERSION)
 GO ?= go
+NODE ?= tieout-node
 LOCK_FLAGS := --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cometbft network-demo bench soak chaos lint format lock protobuf changelog clean
+.PHONY: help setup demo node openapi test cometbft network-demo bench soak chaos lint format lock protobuf changelog clean
 
 help: ## list the recipes
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +44,13 @@ $(READY): requirements.lock pyproject.toml
 
 demo: setup ## show a fund day of three parties, reconciled as it is published
 	@$(BIN)/tieout demo
+
+node: setup ## run a node: HTTP API, live stream, a ledger of its own in tieout-node (NODE=DIR)
+	@test -e $(NODE)/node.toml || $(BIN)/tieout node init $(NODE) --agreement examples/fund-subscription.toml
+	@TIEOUT_LOG_FORMAT=$${TIEOUT_LOG_FORMAT:-text} $(BIN)/tieout node run $(NODE)
+
+openapi: setup ## write docs/openapi.json anew from the table of endpoints
+	$(BIN)/python -m tieout.node.api > docs/openapi.json
 
 test: lint ## check style, types and layers, and run the tests
 	@$(MAKE) --no-print-directory cometbft || \

@@ -28,13 +28,13 @@ app = App(
 agreement = App(name="agreement", help="Check and explain agreement files.")
 adjust = App(name="adjust", help="List, approve and refuse correcting entries.")
 network = App(name="network", help="Found, run and look at a consortium's nodes.")
-projection = App(name="projection", help="Keep read models up with a ledger, or make them anew.")
 node = App(name="node", help="Make and run a node with HTTP API and live stream.")
+projection = App(name="projection", help="Keep read models up with a ledger, or make them anew.")
 app.command(agreement)
 app.command(adjust)
 app.command(network)
-app.command(projection)
 app.command(node)
+app.command(projection)
 
 app.command(
     "tieout.cli.reconcile:reconcile",
@@ -92,6 +92,9 @@ network.command("tieout.cli.network:status", name="status", help="Say where node
 network.command(
     "tieout.cli.network:demo", name="demo", help="Show a consortium find and mend a wrong record."
 )
+node.command("tieout.cli.node:init", name="init", help="Make a node with a ledger of its own.")
+node.command("tieout.cli.node:run", name="run", help="Run a node until it is stopped.")
+node.command("tieout.cli.node:token", name="token", help="Make a token for a program.")
 projection.command(
     "tieout.cli.project:follow", name="follow", help="Keep read models up with a ledger."
 )
@@ -99,9 +102,6 @@ projection.command(
     "tieout.cli.project:rebuild", name="rebuild", help="Fold the whole ledger into them anew."
 )
 projection.command("tieout.cli.project:status", name="status", help="Say how far they are behind.")
-node.command("tieout.cli.node:init", name="init", help="Make a node with a ledger of its own.")
-node.command("tieout.cli.node:run", name="run", help="Run a node until it is stopped.")
-node.command("tieout.cli.node:token", name="token", help="Make a token for a program.")
 
 
 def main(words: Sequence[str] | None = None) -> NoReturn:

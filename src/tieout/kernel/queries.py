@@ -296,9 +296,9 @@ _STANDINGS_DTYPE: Final = np.dtype(
 )
 
 
-def _expired(book: Book, time_us: int) -> NDArray[np.bool_]:
-    """By serial: whether rows that come at a time are too late for the transaction (R-KEEP-1)."""
-    closed_us = book.column(at.CLOSED, "<i8")
+def _expired(book: Book, serials: NDArray[np.int64], time_us: int) -> NDArray[np.bool_]:
+    """Whether rows that come at a time are too late for each transaction (R-KEEP-1)."""
+    closed_us = book.column(at.CLOSED, "<i8")[serials]
     return (closed_us != 0) & (time_us - closed_us > book.agreement.retention_us)
 
 
@@ -314,7 +314,8 @@ def stated_ids(state: State, agreement_name: str, role: str, time_us: int) -> ND
             continue
         block = book.role_offset(book.agreement.roles.index(role))
         flags = book.column(block + at.FLAGS, "<u2")
-        serials = np.flatnonzero((flags & at.STATES != 0) & ~_expired(book, time_us))
+        serials = np.flatnonzero(flags & at.STATES != 0)
+        serials = serials[~_expired(book, serials, time_us)]
         part = np.zeros(len(serials), _STATED_DTYPE)
         keys = _keys(book, serials)
         for name in ("id", "originator", "stage"):
@@ -371,7 +372,7 @@ def standing(
             if book is not own:
                 status[news] = listing.OTHER_VERSION
             elif time_us is not None:
-                status[news[_expired(book, time_us)[serials[news]]]] = listing.EXPIRED
+                status[news[_expired(book, serials[news], time_us)]] = listing.EXPIRED
             continue
         status[found] = listing.OTHER_VERSION
         if role in book.agreement.roles:
@@ -384,7 +385,7 @@ NO_VERDICT: Final = 0xFF
 """In place of a status: there is no such transaction."""
 
 
-def statuses(state: State, agreement_name: str, keys: Bytes) -> NDArray[np.uint8]:
+def row_statuses(state: State, agreement_name: str, keys: Bytes) -> NDArray[np.uint8]:
     """The Status of the transaction of each row (uint8[n, at least 39], one width for all).
 
     NO_VERDICT where there is none.

@@ -108,6 +108,7 @@ class Doorkeeper:
         self._failed: dict[str, list[int]] = {}
         self._used: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._checking = threading.Lock()
 
     def forget(self) -> None:
         """Check every secret anew from now on: users or tokens have changed."""
@@ -125,7 +126,14 @@ class Doorkeeper:
         return principal
 
     def bearer(self, token: str) -> Principal:
-        """Whom a token speaks for; takes milliseconds. Raises ProblemError."""
+        """Whom a token speaks for; takes milliseconds, and one is checked at a time.
+
+        Raises ProblemError.
+        """
+        with self._checking:
+            return self.known_bearer(token) or self._checked_bearer(token)
+
+    def _checked_bearer(self, token: str) -> Principal:
         prefix, _, rest = token.partition("_")
         name, _, secret = rest.partition("_")
         found = self._store.token(name) if prefix == TOKEN_PREFIX and name and secret else None

@@ -43,8 +43,14 @@ def make_app(house: House) -> ASGIApp:
     house.pages["docs"] = api_page(said, order)
     door = Door(house)
     app = Litestar(
-        route_handlers=[_route(endpoint, door) for endpoint in ENDPOINTS],
+        route_handlers=[
+            # First: the framework would add its own to each path that has none.
+            *(_options(path) for path in dict.fromkeys(each.path for each in ENDPOINTS)),
+            *(_route(endpoint, door) for endpoint in ENDPOINTS),
+        ],
         openapi_config=None,
+        # Each endpoint knows its own bound, and counts as the body arrives.
+        request_max_body_size=None,
         logging_config=None,
         exception_handlers={HTTPException: _framework_problem, Exception: _unforeseen},
         pdb_on_exception=False,
@@ -53,11 +59,25 @@ def make_app(house: House) -> ASGIApp:
     return Gate(app, house)
 
 
+def _options(path: str) -> HTTPRouteHandler:
+    """What can be done at a path."""
+    methods = ["OPTIONS", *(each.method for each in ENDPOINTS if each.path == path)]
+
+    async def tell() -> Response[None]:
+        return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(methods))})
+
+    return HTTPRouteHandler(_litestar(path), http_method=HttpMethod.OPTIONS, status_code=204)(tell)
+
+
+def _litestar(path: str) -> str:
+    return PARAMETER.sub(lambda found: "{" + found[1] + ":str}", path)
+
+
 def _route(endpoint: Endpoint, door: "Door") -> HTTPRouteHandler:
     async def serve(request: AnyRequest) -> Response[Any]:
         return await door.serve(endpoint, request)
 
-    path = PARAMETER.sub(lambda found: "{" + found[1] + ":str}", endpoint.path)
+    path = _litestar(endpoint.path)
     # Each answer brings its own status.
     return HTTPRouteHandler(
         path, http_method=HttpMethod(endpoint.method), name=endpoint.name, status_code=200

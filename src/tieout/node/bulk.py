@@ -276,7 +276,7 @@ class _Tally:
             leaf = receipt.result.leaf or 0
             self._batches.append(BatchReceipt(receipt.height, receipt.item, leaf, count, failed))
         with desk.ordering.reading() as state:
-            statuses = kernel.statuses(state, name, rows)
+            statuses = kernel.row_statuses(state, name, rows)
         self._verdicts += np.bincount(statuses, minlength=256)
 
     def receipt(self) -> BulkReceipt:

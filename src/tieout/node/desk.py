@@ -283,7 +283,7 @@ class Desk:
             return
         open_ = [(i, sending) for i, sending in enumerate(sendings) if sending.answer is None]
         with self.ordering.reading() as state:
-            verdicts = kernel.statuses(state, sendings[0].book.agreement.name, rows).tolist()
+            verdicts = kernel.row_statuses(state, sendings[0].book.agreement.name, rows).tolist()
             for i, sending in open_:
                 told = receipt_of(
                     state, sending.book, sending.role, rows[i], i, settled, verdicts[i]

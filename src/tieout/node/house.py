@@ -15,6 +15,8 @@ from tieout.node.records import RecordForm
 from tieout.node.settings import Settings
 from tieout.node.store import Store
 from tieout.node.stream import Stream
+from tieout.projections.errors import ProjectionError
+from tieout.projections.reader import Reader
 from tieout.wire.codes import Status
 
 
@@ -29,6 +31,7 @@ class House:
     desk: Desk
     stream: Stream
     metrics: Metrics
+    reader: Reader
     spool: Path
     clock: Callable[[], int]
     in_progress: set[tuple[int, str]] = field(default_factory=set)
@@ -38,9 +41,9 @@ class House:
     pages: dict[str, bytes] = field(default_factory=dict)
     """What is written once at the start: the API's document and manual."""
 
-    def book(self, state: kernel.State, name: str) -> Book:
+    def book(self, name: str) -> Book:
         """The newest version in force of an agreement. Raises ProblemError."""
-        book = state.newest.get(name)
+        book = self.ordering.books.get(name)
         if book is None:
             raise ProblemError("not_found", f"no agreement {name} is in force here")
         return book
@@ -60,7 +63,7 @@ class House:
         if name:
             if name not in roles:
                 what = f"{book.agreement.name} has no role {name}; it has {', '.join(roles)}"
-                raise ProblemError("invalid_parameter", what)
+                raise ProblemError("not_found", what)
             if roles.index(name) not in ours:
                 raise ProblemError("not_allowed", f"this node does not speak for {name}")
             return roles.index(name), ours[roles.index(name)]
@@ -78,7 +81,7 @@ class House:
 
 
 def gauges(
-    ordering: Ordering, desk: Desk, stream: Stream
+    ordering: Ordering, desk: Desk, stream: Stream, reader: Reader
 ) -> Iterable[tuple[str, dict[str, str], float]]:
     """The values of all gauges now."""
     point = ordering.journal.durable
@@ -87,9 +90,18 @@ def gauges(
     yield "tieout_ledger_writable", {}, 0 if desk.failure else 1
     yield "tieout_records_waiting", {}, desk.waiting
     yield "tieout_stream_listeners", {}, stream.listeners
+    yield "tieout_read_models_blocks_behind", {}, _behind(reader, point.height)
     with ordering.reading() as state:
         counted = [(name, kernel.counts(state, name)) for name in state.newest]
     for name, counts in counted:
         for status in Status:
             word = status.name.lower()
             yield "tieout_transactions", {"agreement": name, "status": word}, getattr(counts, word)
+
+
+def _behind(reader: Reader, height: int) -> int:
+    """How many blocks the read models are behind; all of them while they cannot be asked."""
+    try:
+        return max(0, height - reader.standing().height)
+    except ProjectionError:
+        return height

@@ -15,6 +15,7 @@ GAUGES: Final[dict[str, str]] = {
     "tieout_ledger_writable": "1 while records are taken, 0 after writing has failed",
     "tieout_records_waiting": "Single records that wait for their block",
     "tieout_stream_listeners": "Open live streams",
+    "tieout_read_models_blocks_behind": "Blocks that lists do not show yet",
     "tieout_transactions": "Transactions by agreement and status",
 }
 

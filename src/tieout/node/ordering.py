@@ -6,12 +6,13 @@ returns. Over several parties' engine an item is safe first and stands in a bloc
 why a settlement is a future.
 
 State and journal are asked through the same port: nothing may be asked of a state while a block is
-being applied, so `reading` lends it under a lock.
+being applied, and nothing be told that is not durable, so `reading` lends it under a lock that is
+held until a block is synced. The event loop never waits for it; threads do.
 """
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,6 +24,7 @@ from tieout.engines.proving import LedgerProofs
 from tieout.engines.publisher import Publisher
 from tieout.engines.receipt import Receipt, receipts_of
 from tieout.journal.journal import Journal
+from tieout.kernel.book import Book
 from tieout.wire.block import BlockResult
 from tieout.wire.codes import EventKind, RowOutcome
 from tieout.wire.genesis import Genesis
@@ -54,6 +56,11 @@ class Ordering(Protocol):
     @property
     def journal(self) -> Journal:
         """Durable blocks; may be asked from any thread."""
+        ...
+
+    @property
+    def books(self) -> Mapping[str, Book]:
+        """The newest version in force of each agreement; quick, and never to be waited for."""
         ...
 
     def reading(self) -> contextlib.AbstractContextManager[kernel.State]:
@@ -96,6 +103,7 @@ class EmbeddedOrdering:
         self.genesis = ledger.genesis
         self.ring = ledger.ring
         self.journal = ledger.journal
+        self.books: Mapping[str, Book] = dict(ledger.state.newest)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[kernel.State]:
@@ -116,6 +124,8 @@ class EmbeddedOrdering:
             time_us = max(self._clock(), self._ledger.time_us)
             result = self._ledger.apply(items, time_us)
             self._ledger.sync()
+            if EventKind.AGREEMENT_ENACTED in result.events["kind"]:
+                self.books = dict(self._ledger.state.newest)
         futures = []
         not_applied = _not_applied(result)
         for number, receipt in enumerate(receipts_of(result, time_us)):

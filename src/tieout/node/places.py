@@ -5,5 +5,7 @@ from typing import Final
 SETTINGS_FILE: Final = "node.toml"
 STORE_FILE: Final = "node.sqlite"
 """Users, tokens, sessions, the audit log, and the answers to requests with a key."""
+READ_MODELS: Final = "read-models.sqlite"
+"""The read models, where no other database is named. Can be deleted: they are folded anew."""
 SPOOL: Final = "spool"
 """Bodies of bulk requests while they are read; emptied at every start."""

@@ -29,6 +29,7 @@ PROBLEMS: Final[dict[str, Kind]] = {
     "not_signed_in": Kind(401, "Say who you are"),
     "wrong_credentials": Kind(401, "Name or password is wrong"),
     "not_allowed": Kind(403, "You may not do this"),
+    "no_person": Kind(403, "You sign for nobody"),
     "csrf": Kind(403, "The request does not come from our own page"),
     "not_found": Kind(404, "There is no such thing"),
     "method_not_allowed": Kind(405, "This cannot be done here"),

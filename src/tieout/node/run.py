@@ -22,14 +22,17 @@ from tieout.node.app import make_app
 from tieout.node.bulk import empty_spool
 from tieout.node.desk import Desk
 from tieout.node.errors import NodeError
+from tieout.node.following import FollowerProcess
 from tieout.node.gate import PatientProtocol
 from tieout.node.house import House, gauges
 from tieout.node.metrics import Metrics
 from tieout.node.ordering import EmbeddedOrdering
-from tieout.node.places import SETTINGS_FILE, SPOOL, STORE_FILE
+from tieout.node.places import READ_MODELS, SETTINGS_FILE, SPOOL, STORE_FILE
 from tieout.node.settings import Log, Settings, default_file, load_settings
 from tieout.node.store import Store
 from tieout.node.stream import Stream
+from tieout.projections.database import Database
+from tieout.projections.reader import Reader
 
 LEDGER: Final = "ledger"
 _USES_EVERY_S: Final = 30.0
@@ -76,10 +79,28 @@ def open_house(
         desk.start()
         stack.callback(desk.stop)
         stack.callback(doorkeeper.write_uses)
-        metrics = Metrics(lambda: gauges(ordering, desk, stream))
+        reader = Reader(stack.enter_context(_read_models(directory, settings)))
+        metrics = Metrics(lambda: gauges(ordering, desk, stream, reader))
         yield House(
-            settings, ordering, store, doorkeeper, desk, stream, metrics, directory / SPOOL, clock
-        )
+            settings, ordering, store, doorkeeper, desk, stream, metrics, reader,
+            directory / SPOOL, clock,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _read_models(directory: Path, settings: Settings) -> Iterator[Database]:
+    """The database that lists are read from, kept up meanwhile by a process of its own."""
+    url = settings.storage.database or f"sqlite:///{directory.absolute() / READ_MODELS}"
+    with Database(url) as database:
+        if not settings.storage.follow:
+            yield database
+            return
+        follower = FollowerProcess(directory / settings.storage.ledger, url)
+        follower.start()
+        try:
+            yield database
+        finally:
+            follower.stop()
 
 
 class NodeServer(uvicorn.Server):

@@ -39,6 +39,10 @@ class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ledger: str = "ledger"
     """Directory of the ledger, relative to the node's."""
+    database: str = ""
+    """URL of the read models: sqlite:///FILE or postgresql://…; empty: an SQLite file here."""
+    follow: bool = True
+    """Whether this node keeps the read models up; else `tieout projection follow` does."""
 
 
 class Publishing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -23,12 +23,11 @@ import psycopg
 _USERS: Final = ("postgres", "nobody")
 _START_S: Final = 60.0
 _LOOK_S: Final = 0.05
-_SETTINGS: Final = (
-    *("-c", "listen_addresses="),
+_SETTINGS: Final = (*("-c", "listen_addresses="), *("-c", "max_connections=60"))
+_FORGETFUL: Final = (
     *("-c", "fsync=off"),
     *("-c", "synchronous_commit=off"),
     *("-c", "full_page_writes=off"),
-    *("-c", "max_connections=60"),
 )
 
 
@@ -46,7 +45,10 @@ def find_programs() -> Path | None:
 class PostgresServer:
     """A server that can be stopped and started again. Made by `postgres_server`."""
 
-    def __init__(self, programs: Path, folder: Path, user: dict[str, Any]) -> None:
+    def __init__(
+        self, programs: Path, folder: Path, user: dict[str, Any], settings: tuple[str, ...]
+    ) -> None:
+        self._settings = settings
         self._programs = programs
         self._folder = folder
         self._user = user
@@ -68,7 +70,7 @@ class PostgresServer:
         """Start, and wait until it answers. Raises TimeoutError with what it said."""
         log = (self._folder / "server.log").open("ab")
         command = [str(self._programs / "postgres"), "-D", str(self._folder / "data")]
-        command += ["-k", str(self._folder), *_SETTINGS]
+        command += ["-k", str(self._folder), *self._settings]
         self._process = subprocess.Popen(command, stdout=log, stderr=log, **self._user)  # noqa: S603
         log.close()
         until = time.monotonic() + _START_S
@@ -89,8 +91,12 @@ class PostgresServer:
 
 
 @contextlib.contextmanager
-def postgres_server(programs: Path) -> Iterator[PostgresServer]:
-    """A server that runs until the end of the context, with its data in a temporary folder."""
+def postgres_server(programs: Path, *, durable: bool = False) -> Iterator[PostgresServer]:
+    """A server that runs until the end of the context, with its data in a temporary folder.
+
+    `durable`: it syncs what it commits, as one that is measured must.
+    """
+    settings = _SETTINGS if durable else (*_SETTINGS, *_FORGETFUL)
     user = _other_user() if os.geteuid() == 0 else {}
     folder = Path(tempfile.mkdtemp(prefix="tieout-postgres-"))
     try:
@@ -99,7 +105,7 @@ def postgres_server(programs: Path) -> Iterator[PostgresServer]:
         initdb = [str(programs / "initdb"), "-D", str(folder / "data"), "--username=tester"]
         initdb += ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
         subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, **user)  # noqa: S603
-        server = PostgresServer(programs, folder, user)
+        server = PostgresServer(programs, folder, user, settings)
         server.start()
         try:
             yield server

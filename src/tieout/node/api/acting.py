@@ -13,7 +13,7 @@ from tieout.agreement.errors import AgreementError
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
 from tieout.engines.errors import EngineError
-from tieout.node.api.looking import time_of
+from tieout.node.api.looking import TimeText, time_of
 from tieout.node.api.table import TEXT, TOML, Call, Reply, encoded
 from tieout.node.ordering import Settled
 from tieout.node.problems import ProblemError
@@ -36,13 +36,21 @@ class Done(msgspec.Struct, frozen=True):
 class CutoffRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which cut-off to close; now, without a time."""
 
-    cutoff: Annotated[str, Meta(max_length=40)] = ""
+    cutoff: TimeText = ""
 
 
 class StepRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why; kept on the ledger. A refusal needs it."""
+    """Why; kept on the ledger."""
 
     reason: Annotated[str, Meta(max_length=MAX_REASON_CHARACTERS)] = ""
+
+
+class RefusalRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why it is refused; kept on the ledger."""
+
+    reason: Annotated[
+        str, Meta(min_length=1, max_length=MAX_REASON_CHARACTERS, pattern=r"[^ \t\r\n]")
+    ]
 
 
 class AdjustmentState(msgspec.Struct, frozen=True):
@@ -107,12 +115,12 @@ async def close_cutoff(call: Call) -> Reply:
     """Judge what was opened up to a time, and what then is missing."""
     asked = await call.message(CutoffRequest)
     cutoff_us = time_of(asked.cutoff) if asked.cutoff else call.house.clock()
-    with call.house.ordering.reading() as state:
-        book = call.house.book(state, call.path["name"])
-        ours = set(call.house.ordering.ring.parties)
-        parties = sorted(ours.intersection(*[{p for holders in book.holders for p in holders}]))
+    book = call.house.book(call.path["name"])
+    ours = set(call.house.ordering.ring.parties)
+    parties = sorted(ours.intersection(party for holders in book.holders for party in holders))
+    if not asked.cutoff:
         # Block times do not run backwards, even if the clock does.
-        cutoff_us = cutoff_us if asked.cutoff else max(cutoff_us, state.time_us)
+        cutoff_us = max(cutoff_us, call.house.ordering.journal.durable.time_us)
     if not parties:
         raise ProblemError("not_allowed", "this node speaks for none of the agreement's roles")
     body = CloseCutoff(book.agreement.name, cutoff_us)
@@ -124,8 +132,7 @@ async def close_cutoff(call: Call) -> Reply:
 async def acknowledge(call: Call) -> Reply:
     """Say that a person has seen the alarm of a transaction."""
     party, person = _person(call)
-    with call.house.ordering.reading() as state:
-        found = _transaction(call, state)
+    found, _ = await asyncio.to_thread(_found, call)
     if found.alarm is not AlarmState.RAISED:
         raise ProblemError("conflict", f"the alarm is {found.alarm.name.lower()}, not raised")
     body = Acknowledge(
@@ -139,22 +146,21 @@ async def acknowledge(call: Call) -> Reply:
 
 async def approve(call: Call) -> Reply:
     """Approve a correcting entry, signed with the user's personal key."""
-    return await _step(call, OperationKind.APPROVE)
+    asked = await call.message(StepRequest)
+    return await _step(call, OperationKind.APPROVE, asked.reason)
 
 
 async def refuse(call: Call) -> Reply:
     """Refuse a correcting entry, signed with the user's personal key."""
-    return await _step(call, OperationKind.REFUSE)
+    asked = await call.message(RefusalRequest)
+    return await _step(call, OperationKind.REFUSE, asked.reason)
 
 
-async def _step(call: Call, kind: OperationKind) -> Reply:
-    asked = await call.message(StepRequest)
-    if kind is OperationKind.REFUSE and not asked.reason.strip():
-        raise ProblemError("invalid_value", "say why it is refused", field="reason")
+async def _step(call: Call, kind: OperationKind, reason: str) -> Reply:
     party, person = _person(call)
-    with call.house.ordering.reading() as state:
-        found = _transaction(call, state)
-        entry = _adjustment(call, state, found)
+    found, entry = await asyncio.to_thread(_found, call)
+    if entry is None:
+        raise ProblemError("not_found", "the transaction has no correcting entry of this id now")
     if found.roles[entry.role].party != party:
         who = call.house.ordering.genesis.parties[found.roles[entry.role].party - 1].name
         raise ProblemError("not_allowed", f"the entry is in the books of {who}; its persons decide")
@@ -162,11 +168,11 @@ async def _step(call: Call, kind: OperationKind) -> Reply:
         raise ProblemError("conflict", f"the entry is {entry.status.name.lower()}")
     body = AdjustmentStep(
         call.path["name"], found.originator, call.path["transaction_id"], entry.role, entry.id,
-        asked.reason,
+        reason,
     )  # fmt: skip
     done = await _operate(call, party, kind, Purpose.APPROVE, body, person=person)
-    with call.house.ordering.reading() as state:
-        entry = kernel.adjustment(state, entry.agreement, entry.index)
+    _, after = await asyncio.to_thread(_found, call)
+    entry = after or entry
     told = AdjustmentState(
         entry.id.hex(), entry.status.name.lower(), len(entry.approvers), done.height
     )
@@ -174,23 +180,23 @@ async def _step(call: Call, kind: OperationKind) -> Reply:
     return Reply(encoded(told))
 
 
-def _transaction(call: Call, state: kernel.State) -> kernel.Transaction:
-    name = call.path["name"]
-    call.house.book(state, name)
+def _found(call: Call) -> tuple[kernel.Transaction, kernel.Adjustment | None]:
+    """The transaction of the path, and its correcting entry where the path names one."""
+    name = call.house.book(call.path["name"]).agreement.name
     key = call.path["transaction_id"].encode("utf-8", "surrogatepass")
-    found = kernel.transaction(state, name, call.query.originator, key)
-    if found is None:
-        raise ProblemError("not_found", "there is no such transaction; ids are compared exactly")
-    return found
-
-
-def _adjustment(call: Call, state: kernel.State, found: kernel.Transaction) -> kernel.Adjustment:
-    for standing in found.roles:
-        if standing.adjustment is not None:
-            entry = kernel.adjustment(state, found.agreement, standing.adjustment)
-            if entry.id.hex() == call.path["adjustment"].lower():
-                return entry
-    raise ProblemError("not_found", "the transaction has no correcting entry of this id now")
+    wanted = call.path.get("adjustment", "").lower()
+    with call.house.ordering.reading() as state:
+        found = kernel.transaction(state, name, call.query.originator, key)
+        if found is None:
+            what = "there is no such transaction; ids are compared exactly"
+            raise ProblemError("not_found", what)
+        latest = [standing.adjustment for standing in found.roles]
+        entries = [
+            kernel.adjustment(state, found.agreement, index)
+            for index in latest
+            if index is not None
+        ]
+    return found, next((entry for entry in entries if entry.id.hex() == wanted), None)
 
 
 def _person(call: Call) -> tuple[int, str]:
@@ -200,7 +206,7 @@ def _person(call: Call) -> tuple[int, str]:
         if each.name == party and person:
             return each.number, person
     what = "an administrator has to say first whose personal key signs for you (party/person)"
-    raise ProblemError("not_allowed", what)
+    raise ProblemError("no_person", what)
 
 
 async def _operate(

@@ -5,6 +5,7 @@ from typing import Final
 from tieout.evidence.packform import Pack
 from tieout.node.access import Permission
 from tieout.node.api import acting, listening, looking, meta, people, publish
+from tieout.node.api.listing import LISTS, endpoint_of
 from tieout.node.api.table import CSV, EVENTS, HTML, JSON, NDJSON, TEXT, TOML, Answer, Endpoint
 from tieout.node.bulk import BulkReceipt
 from tieout.node.verdicts import Receipt
@@ -22,6 +23,7 @@ _ACT_PROBLEMS: Final = (
     "malformed_body", "invalid_value", "invalid_parameter", "not_found", "conflict",
     "refused_by_the_rules", "too_large", "unsupported_media_type", "ledger_failed", "busy",
 )  # fmt: skip
+_PERSON_PROBLEMS: Final = (*_ACT_PROBLEMS, "no_person")
 _FORM_PROBLEMS: Final = (
     "malformed_body", "invalid_value", "too_large", "unsupported_media_type", "conflict",
 )  # fmt: skip
@@ -82,19 +84,19 @@ ACTING: Final = (
         "POST", _TRANSACTION + "/acknowledge", "acknowledge_alarm", Permission.APPROVE,
         "Say that a person has seen the alarm.", acting.acknowledge,
         _one("It is acknowledged.", acting.Done), looking.TransactionQuery,
-        problems=_ACT_PROBLEMS,
+        problems=_PERSON_PROBLEMS,
     ),
     Endpoint(
         "POST", _TRANSACTION + "/adjustments/{adjustment}/approve", "approve_adjustment",
         Permission.APPROVE, "Approve a correcting entry, with one's personal key.", acting.approve,
         _one("How the entry stands now.", acting.AdjustmentState), looking.TransactionQuery,
-        {JSON: acting.StepRequest}, _ACT_PROBLEMS,
+        {JSON: acting.StepRequest}, _PERSON_PROBLEMS,
     ),
     Endpoint(
         "POST", _TRANSACTION + "/adjustments/{adjustment}/refuse", "refuse_adjustment",
         Permission.APPROVE, "Refuse a correcting entry, with one's personal key.", acting.refuse,
         _one("How the entry stands now.", acting.AdjustmentState), looking.TransactionQuery,
-        {JSON: acting.StepRequest}, _ACT_PROBLEMS,
+        {JSON: acting.RefusalRequest}, _PERSON_PROBLEMS,
     ),
 )  # fmt: skip
 
@@ -184,7 +186,8 @@ PEOPLE: Final = (
     ),
     Endpoint(
         "POST", "/v1/users", "add_user", Permission.ADMINISTER, "Make a user.", people.add_user,
-        _made("The user.", people.UserView), body={JSON: people.NewUser}, problems=_FORM_PROBLEMS,
+        _made("The user.", people.UserView), body={JSON: people.NewUser},
+        problems=(*_FORM_PROBLEMS, "not_found"),
     ),
     Endpoint(
         "PATCH", "/v1/users/{user}", "change_user", Permission.ADMINISTER,
@@ -199,7 +202,8 @@ PEOPLE: Final = (
     Endpoint(
         "POST", "/v1/tokens", "add_token", Permission.ADMINISTER, "Make a token.",
         people.add_token, _made("The token; its text is told this once.", people.TokenView),
-        body={JSON: people.NewToken}, problems=_FORM_PROBLEMS,
+        body={JSON: people.NewToken},
+        problems=(*_FORM_PROBLEMS, "not_found"),
     ),
     Endpoint(
         "DELETE", "/v1/tokens/{token}", "revoke_token", Permission.ADMINISTER, "End a token.",
@@ -251,4 +255,6 @@ ABOUT: Final = (
     ),
 )  # fmt: skip
 
-ENDPOINTS: Final = (*PUBLISHING, *ACTING, *LOOKING, *PEOPLE, *ABOUT)
+LISTING: Final = tuple(endpoint_of(listed) for listed in LISTS)
+
+ENDPOINTS: Final = (*PUBLISHING, *ACTING, *LISTING, *LOOKING, *PEOPLE, *ABOUT)

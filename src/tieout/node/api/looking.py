@@ -1,7 +1,7 @@
 """Looking: one transaction, the ledger, its blocks, members and agreements, and proofs."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -12,12 +12,21 @@ from tieout.evidence.errors import MissingError
 from tieout.evidence.pack import PackReport, verify_pack
 from tieout.evidence.packform import Statement
 from tieout.journal.errors import NoSuchBlock
+from tieout.kernel.members import Party
 from tieout.node.api.publish import Originator
 from tieout.node.api.table import TEXT, Call, Reply, encoded
 from tieout.node.problems import ProblemError
 from tieout.units.dates import format_time, parse_time
 from tieout.units.errors import UnitsError
 from tieout.wire.codes import EventKind, Purpose
+
+TIME: Final = (
+    r"^([0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
+    r"(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9]))?$"
+)
+"""The form of times; the last days of months are looked at when they are read."""
+TimeText = Annotated[str, Meta(max_length=40, pattern=TIME)]
 
 
 class TransactionQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,8 +85,8 @@ def _pack(call: Call) -> tuple[bytes, int]:
     """The pack of the transaction that is asked for, and the block as of which it holds."""
     ordering = call.house.ordering
     name, key = call.path["name"], call.path["transaction_id"]
+    call.house.book(name)
     with ordering.reading() as state:
-        call.house.book(state, name)
         try:
             found = kernel.transaction(state, name, call.query.originator, key.encode())
         except UnicodeEncodeError:
@@ -106,21 +115,21 @@ def _who(report: PackReport, step: Any) -> str:
 class CertificateQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which cut-off; the last one without it."""
 
-    cutoff: Annotated[str, Meta(max_length=40)] = ""
+    cutoff: TimeText = ""
 
 
 async def give_certificate(call: Call) -> Reply:
     """The signed tie-out certificate of a cut-off."""
     cutoff_us = time_of(call.query.cutoff) if call.query.cutoff else None
 
+    call.house.book(call.path["name"])
+
     def read() -> tuple[bytes, int]:
-        with call.house.ordering.reading() as state:
-            call.house.book(state, call.path["name"])
-            with call.house.ordering.proofs() as proofs:
-                try:
-                    return proofs.certificate(call.path["name"], cutoff_us).to_bytes(), state.height
-                except EngineError as error:
-                    raise ProblemError("not_found", str(error)) from error
+        with call.house.ordering.reading() as state, call.house.ordering.proofs() as proofs:
+            try:
+                return proofs.certificate(call.path["name"], cutoff_us).to_bytes(), state.height
+            except EngineError as error:
+                raise ProblemError("not_found", str(error)) from error
 
     certificate, height = await asyncio.to_thread(read)
     return Reply(certificate, headers=as_of(height) | attachment("certificate.json"))
@@ -163,8 +172,7 @@ async def tell_ledger(call: Call) -> Reply:
     """Where the ledger stands."""
     ordering = call.house.ordering
     genesis, point = ordering.genesis, ordering.journal.durable
-    with ordering.reading() as state:
-        names = tuple(state.newest)
+    names = tuple(ordering.books)
     told = LedgerView(
         genesis.ledger_id().hex(), genesis.name, genesis.rules_version, point.height,
         format_time(point.time_us) if point.height else "", point.log_size, names,
@@ -240,8 +248,12 @@ async def list_members(call: Call) -> Reply:
     """Everybody who is or was a member."""
     ordering = call.house.ordering
     ours = set(ordering.ring.parties)
-    with ordering.reading() as state:
-        parties = kernel.parties(state)
+
+    def read() -> tuple[Party, ...]:
+        with ordering.reading() as state:
+            return kernel.parties(state)
+
+    parties = await asyncio.to_thread(read)
     told = [
         PartyView(
             party.number, party.name, party.number in ours,
@@ -292,25 +304,25 @@ class AgreementView(msgspec.Struct, frozen=True):
 
 async def list_agreements(call: Call) -> Reply:
     """All agreements in force."""
-    with call.house.ordering.reading() as state:
-        told = [_agreement(call, state, name) for name in state.newest]
-        height = state.height
+    told, height = await asyncio.to_thread(_agreements, call, list(call.house.ordering.books))
     return Reply(encoded(told), headers=as_of(height))
 
 
 async def tell_agreement(call: Call) -> Reply:
     """One agreement."""
-    with call.house.ordering.reading() as state:
-        call.house.book(state, call.path["name"])
-        told, height = _agreement(call, state, call.path["name"]), state.height
+    name = call.house.book(call.path["name"]).agreement.name
+    (told,), height = await asyncio.to_thread(_agreements, call, [name])
     return Reply(encoded(told), headers=as_of(height))
+
+
+def _agreements(call: Call, names: list[str]) -> tuple[list[AgreementView], int]:
+    with call.house.ordering.reading() as state:
+        return [_agreement(call, state, name) for name in names], state.height
 
 
 async def give_agreement_text(call: Call) -> Reply:
     """The canonical form of an agreement: what was hashed and put into force."""
-    with call.house.ordering.reading() as state:
-        agreement = call.house.book(state, call.path["name"]).agreement
-    return Reply(agreement.canonical)
+    return Reply(call.house.book(call.path["name"]).agreement.canonical)
 
 
 def _agreement(call: Call, state: kernel.State, name: str) -> AgreementView:

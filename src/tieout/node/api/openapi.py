@@ -19,6 +19,9 @@ PARAMETER: Final = re.compile(r"\{([a-z_]+)\}")
 ALWAYS: Final = ("invalid_parameter", "too_many_requests", "internal")
 """Problems that every endpoint may answer with."""
 FOR_USERS: Final = ("not_signed_in", "not_allowed")
+_ANY_PART: Final = {"type": "string", "minLength": 1}
+_PARTS: Final = {"height": {"type": "string", "pattern": "^[0-9]{1,18}$"}}
+"""Parts of paths that are not just any text."""
 _REF: Final = "#/components/schemas/{name}"
 
 
@@ -97,7 +100,7 @@ def _form(form: Any, schemas: dict[str, Any]) -> dict[str, Any]:
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     said: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        {"name": name, "in": "path", "required": True, "schema": _PARTS.get(name, _ANY_PART)}
         for name in PARAMETER.findall(endpoint.path)
     ]
     schema = msgspec.json.schema(endpoint.query)

@@ -8,7 +8,12 @@ from msgspec import Meta
 
 from tieout.node.access import Permission, Principal, Role
 from tieout.node.api.table import HTML, Call, Reply, encoded
-from tieout.node.limits import MAX_PAGE_ROWS, MAX_PASSWORD_CHARACTERS, PAGE_ROWS
+from tieout.node.limits import (
+    MAX_PAGE_ROWS,
+    MAX_PASSWORD_CHARACTERS,
+    MIN_PASSWORD_CHARACTERS,
+    PAGE_ROWS,
+)
 from tieout.node.pages import SETUP_PAGE
 from tieout.node.problems import ProblemError
 from tieout.node.store import Taken, Token, User
@@ -17,6 +22,9 @@ from tieout.units.dates import format_time
 COOKIE = "tieout_session"
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9._@-]+$")]
 Password = Annotated[str, Meta(max_length=MAX_PASSWORD_CHARACTERS)]
+NewPassword = Annotated[
+    str, Meta(min_length=MIN_PASSWORD_CHARACTERS, max_length=MAX_PASSWORD_CHARACTERS)
+]
 Label = Annotated[str, Meta(min_length=1, max_length=100)]
 PersonName = Annotated[str, Meta(max_length=80)]
 
@@ -33,7 +41,7 @@ class SetUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     link: Annotated[str, Meta(max_length=200)]
     name: Name
-    password: Password
+    password: NewPassword
 
 
 class Me(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -51,7 +59,7 @@ class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Name
     role: Role
-    password: Password | None = None
+    password: NewPassword | None = None
     person: PersonName = ""
 
 
@@ -230,7 +238,7 @@ def _check_person(call: Call, person: str) -> None:
         for each in party.persons
     }
     if person not in known:
-        raise ProblemError("invalid_value", "no such person is on the ledger", field="person")
+        raise ProblemError("not_found", "no such person is on the ledger", field="person")
 
 
 def _user_view(user: User) -> UserView:
@@ -257,7 +265,7 @@ async def add_token(call: Call) -> Reply:
     house = call.house
     user = house.store.user_named(asked.user)
     if user is None:
-        raise ProblemError("invalid_value", "there is no such user", field="user")
+        raise ProblemError("not_found", "there is no such user", field="user")
     days = asked.days or house.settings.access.token_days
     token, text = await asyncio.to_thread(
         house.doorkeeper.make_token, user, asked.label, list(asked.scopes), days

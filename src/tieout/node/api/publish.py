@@ -44,8 +44,7 @@ async def publish_records(call: Call) -> Reply:
     """One record (JSON), or many (NDJSON, CSV, each also as gzip)."""
     house, query = call.house, call.query
     media = call.media
-    with house.ordering.reading() as state:
-        book = house.book(state, call.path["name"])
+    book = house.book(call.path["name"])
     role, party = house.role(book, query.role)
     if media == JSON:
         body = await call.body()
@@ -62,8 +61,7 @@ async def publish_records(call: Call) -> Reply:
 async def withdraw_record(call: Call) -> Reply:
     """Take a role's record back."""
     house = call.house
-    with house.ordering.reading() as state:
-        book = house.book(state, call.path["name"])
+    book = house.book(call.path["name"])
     role, party = house.role(book, call.query.role)
     row = house.form(book, role).withdrawal(call.path["transaction_id"], call.query.originator)
     key = _key(call, lambda: b"")
