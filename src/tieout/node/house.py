@@ -7,6 +7,8 @@ from pathlib import Path
 from tieout import kernel
 from tieout.kernel.book import Book
 from tieout.node.access import Doorkeeper
+from tieout.node.alarms.desk import AlarmDesk
+from tieout.node.bookkeeping.keeper import Keeper
 from tieout.node.desk import Desk
 from tieout.node.metrics import Metrics
 from tieout.node.ordering import Ordering
@@ -32,6 +34,8 @@ class House:
     stream: Stream
     metrics: Metrics
     reader: Reader
+    alarms: AlarmDesk
+    keeper: Keeper
     spool: Path
     clock: Callable[[], int]
     in_progress: set[tuple[int, str]] = field(default_factory=set)
@@ -81,7 +85,12 @@ class House:
 
 
 def gauges(
-    ordering: Ordering, desk: Desk, stream: Stream, reader: Reader
+    ordering: Ordering,
+    desk: Desk,
+    stream: Stream,
+    reader: Reader,
+    alarms: AlarmDesk,
+    keeper: Keeper,
 ) -> Iterable[tuple[str, dict[str, str], float]]:
     """The values of all gauges now."""
     point = ordering.journal.durable
@@ -91,6 +100,11 @@ def gauges(
     yield "tieout_records_waiting", {}, desk.waiting
     yield "tieout_stream_listeners", {}, stream.listeners
     yield "tieout_read_models_blocks_behind", {}, _behind(reader, point.height)
+    notices = alarms.outbox.counts()
+    for word in ("waiting", "delivered", "failed"):
+        count = sum(n for (_, state_now), n in notices.items() if state_now == word)
+        yield "tieout_notices", {"state": word}, count
+    yield "tieout_books_waiting", {}, keeper.waiting
     with ordering.reading() as state:
         counted = [(name, kernel.counts(state, name)) for name in state.newest]
     for name, counts in counted:

@@ -16,6 +16,8 @@ GAUGES: Final[dict[str, str]] = {
     "tieout_records_waiting": "Single records that wait for their block",
     "tieout_stream_listeners": "Open live streams",
     "tieout_read_models_blocks_behind": "Blocks that lists do not show yet",
+    "tieout_notices": "Notices to people, by state",
+    "tieout_books_waiting": "Transactions that wait for a look into the party's own books",
     "tieout_transactions": "Transactions by agreement and status",
 }
 

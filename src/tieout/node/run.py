@@ -18,7 +18,12 @@ import uvicorn
 from tieout.agreement.model import Agreement
 from tieout.engines.embedded.ledger import EmbeddedLedger, found_ledger
 from tieout.node.access import Doorkeeper, Role, now_us
+from tieout.node.alarms.desk import AlarmDesk
+from tieout.node.alarms.details import troubles_of
+from tieout.node.alarms.outbox import Outbox
+from tieout.node.alarms.rulefile import ALARMS_FILE, load_alarms
 from tieout.node.app import make_app
+from tieout.node.bookkeeping.keeper import Keeper
 from tieout.node.bulk import empty_spool
 from tieout.node.desk import Desk
 from tieout.node.errors import NodeError
@@ -27,7 +32,7 @@ from tieout.node.gate import PatientProtocol
 from tieout.node.house import House, gauges
 from tieout.node.metrics import Metrics
 from tieout.node.ordering import EmbeddedOrdering
-from tieout.node.places import READ_MODELS, SETTINGS_FILE, SPOOL, STORE_FILE
+from tieout.node.places import OUTBOX_FILE, READ_MODELS, SETTINGS_FILE, SPOOL, STORE_FILE
 from tieout.node.settings import Log, Settings, default_file, load_settings
 from tieout.node.store import Store
 from tieout.node.stream import Stream
@@ -68,11 +73,17 @@ def open_house(
         ordering = EmbeddedOrdering(EmbeddedLedger.open(directory / settings.storage.ledger), clock)
         stack.callback(ordering.close)
         stream = Stream(ordering)
+        told: list[Callable[[], None]] = [stream.tell]
+
+        def tell_all() -> None:
+            for tell in told:
+                tell()
+
         desk = Desk(
             ordering, store, clock,
             gather_s=settings.publishing.gather_ms / 1_000,
             tick_s=settings.publishing.tick_ms / 1_000,
-            on_blocks=stream.tell,
+            on_blocks=tell_all,
         )  # fmt: skip
         doorkeeper = Doorkeeper(store, clock, settings.access.session_s)
         empty_spool(directory / SPOOL)
@@ -80,11 +91,33 @@ def open_house(
         stack.callback(desk.stop)
         stack.callback(doorkeeper.write_uses)
         reader = Reader(stack.enter_context(_read_models(directory, settings)))
-        metrics = Metrics(lambda: gauges(ordering, desk, stream, reader))
+        alarms = stack.enter_context(_alarms(directory, stream, reader, clock))
+        keeper = Keeper(directory, desk, stream, clock, dry_run=settings.books.dry_run)
+        keeper.start()
+        # Before the desk is: it is the desk that signs what the keeper says.
+        stack.callback(keeper.stop)
+        told += [alarms.tell, keeper.tell]
+        metrics = Metrics(lambda: gauges(ordering, desk, stream, reader, alarms, keeper))
         yield House(
-            settings, ordering, store, doorkeeper, desk, stream, metrics, reader,
+            settings, ordering, store, doorkeeper, desk, stream, metrics, reader, alarms, keeper,
             directory / SPOOL, clock,
         )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _alarms(
+    directory: Path, stream: Stream, reader: Reader, clock: Callable[[], int]
+) -> Iterator[AlarmDesk]:
+    """What tells people, with the breaks that the read models know."""
+    alarms = load_alarms(directory / ALARMS_FILE)
+    outbox = Outbox(directory / OUTBOX_FILE, alarms, stream.ledger_id)
+    with contextlib.closing(outbox):
+        desk = AlarmDesk(alarms, outbox, stream, troubles_of(reader), directory, clock)
+        desk.start()
+        try:
+            yield desk
+        finally:
+            desk.stop()
 
 
 @contextlib.contextmanager

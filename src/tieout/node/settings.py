@@ -56,6 +56,13 @@ class Publishing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How often deadlines are looked at while nothing arrives."""
 
 
+class Books(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The party's own books (docs/books.md), where a folder `books` describes any."""
+
+    dry_run: bool = False
+    """Whether it is only said in the log what would be confirmed and posted."""
+
+
 class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who may do how much."""
 
@@ -95,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listen: Listen = Listen()
     storage: Storage = Storage()
     publishing: Publishing = Publishing()
+    books: Books = Books()
     access: Access = Access()
     limits: Limits = Limits()
     log: Log = Log()
@@ -104,6 +112,7 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "listen": Listen,
     "storage": Storage,
     "publishing": Publishing,
+    "books": Books,
     "access": Access,
     "limits": Limits,
     "log": Log,

@@ -164,6 +164,11 @@ class Stream:
         self.listeners = 0
 
     @property
+    def ledger_id(self) -> bytes:
+        """Of which ledger."""
+        return self._ordering.genesis.ledger_id()
+
+    @property
     def height(self) -> int:
         """The last durable block."""
         return self._ordering.journal.durable.height

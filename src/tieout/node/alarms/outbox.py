@@ -221,6 +221,12 @@ class Outbox:
             rows = connection.execute(f"{sql} ORDER BY number DESC LIMIT ?", (*values, count))
             return [Notice(*row) for row in rows]
 
+    def notice(self, name: str) -> Notice | None:
+        """The notice of an id."""
+        with self._reading() as connection:
+            row = connection.execute(f"{_NOTICE} WHERE id = ?", (name,)).fetchone()
+        return Notice(*row) if row else None
+
     def attempts(self, notice: int) -> list[Attempt]:
         """All attempts to deliver a notice, in their order."""
         sql = "SELECT number, time_us, took_us, answer FROM attempts WHERE notice = ?"

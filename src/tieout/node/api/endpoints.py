@@ -4,7 +4,7 @@ from typing import Final
 
 from tieout.evidence.packform import Pack
 from tieout.node.access import Permission
-from tieout.node.api import acting, listening, looking, meta, people, publish
+from tieout.node.api import acting, listening, looking, meta, people, publish, telling
 from tieout.node.api.listing import LISTS, endpoint_of
 from tieout.node.api.table import CSV, EVENTS, HTML, JSON, NDJSON, TEXT, TOML, Answer, Endpoint
 from tieout.node.bulk import BulkReceipt
@@ -161,6 +161,23 @@ LOOKING: Final = (
     ),
 )  # fmt: skip
 
+TELLING: Final = (
+    Endpoint(
+        "GET", "/v1/notices", "list_notices", _READ, "What was told to people, newest first.",
+        telling.list_notices, _one("Notices.", list[telling.NoticeView]), telling.NoticeQuery,
+    ),
+    Endpoint(
+        "GET", "/v1/notices/{id}", "tell_notice", _READ,
+        "One notice: its message, and every attempt to deliver it.", telling.tell_notice,
+        _one("Its story.", telling.NoticeStory), problems=("not_found",),
+    ),
+    Endpoint(
+        "POST", "/v1/notices/{id}/replay", "replay_notice", Permission.OPERATE,
+        "Deliver a notice once more, with its id and its bytes.", telling.replay_notice,
+        _one("It will be.", telling.Replayed), problems=("not_found",),
+    ),
+)  # fmt: skip
+
 PEOPLE: Final = (
     Endpoint(
         "POST", "/v1/setup", "set_up", None, "Make the first administrator, by the one-time link.",
@@ -257,4 +274,4 @@ ABOUT: Final = (
 
 LISTING: Final = tuple(endpoint_of(listed) for listed in LISTS)
 
-ENDPOINTS: Final = (*PUBLISHING, *ACTING, *LISTING, *LOOKING, *PEOPLE, *ABOUT)
+ENDPOINTS: Final = (*PUBLISHING, *ACTING, *LISTING, *LOOKING, *TELLING, *PEOPLE, *ABOUT)

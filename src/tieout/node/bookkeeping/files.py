@@ -30,7 +30,7 @@ def books_files(directory: Path) -> dict[tuple[str, str], Path]:
 def open_books(
     files: Mapping[tuple[str, str], Path], agreement: Agreement, role: int
 ) -> Books | None:
-    """The books of a role; None where none are described. Paths are meant from the node's directory.
+    """The books of a role; None where none are described. Paths count from the node's directory.
 
     Raises NodeError for a description that does not fit, BooksError for books that do not.
     """

@@ -14,7 +14,7 @@ are asked again, ever more rarely, while everything else goes on.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -40,6 +40,7 @@ from tieout.wire.codes import (
     Purpose,
     Status,
 )
+from tieout.wire.limits import MAX_REASON_CHARACTERS
 from tieout.wire.operations import AdjustmentStep, Body, Confirm
 
 REASON: Final = "brought to the agreed value"
@@ -76,8 +77,17 @@ class _Own:
 class Keeper:
     """The thread. Start it, tell it of new blocks, stop it."""
 
-    def __init__(self, directory: Path, desk: Desk, stream: Stream, *, dry_run: bool) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        desk: Desk,
+        stream: Stream,
+        clock: Callable[[], int],
+        *,
+        dry_run: bool,
+    ) -> None:
         """`dry_run`: say what would be done, and do nothing. Raises NodeError."""
+        self._clock = clock
         self._files = books_files(directory)
         self._desk = desk
         self._stream = stream
@@ -158,7 +168,7 @@ class Keeper:
                 if error.retry:
                     away = error
                     continue
-                log.error("books_refuse", agreement=matter.agreement, problem=str(error))
+                log.warning("books_refuse", agreement=matter.agreement, problem=str(error))
             del self._waiting[matter]
         if away is not None:
             raise away
@@ -211,7 +221,7 @@ class Keeper:
             values=own.standing.values,
         )
         try:
-            Adjuster(books).post(correction, REASON, self._desk.clock())
+            Adjuster(books).post(correction, REASON, self._clock())
         except BooksError as error:
             if error.retry:
                 raise
@@ -282,7 +292,7 @@ class Keeper:
             matter.transaction_id,
             own.role,
             adjustment.id,
-            reason[:MAX_REASON],
+            reason[:MAX_REASON_CHARACTERS],
         )
         self._say(own.party, kind, body)
 
