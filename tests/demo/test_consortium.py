@@ -47,6 +47,6 @@ def test_a_wrong_record_alarms_all_nodes_and_is_mended_and_proven(tmp_path: Path
     assert result["app_hash_disagreements"] == 0
     assert result["problems"] == []
     assert running_in(folder) == []
-    genesis = parse_genesis((folder / "regulator" / "genesis.json").read_bytes())
+    genesis = parse_genesis((folder / "regulator/ledgers/fund/genesis.json").read_bytes())
     report = verify_pack((folder / "evidence.json").read_bytes(), genesis)
     assert (report.verdict, report.statement.status) == ("verified", "matched")

@@ -32,6 +32,7 @@ def test_every_code_of_an_answer_is_described() -> None:
 
 def test_every_place_of_a_node_is_described() -> None:
     names = [
+        places.LEDGERS,
         places.GENESIS_FILE,
         places.NODE_FILE,
         places.JOURNAL,

@@ -34,7 +34,7 @@ def play_consortium(folder: Path, cometbft: Path, say: Callable[[str], None]) ->
     (folder / MARK).touch()
     addresses = iter(free_addresses(2 * len(MEMBERS)))
     founders = [Founder(name, VOTING_POWER, next(addresses), next(addresses)) for name in MEMBERS]
-    directories = found_network(folder, "fund consortium", founders, time.time_ns() // 1_000)
+    directories = found_network(folder, "fund", founders, time.time_ns() // 1_000)
     say(f"founded: {', '.join(MEMBERS)}; each has a node, and a quarter of the votes")
     members = [Member(directory, i) for i, directory in enumerate(directories, start=1)]
     story = Story(members, say)

@@ -1,11 +1,18 @@
-"""What stands in the directory of a node; both processes have it as their working directory."""
+"""What stands in a party's directory, and in that of each ledger which its node serves.
+
+Both processes of a ledger have the ledger's directory as their working directory.
+"""
 
 from typing import Final
+
+LEDGERS: Final = "ledgers"
+"""In a party's directory: one directory for each ledger, by the ledger's name."""
 
 GENESIS_FILE: Final = "genesis.json"
 """The ledger's genesis; its id is the hash of this. Every member has the same file."""
 NODE_FILE: Final = "node.json"
-"""What the application must know beside it: which nodes may connect."""
+"""What the application must know beside it: which nodes may connect. It makes the directory that
+of a ledger which a node serves."""
 JOURNAL: Final = "journal"
 """Segments, index and snapshots."""
 SOCKET: Final = "app.sock"
