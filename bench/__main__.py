@@ -24,6 +24,7 @@ BENCHMARKS = {
     "reconcile": "three files to the breaks file, beside DuckDB and polars",
     "memory": "bytes of memory for a transaction",
     "restart": "opening a ledger with a million open transactions",
+    "snapshot": "what a block waits for while a snapshot is written",
     "consortium": "four nodes on CometBFT, beside its own key-value store",
 }
 

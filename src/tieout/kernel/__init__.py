@@ -35,6 +35,7 @@ from tieout.kernel.queries import (
 from tieout.kernel.selftest import SelfTestError, warm
 from tieout.kernel.snapshot import SnapshotError, SnapshotRoom, dump, load, log_frontier
 from tieout.kernel.state import PoisonedError, State, initial_state, reserve
+from tieout.kernel.still import Still, StillPart
 
 __all__ = [
     "Adjustment",
@@ -45,6 +46,8 @@ __all__ = [
     "SnapshotRoom",
     "Standing",
     "State",
+    "Still",
+    "StillPart",
     "Transaction",
     "adjustment_images",
     "adjustments",

@@ -10,7 +10,7 @@ What lies behind the last image is always zero for slots, and scratch for adjust
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,23 @@ _LANES_FROM: Final = 10
 """From so many pages on, lanes that are partly empty are quicker than one page after the other."""
 _FIRST_SLOTS: Final = 64
 _FIRST_ADJUSTMENTS: Final = 64
+
+
+class Open(Protocol):
+    """What is asked of a `still.Still`."""
+
+    is_lost: bool
+
+
+class Keeper(Protocol):
+    """What `still.StillBook` does for a book."""
+
+    @property
+    def still(self) -> Open:
+        """The still of the whole state."""
+
+    def keep(self, serials: Numbers) -> None:
+        """Keep transactions, and what hangs on them, as they are."""
 
 
 class Images:
@@ -150,6 +167,8 @@ class Book:
         self.deadlines = [(r, d) for r, d in enumerate(agreement.deadlines_us) if d is not None]
         self.asked = [0] * len(self.deadlines)
         self.judged = 0
+        self.still: Keeper | None = None
+        """Who keeps what is about to change, while a still of this book is being read."""
         self.make_adjustment_room()
 
     @property
@@ -183,6 +202,11 @@ class Book:
         roles = len(self.agreement.roles)
         needed = self.adjustment_count + 2 * roles + 2
         self.adjustments.make_room(needed)
+
+    def keep(self, serials: Numbers) -> None:
+        """Must be called before transactions change, in any way, by whoever changes them."""
+        if self.still is not None:
+            self.still.keep(serials)
 
     def find(self, key: bytes, secret: NDArray[np.uint64]) -> int | None:
         """The serial of the transaction with a key of KEY_BYTES, None when there is none."""
