@@ -79,6 +79,13 @@ def test_a_plan_founds_ledgers_that_share_parties_and_nothing_else(desk: Desk) -
     assert sorted(ports) == [20_001 + 10 * i for i in range(7)]
     config = (desk.folder / "net/bank/ledgers/custody/cometbft/config/config.toml").read_text()
     assert "@10.0.0.9:20050" in config
+    # One more, later: what is there stays as it is.
+    said = desk.tieout("network", "init", "net", "bank", "broker", "--name", "repo")
+    assert said.code == 0
+    assert [(copy / "keys.json").read_bytes() for copy in copies] == seeds
+    assert [copy.name for copy in ledgers_within([desk.folder / "net/bank"])] == [
+        "custody", "fund", "repo",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -244,4 +251,9 @@ def test_nothing_but_the_node_writes_its_ledger(desk: Desk) -> None:
     said = desk.tieout("reconcile", agreement, f"seller={file}", "--ledger", str(node))
     assert said.code == 2
     assert "nobody writes to it alone" in said.err
+    party = str(desk.folder / "net/seller")
+    said = desk.tieout("reconcile", agreement, f"seller={file}", "--ledger", party)
+    assert (said.code, "is a party's directory" in said.err) == (2, True)
+    said = desk.tieout("breaks", "--ledger", party)
+    assert (said.code, f"name one of its ledgers: {node}" in said.err) == (2, True)
     assert sorted(str(path) for path in node.rglob("*")) == before

@@ -18,10 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tieout.engines.cometbft.places import GENESIS_FILE, LEDGERS, NODE_FILE
+from tieout.engines.cometbft.places import GENESIS_FILE, NODE_FILE
 from tieout.engines.cometbft.settings import Network, NodeKeys, NodeSettings, write_node
 from tieout.engines.errors import EngineError
 from tieout.engines.keyring import found_consortium, write_keys
+from tieout.engines.places import LEDGERS
 from tieout.wire.genesis import FirstValidator
 
 NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")

@@ -12,8 +12,9 @@ there. Commands take a ledger's directory, a party's, or one that holds several 
 from collections.abc import Iterable
 from pathlib import Path
 
-from tieout.engines.cometbft.places import GENESIS_FILE, LEDGERS, NODE_FILE
+from tieout.engines.cometbft.places import GENESIS_FILE, NODE_FILE
 from tieout.engines.errors import EngineError
+from tieout.engines.places import LEDGERS, ledgers_of
 from tieout.wire.errors import WireError
 from tieout.wire.genesis import parse_genesis
 
@@ -38,8 +39,9 @@ def party_of(ledger: Path) -> str:
 def _within(directory: Path) -> list[Path]:
     if (directory / NODE_FILE).exists():
         return [directory]
-    for depth in ("", "*/"):
-        found = sorted(path.parent for path in directory.glob(f"{depth}{LEDGERS}/*/{NODE_FILE}"))
+    for parties in ([directory], sorted(directory.glob("*/"))):
+        ledgers = [ledger for party in parties for ledger in ledgers_of(party)]
+        found = [ledger for ledger in ledgers if (ledger / NODE_FILE).exists()]
         if found:
             return found
     refuse_single_ledger(directory)

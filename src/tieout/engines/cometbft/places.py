@@ -1,12 +1,9 @@
-"""What stands in a party's directory, and in that of each ledger which its node serves.
+"""What stands in the directory of a ledger which a node serves (`PARTY/ledgers/NAME`).
 
-Both processes of a ledger have the ledger's directory as their working directory.
+Both of its processes have it as their working directory.
 """
 
 from typing import Final
-
-LEDGERS: Final = "ledgers"
-"""In a party's directory: one directory for each ledger, by the ledger's name."""
 
 GENESIS_FILE: Final = "genesis.json"
 """The ledger's genesis; its id is the hash of this. Every member has the same file."""
