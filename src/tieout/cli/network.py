@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tieout.engines.cometbft.plan import NetworkPlan
 
 Flag = Annotated[bool, Parameter(negative="")]
-DEFAULT_PORT: Final = 26656
 DEFAULT_NETWORK: Final = Path("tieout-network")
 DEFAULT_DEMO: Final = Path("tieout-network-demo")
 DEFAULT_NODES: Final = 4
@@ -35,7 +34,7 @@ def init(
     observer: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     host: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     name: str | None = None,
-    first_port: Annotated[int, Parameter(validator=Number(gte=1, lte=65535))] = DEFAULT_PORT,
+    first_port: Annotated[int | None, Parameter(validator=Number(gte=1, lte=65535))] = None,
 ) -> int:
     """Found a network: for each ledger a genesis for all its members, and for each party a node.
 
@@ -58,11 +57,18 @@ def init(
     name
         What the ledger is called; "network" without it.
     first_port
-        The first port of all nodes; each ledger of each party has two, ten after the one before.
+        The port of the first node, 26656 without it; each ledger of each party has two, ten after
+        the one before.
 
     """
     from tieout.engines.cometbft.founding import found_ledgers
-    from tieout.engines.cometbft.plan import LedgerMembers, NetworkPlan, read_plan, with_ports
+    from tieout.engines.cometbft.plan import (
+        FIRST_PORT,
+        LedgerMembers,
+        NetworkPlan,
+        read_plan,
+        with_ports,
+    )
 
     if plan is not None:
         if parties or observer or host or name is not None:
@@ -75,7 +81,8 @@ def init(
         hosts = _hosts(host, [*parties, *observer])
         asked = NetworkPlan({name or "network": LedgerMembers(parties, observer)}, hosts)
     now_us = time.time_ns() // 1_000
-    guarded(lambda: found_ledgers(directory, with_ports(asked, first_port), now_us))
+    ledgers = guarded(lambda: with_ports(asked, first_port or FIRST_PORT))
+    guarded(lambda: found_ledgers(directory, ledgers, now_us))
     _say_founded(asked, directory)
     say(f"run each on its machine: tieout network run {directory}/PARTY")
     return Outcome.COMPLETE

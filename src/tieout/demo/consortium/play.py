@@ -69,8 +69,10 @@ class Running:
     def __exit__(self, *_: object) -> None:
         self._until.set()
         self._thread.join()
-        if self._failure is not None:
-            raise self._failure
+        # What a story waited for in vain is explained by the node that was given up.
+        for failure in [self._failure, *self._supervisor.failures.values()]:
+            if failure is not None:
+                raise failure
 
     def _run(self) -> None:
         try:

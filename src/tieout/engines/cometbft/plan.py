@@ -27,6 +27,7 @@ from tieout.engines.cometbft.founding import LedgerPlan, Member
 from tieout.engines.errors import EngineError
 
 FIRST_PORT: Final = 26_656
+"""CometBFT's own choice; used where nobody states another."""
 PORTS_A_COPY: Final = 10
 LAST_PORT: Final = 65_535
 VOTING_POWER: Final = 10
@@ -81,7 +82,7 @@ def read_plan(path: Path) -> NetworkPlan:
     return plan
 
 
-def with_ports(plan: NetworkPlan, first_port: int = FIRST_PORT) -> list[LedgerPlan]:
+def with_ports(plan: NetworkPlan, first_port: int) -> list[LedgerPlan]:
     """The ledgers with addresses: the hosts of the plan, ports from the first one on.
 
     Raises EngineError when there are not so many ports.

@@ -127,6 +127,12 @@ class NodeProcesses:
         self._starting_until = None
         self._end(self.cometbft)
 
+    def begin_to_stop(self) -> None:
+        """Tell CometBFT to end, and do not wait for it; `stop` must follow."""
+        self._starting_until = None
+        if self.cometbft is not None and _is_running(self.cometbft):
+            self.cometbft.send_signal(signal.SIGTERM)
+
     def stop(self) -> None:
         """End both, CometBFT first; they are gone on return."""
         self.end_cometbft()
@@ -194,6 +200,8 @@ class Supervisor:
             while not until.wait(self._pause_s()):
                 self.tend(time.monotonic())
         finally:
+            for node in self._nodes:
+                node.begin_to_stop()
             for node in self._nodes:
                 node.stop()
 
