@@ -101,6 +101,7 @@ def numbered(count: int, image_bytes: int) -> stills.Images:
     return images
 
 
+@settings(max_examples=40)
 @given(st.data(), st.integers(1, 9_000), st.integers(1, 40))
 def test_many_images_are_kept_across_segments(
     data: st.DataObject, count: int, image_bytes: int

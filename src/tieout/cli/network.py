@@ -213,8 +213,11 @@ def _tell(ledgers: list[Path], until: threading.Event) -> None:
     """Say every few seconds where the nodes stand, a line for each ledger."""
     while not until.wait(SAY_EVERY_S):
         for ledger in standing_of(ledgers):
-            heights = "; ".join(f"{node.node} at block {node.height}" for node in ledger.nodes)
-            say(f"{ledger.name}: {heights}")
+            where = [
+                f"{node.node} at block {node.height}" if node.reachable else f"{node.node} is away"
+                for node in ledger.nodes
+            ]
+            say(f"{ledger.name}: {'; '.join(where)}")
 
 
 def demo(*, directory: Path = DEFAULT_DEMO, json: Flag = False) -> int:
