@@ -134,6 +134,14 @@ def test_what_cannot_be_founded_is_refused_and_nothing_is_written(
     assert not (desk.folder / "net").exists()
 
 
+def test_a_plan_that_is_not_text_or_not_there_is_named(desk: Desk) -> None:
+    (desk.folder / "plan.toml").write_bytes(b"\xff\xfe")
+    said = desk.tieout("network", "init", "net", "--plan", "plan.toml")
+    assert (said.code, "is no plan of a network" in said.err) == (2, True)
+    said = desk.tieout("network", "init", "net", "--plan", "other.toml")
+    assert (said.code, "other.toml cannot be read" in said.err) == (2, True)
+
+
 def test_a_node_is_never_written_over(desk: Desk) -> None:
     assert desk.tieout("network", "init", "net", "seller").code == 0
     key = desk.folder / "net/seller/ledgers/network/keys.json"

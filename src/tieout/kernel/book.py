@@ -10,7 +10,7 @@ What lies behind the last image is always zero for slots, and scratch for adjust
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from tieout.kernel import layout as at
 from tieout.kernel.plan import make_plan
 from tieout.merkle.lanes import leaf_hashes
 from tieout.merkle.tree import root
+
+if TYPE_CHECKING:
+    from tieout.kernel.still import StillBook
 
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
@@ -37,23 +40,6 @@ _LANES_FROM: Final = 10
 """From so many pages on, lanes that are partly empty are quicker than one page after the other."""
 _FIRST_SLOTS: Final = 64
 _FIRST_ADJUSTMENTS: Final = 64
-
-
-class Open(Protocol):
-    """What is asked of a `still.Still`."""
-
-    is_lost: bool
-
-
-class Keeper(Protocol):
-    """What `still.StillBook` does for a book."""
-
-    @property
-    def still(self) -> Open:
-        """The still of the whole state."""
-
-    def keep(self, serials: Numbers) -> None:
-        """Keep transactions, and what hangs on them, as they are."""
 
 
 class Images:
@@ -167,7 +153,7 @@ class Book:
         self.deadlines = [(r, d) for r, d in enumerate(agreement.deadlines_us) if d is not None]
         self.asked = [0] * len(self.deadlines)
         self.judged = 0
-        self.still: Keeper | None = None
+        self.still: StillBook | None = None
         """Who keeps what is about to change, while a still of this book is being read."""
         self.make_adjustment_room()
 

@@ -157,7 +157,7 @@ class Still:
         if not all(kept.still.is_lost for kept in open_now):
             raise SnapshotError("the still before this one is not ended")
         self._books = list(state.books)
-        self.is_lost = False
+        self.is_lost: bool = False
         """Whether so much changed at once that it was given up."""
         self.small: list[tuple[str, Buffer]] = list(small_parts(state))
         """The parts that were copied."""

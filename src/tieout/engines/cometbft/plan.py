@@ -17,7 +17,7 @@ on loopback for the house's programs. Ports go up by ten from a first one, ledge
 given out twice, so that any of the parties may share a machine.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -70,7 +70,7 @@ def read_plan(path: Path) -> NetworkPlan:
         plan = msgspec.toml.decode(path.read_bytes(), type=NetworkPlan)
     except OSError as error:
         raise EngineError(f"{path} cannot be read: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise EngineError(
             f"{path} is no plan of a network: {error}", "see docs/network.md"
         ) from error
@@ -92,30 +92,23 @@ def with_ports(plan: NetworkPlan, first_port: int) -> list[LedgerPlan]:
         raise EngineError(f"ports would go up to {last}", "give a lower first port")
     ports = iter(range(first_port, last, PORTS_A_COPY))
 
-    def addresses(party: str) -> tuple[str, str]:
+    def at(party: str) -> tuple[str, str]:
         port = next(ports)
         return f"{plan.hosts.get(party, LOOPBACK)}:{port}", f"{LOOPBACK}:{port + 1}"
 
-    return [
-        LedgerPlan(name, tuple(Member(who, power, *addresses(who)) for who, power in _votes(each)))
-        for name, each in plan.ledgers.items()
-    ]
+    return _placed(plan, at)
 
 
 def with_addresses(plan: NetworkPlan, addresses: Iterator[str]) -> list[LedgerPlan]:
     """The ledgers with addresses from somewhere else, two for each copy; hosts are left out."""
-    return [
-        LedgerPlan(
-            name,
-            tuple(
-                Member(who, power, next(addresses), next(addresses)) for who, power in _votes(each)
-            ),
-        )
-        for name, each in plan.ledgers.items()
-    ]
+    return _placed(plan, lambda _party: (next(addresses), next(addresses)))
 
 
-def _votes(members: LedgerMembers) -> list[tuple[str, int]]:
-    return [(who, VOTING_POWER) for who in members.parties] + [
-        (who, 0) for who in members.observers
-    ]
+def _placed(plan: NetworkPlan, at: Callable[[str], tuple[str, str]]) -> list[LedgerPlan]:
+    """The ledgers; `at` gives the two addresses of a party's next copy."""
+    ledgers = []
+    for name, each in plan.ledgers.items():
+        voters = [Member(who, VOTING_POWER, *at(who)) for who in each.parties]
+        observers = [Member(who, 0, *at(who)) for who in each.observers]
+        ledgers.append(LedgerPlan(name, (*voters, *observers)))
+    return ledgers
