@@ -46,7 +46,16 @@ def test_a_wrong_record_alarms_all_nodes_and_is_mended_and_proven(tmp_path: Path
     assert result["correcting_entry"] == ["approved", "posted", "verified"]
     assert result["app_hash_disagreements"] == 0
     assert result["problems"] == []
+    custody = result["custody"]
+    assert custody["members"] == ["bank", "custodian"]
+    assert (custody["matched"], custody["alarms"], custody["may_fail"]) == (60, 0, 0)
+    # One node, two ledgers: the bank's directory has both, the custodian's the one it is in.
+    served = {party: sorted(at.name for at in (folder / party / "ledgers").iterdir())
+              for party in ("bank", "custodian", "registrar")}  # fmt: skip
+    assert served == {
+        "bank": ["custody", "fund"], "custodian": ["custody"], "registrar": ["fund"]
+    }  # fmt: skip
     assert running_in(folder) == []
-    genesis = parse_genesis((folder / "regulator" / "genesis.json").read_bytes())
+    genesis = parse_genesis((folder / "regulator/ledgers/fund/genesis.json").read_bytes())
     report = verify_pack((folder / "evidence.json").read_bytes(), genesis)
     assert (report.verdict, report.statement.status) == ("verified", "matched")

@@ -88,7 +88,7 @@ network.command("tieout.cli.network:run", name="run", help="Run nodes until they
 network.command(
     "tieout.cli.network:local", name="local", help="Run a whole network on this machine."
 )
-network.command("tieout.cli.network:status", name="status", help="Say where nodes stand.")
+network.command("tieout.cli.standing:status", name="status", help="Say where nodes stand.")
 network.command(
     "tieout.cli.network:demo", name="demo", help="Show a consortium find and mend a wrong record."
 )

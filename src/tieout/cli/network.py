@@ -1,4 +1,4 @@
-"""`tieout network`: a consortium's nodes, founded, run and looked at."""
+"""`tieout network`: a consortium's ledgers, founded and run; and the demonstration of one."""
 
 import signal
 import threading
@@ -6,22 +6,23 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-import msgspec
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from tieout.cli.guarding import guarded
 from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import print_json, say
+from tieout.cli.standing import said_of, standing_of
+
+if TYPE_CHECKING:
+    from tieout.engines.cometbft.plan import NetworkPlan
 
 Flag = Annotated[bool, Parameter(negative="")]
-FIRST_PORT: Final = 26656
-PORTS_A_NODE: Final = 10
-VOTING_POWER: Final = 10
 DEFAULT_NETWORK: Final = Path("tieout-network")
 DEFAULT_DEMO: Final = Path("tieout-network-demo")
+DEFAULT_NODES: Final = 4
 SAY_EVERY_S: Final = 5.0
 
 
@@ -29,13 +30,15 @@ def init(
     directory: Path,
     /,
     *parties: str,
+    plan: Path | None = None,
     observer: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     host: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-    name: str = "network",
+    name: str | None = None,
+    first_port: Annotated[int | None, Parameter(validator=Number(gte=1, lte=65535))] = None,
 ) -> int:
-    """Found a network: a genesis for all, and for each party a directory with keys and a node.
+    """Found a network: for each ledger a genesis for all its members, and for each party a node.
 
-    Carry each directory to its party's machine, keep it from everybody else, and run it there with
+    Carry each party's directory to its machine, keep it from everybody else, and run it there with
     `tieout network run`.
 
     Parameters
@@ -43,30 +46,44 @@ def init(
     directory
         Where the parties' directories are made.
     parties
-        Names of the parties whose nodes vote on blocks. Four of them bear one that fails or lies.
+        Names of the parties of one ledger whose nodes vote on blocks. Four of them bear one that
+        fails or lies.
+    plan
+        A TOML file that names several ledgers and the parties of each, instead of all the rest.
     observer
         Names of parties whose nodes follow, and do not vote. May be repeated.
     host
-        PARTY=HOST: where the others reach that party's node; 127.0.0.1 otherwise. Nodes of one host
-        get different ports, from 26656 on.
+        PARTY=HOST: where the others reach that party's node; 127.0.0.1 otherwise.
     name
-        What the ledger is called.
+        What the ledger is called; "network" without it.
+    first_port
+        The port of the first node, 26656 without it; each ledger of each party has two, ten after
+        the one before.
 
     """
-    from tieout.engines.cometbft.founding import Member, found_network
+    from tieout.engines.cometbft.founding import found_ledgers
+    from tieout.engines.cometbft.plan import (
+        FIRST_PORT,
+        LedgerMembers,
+        NetworkPlan,
+        read_plan,
+        with_ports,
+    )
 
-    if not parties:
-        raise Failure("no party was named", "write for example seller registrar bank regulator")
-    hosts = _hosts(host, [*parties, *observer])
-    members = []
-    for number, party in enumerate([*parties, *observer]):
-        port = FIRST_PORT + PORTS_A_NODE * number
-        at = hosts.get(party, "127.0.0.1")
-        power = VOTING_POWER if number < len(parties) else 0
-        members.append(Member(party, power, f"{at}:{port}", f"127.0.0.1:{port + 1}"))
+    if plan is not None:
+        if parties or observer or host or name is not None:
+            raise Failure("a plan names parties, hosts and ledgers itself", "leave the others out")
+        asked = guarded(lambda: read_plan(plan))
+    else:
+        if not parties:
+            advice = "write for example seller registrar bank regulator, or name a file with --plan"
+            raise Failure("no party was named", advice)
+        hosts = _hosts(host, [*parties, *observer])
+        asked = NetworkPlan({name or "network": LedgerMembers(parties, observer)}, hosts)
     now_us = time.time_ns() // 1_000
-    for made in guarded(lambda: found_network(directory, name, members, now_us)):
-        say(f"{made}: keys and node of {made.name}")
+    ledgers = guarded(lambda: with_ports(asked, first_port or FIRST_PORT))
+    guarded(lambda: found_ledgers(directory, ledgers, now_us))
+    _say_founded(asked, directory)
     say(f"run each on its machine: tieout network run {directory}/PARTY")
     return Outcome.COMPLETE
 
@@ -81,27 +98,34 @@ def _hosts(stated: Sequence[str], parties: Sequence[str]) -> dict[str, str]:
     return hosts
 
 
-def run(*directories: Path) -> int:
-    """Run nodes: both processes of each, started again when they end, until this is stopped.
+def _say_founded(plan: "NetworkPlan", directory: Path) -> None:
+    for name, members in plan.ledgers.items():
+        say(f"ledger {name}: {said_of([1] * len(members.parties))}")
+    for party in plan.parties():
+        of = [name for name, each in plan.ledgers.items() if party in each.members]
+        say(f"{directory / party}: keys and node of {party}, for {' and '.join(of)}")
 
-    Ends with Ctrl-C or SIGTERM, CometBFT first. What the processes say is in DIRECTORY/log.
+
+def run(*directories: Path) -> int:
+    """Run nodes: both processes of each of their ledgers, started again when they end.
+
+    Ends with Ctrl-C or SIGTERM, CometBFT first. What the processes say is in the `log` of each
+    ledger's directory. Exit code 1 when a ledger was given up meanwhile, 2 when all were.
 
     Parameters
     ----------
     directories
-        Directories of nodes that `tieout network init` made.
+        Directories of parties that `tieout network init` made, or of single ledgers in them.
 
     """
-    if not directories:
-        raise Failure("no node was named", "name its directory")
-    _run(list(directories), None)
-    return Outcome.COMPLETE
+    return _run(list(directories), None)
 
 
 def local(
-    count: Annotated[int, Parameter(validator=Number(gte=1, lte=16))] = 4,
+    count: Annotated[int | None, Parameter(validator=Number(gte=1, lte=16))] = None,
     /,
     *,
+    plan: Path | None = None,
     directory: Path = DEFAULT_NETWORK,
     seconds: Annotated[float | None, Parameter(name="--for", validator=Number(gt=0))] = None,
 ) -> int:
@@ -112,42 +136,64 @@ def local(
     Parameters
     ----------
     count
-        How many nodes, when the network is founded now.
+        How many nodes of one ledger, when the network is founded now.
+    plan
+        A TOML file that names several ledgers and the parties of each, when it is founded now.
     directory
-        Where the nodes' directories are, or are made.
+        Where the parties' directories are, or are made.
     seconds
         Stop after so many seconds.
 
     """
+    if count is not None and plan is not None:
+        raise Failure("a plan says itself how many nodes there are", "leave the number out")
+    if not directory.exists() or not any(directory.iterdir()):
+        _found_here(directory, count or DEFAULT_NODES, plan)
+    return _run([directory], seconds)
+
+
+def _found_here(directory: Path, count: int, plan: Path | None) -> None:
+    """Found a network on free ports of this machine."""
     from tieout.engines.cometbft.addresses import free_addresses
-    from tieout.engines.cometbft.founding import Member, found_network
-    from tieout.engines.cometbft.places import NODE_FILE
+    from tieout.engines.cometbft.founding import found_ledgers
+    from tieout.engines.cometbft.plan import (
+        LedgerMembers,
+        NetworkPlan,
+        read_plan,
+        with_addresses,
+    )
 
-    nodes = sorted(path.parent for path in directory.glob(f"*/{NODE_FILE}"))
-    if not nodes:
-        at = iter(free_addresses(2 * count))
-        members = [
-            Member(f"party-{i:02}", VOTING_POWER, next(at), next(at)) for i in range(1, count + 1)
-        ]
-        now_us = time.time_ns() // 1_000
-        nodes = guarded(lambda: found_network(directory, "local network", members, now_us))
-        say(f"founded a network of {count} in {directory}")
-    _run(nodes, seconds)
-    return Outcome.COMPLETE
+    parties = tuple(f"party-{i:02}" for i in range(1, count + 1))
+    asked = NetworkPlan({"local": LedgerMembers(parties)})
+    if plan is not None:
+        asked = guarded(lambda: read_plan(plan))
+        if asked.hosts:
+            raise Failure(f"{plan} is of several machines", "leave [hosts] out to try it on one")
+    ledgers = with_addresses(asked, iter(free_addresses(2 * asked.copies())))
+    now_us = time.time_ns() // 1_000
+    guarded(lambda: found_ledgers(directory, ledgers, now_us))
+    _say_founded(asked, directory)
 
 
-def _run(nodes: list[Path], seconds: float | None) -> None:
-    """Run nodes in this process' care until it is told to end, and say where they stand."""
-    from tieout.engines.cometbft.process import NodeProcesses, Supervisor
-    from tieout.engines.cometbft.settings import rpc_address
+def _run(directories: list[Path], seconds: float | None) -> int:
+    """Run ledgers in this process' care until it is told to end, and say where they stand."""
+    from tieout.engines.cometbft.nodes import ledgers_within
+    from tieout.engines.cometbft.process import NodeFailed, NodeProcesses, Supervisor
+    from tieout.engines.cometbft.settings import read_node, rpc_address
 
-    for node in nodes:
-        guarded(lambda node=node: rpc_address(node))  # type: ignore[misc]
+    ledgers = guarded(lambda: ledgers_within(directories))
+    if not ledgers:
+        raise Failure("no node was named", "name its directory")
+    for ledger in ledgers:
+        guarded(lambda ledger=ledger: (read_node(ledger), rpc_address(ledger)))  # type: ignore[misc]
     program = _cometbft()
     until = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
         until.set()
+
+    def tell(failure: NodeFailed) -> None:
+        say(f"given up: {failure}; {failure.advice}")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
@@ -155,131 +201,30 @@ def _run(nodes: list[Path], seconds: float | None) -> None:
         timer = threading.Timer(seconds, until.set)
         timer.daemon = True
         timer.start()
-    telling = threading.Thread(target=_tell, args=(nodes, until), daemon=True)
+    telling = threading.Thread(target=_tell, args=(ledgers, until), daemon=True)
     telling.start()
-    supervisor = Supervisor([NodeProcesses(node, program) for node in nodes])
+    supervisor = Supervisor([NodeProcesses(each, program) for each in ledgers], tell)
     guarded(lambda: supervisor.run(until))
     say("stopped")
+    return Outcome.INCOMPLETE if supervisor.failures else Outcome.COMPLETE
 
 
-def _tell(nodes: list[Path], until: threading.Event) -> None:
-    """Say every few seconds where the nodes stand."""
+def _tell(ledgers: list[Path], until: threading.Event) -> None:
+    """Say every few seconds where the nodes stand, a line for each ledger."""
     while not until.wait(SAY_EVERY_S):
-        say("; ".join(f"{each.node} at block {each.height}" for each in _standing(nodes)))
-
-
-class NodeStanding(msgspec.Struct, frozen=True):
-    """Where a node stands, as `--json` prints it. An unreachable one has height 0."""
-
-    node: str
-    reachable: bool
-    height: int
-    time: str
-    app_hash: str
-    peers: int
-    votes: bool
-    behind: int
-
-
-def status(*directories: Path, json: Flag = False) -> int:
-    """Say where nodes stand: block, app hash, peers; exit code 1 when one cannot be reached.
-
-    Parameters
-    ----------
-    directories
-        Directories of nodes on this machine, or a directory that holds several.
-    json
-        Print the result as JSON.
-
-    """
-    from tieout.engines.cometbft.places import NODE_FILE
-
-    nodes: list[Path] = []
-    for each in directories:
-        within = sorted(path.parent for path in each.glob(f"*/{NODE_FILE}"))
-        nodes += within if within and not (each / NODE_FILE).exists() else [each]
-    if not nodes:
-        raise Failure("no node was named", "name its directory")
-    standing = guarded(lambda: _standing(nodes))
-    if json:
-        print_json(standing)
-    else:
-        from rich.console import Console
-        from rich.table import Table
-
-        table = Table("node", "block", "behind", "time", "app hash", "peers", "votes", box=None)
-        for node in standing:
-            if node.reachable:
-                facts = (str(node.height), str(node.behind), node.time, node.app_hash[:16])
-                table.add_row(node.node, *facts, str(node.peers), "yes" if node.votes else "no")
-            else:
-                table.add_row(node.node, "not reachable")
-        Console().print(table)
-    return Outcome.COMPLETE if all(node.reachable for node in standing) else Outcome.INCOMPLETE
-
-
-class _SyncInfo(msgspec.Struct):
-    latest_block_height: int
-    latest_block_time: str
-    latest_app_hash: str
-
-
-class _ValidatorInfo(msgspec.Struct):
-    voting_power: int
-
-
-class _Status(msgspec.Struct):
-    sync_info: _SyncInfo
-    validator_info: _ValidatorInfo
-
-
-class _Peers(msgspec.Struct):
-    n_peers: int
-
-
-def _standing(nodes: list[Path]) -> list[NodeStanding]:
-    """Ask each node. Raises EngineError for a directory that is no node's."""
-    from tieout.engines.cometbft.settings import rpc_address
-    from tieout.sdk.errors import NodeConfused, NodeRefused, NodeUnreachable
-    from tieout.sdk.transport import Node
-
-    found: list[NodeStanding] = []
-    for directory in nodes:
-        nothing = NodeStanding(
-            directory.name, reachable=False, height=0, time="", app_hash="", peers=0, votes=False,
-            behind=0,
-        )  # fmt: skip
-        with Node(*rpc_address(directory), timeout_s=2.0) as node:
-            try:
-                said = node.ask("status", _Status)
-                peers = node.ask("net_info", _Peers).n_peers
-            except (NodeUnreachable, NodeRefused, NodeConfused):
-                found.append(nothing)
-                continue
-        sync = said.sync_info
-        found.append(
-            NodeStanding(
-                node=directory.name,
-                reachable=True,
-                height=sync.latest_block_height,
-                time=sync.latest_block_time,
-                app_hash=sync.latest_app_hash.lower(),
-                peers=peers,
-                votes=said.validator_info.voting_power > 0,
-                behind=0,
-            )
-        )
-    top = max((each.height for each in found), default=0)
-    return [
-        msgspec.structs.replace(each, behind=top - each.height) if each.reachable else each
-        for each in found
-    ]
+        for ledger in standing_of(ledgers):
+            where = [
+                f"{node.node} at block {node.height}" if node.reachable else f"{node.node} is away"
+                for node in ledger.nodes
+            ]
+            say(f"{ledger.name}: {'; '.join(where)}")
 
 
 def demo(*, directory: Path = DEFAULT_DEMO, json: Flag = False) -> int:
-    """Show a consortium at work: four nodes, a wrong record, an alarm at all of them, the proof.
+    """Show a consortium at work: a wrong record, an alarm at all four nodes, the proof.
 
-    Exit code 0 when every node raised the alarm and everything was verified.
+    The bank's node serves a second ledger beside, which hears nothing of it. Exit code 0 when every
+    node of the first raised the alarm, none of the second did, and everything was verified.
 
     Parameters
     ----------
@@ -304,10 +249,15 @@ def demo(*, directory: Path = DEFAULT_DEMO, json: Flag = False) -> int:
               f" {result.transactions_root[:16]}…; every journal audited")  # fmt: skip
         print(f"Evidence      {result.evidence}: verified offline, down to the votes")
         print(f"              {result.ordered_by}")
+        custody = result.custody
+        matched = f"{custody.matched} of {custody.transactions} deliveries matched"
+        print(f"Custody       {matched} at {' and '.join(custody.members)},"
+              f" {custody.blocks} blocks, {custody.alarms} alarms")  # fmt: skip
         for problem in result.problems:
             print(f"PROBLEM       {problem}")
+        genesis = directory / "regulator" / "ledgers" / "fund" / "genesis.json"
         print(f"{time.monotonic() - started:.0f} s. Check it yourself: tieout verify"
-              f" {result.evidence} --trust {directory}/regulator/genesis.json")  # fmt: skip
+              f" {result.evidence} --trust {genesis}")  # fmt: skip
     return Outcome.INCOMPLETE if result.problems else Outcome.COMPLETE
 
 

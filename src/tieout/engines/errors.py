@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tieout.engines.places import ledgers_of
+
 
 class EngineError(Exception):
     """A ledger that cannot be opened, founded or written.
@@ -15,12 +17,15 @@ class EngineError(Exception):
 
 
 class NoLedger(EngineError):
-    """There is no ledger at `path`."""
+    """There is no ledger at `path`; a party's directory is none, but holds some."""
 
     def __init__(self, path: Path) -> None:
+        within = ledgers_of(path)
         super().__init__(
             f"there is no ledger at {path}",
-            "name one with --ledger DIR, or begin one with `tieout reconcile`",
+            f"it is a party's directory; name one of its ledgers: {', '.join(map(str, within))}"
+            if within
+            else "name one with --ledger DIR, or begin one with `tieout reconcile`",
         )
         self.path = path
 

@@ -13,6 +13,8 @@ What is not here: who orders blocks, and at what time (the engines); which items
 """
 
 import secrets
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
@@ -23,12 +25,53 @@ from tieout.engines.warm import warm
 from tieout.journal.disk import SYSTEM_DISK, Disk
 from tieout.journal.journal import Journal
 from tieout.journal.limits import SEGMENT_BYTES
+from tieout.journal.snapshot import ReadPart
 from tieout.wire.block import Block, BlockResult
 from tieout.wire.errors import BlockError
 from tieout.wire.genesis import Genesis
 
 SNAPSHOT_AFTER_BYTES: Final = 64 * 1024 * 1024
 """Replaying more than this takes about half a second: then a snapshot is worth it."""
+
+
+class RunningSnapshot:
+    """A snapshot that is written while blocks go on. Made by `Replica.begin_snapshot`; finish it.
+
+    `finish` may run in a thread of its own. A block waits for one piece to be read, and no longer.
+    """
+
+    def __init__(self, journal: Journal, still: kernel.Still, guard: threading.Lock) -> None:
+        """`guard` is held by whoever applies a block. Raises SnapshotFailed."""
+        self._still = still
+        self._guard = guard
+        self.is_over = False
+        """Whether nothing is read any more, for whatever reason."""
+        large = [(name, ReadPart(part.size, self._reader(part))) for name, part in still.large]
+        self._writer = journal.snapshot_writer([*still.small, *large])
+
+    def _reader(self, part: kernel.StillPart) -> Callable[[int, int], memoryview]:
+        def read(start: int, end: int) -> memoryview:
+            with self._guard:
+                return part.read(start, end)
+
+        return read
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether a block changed so much at once that the snapshot was given up."""
+        return self._still.is_lost
+
+    def finish(self) -> Path | None:
+        """Write what is left; the path, None when the snapshot was lost. Raises SnapshotFailed."""
+        try:
+            return self._writer.finish()
+        except kernel.SnapshotError:
+            self._writer.abandon()
+            return None
+        finally:
+            with self._guard:
+                self._still.end()
+            self.is_over = True
 
 
 class Replica:
@@ -47,6 +90,7 @@ class Replica:
         self.replayed_bytes = 0
         """How much of the journal was replayed when this copy was opened."""
         self._failure: BaseException | None = None
+        self._applying = threading.Lock()
 
     @classmethod
     def open(
@@ -102,7 +146,8 @@ class Replica:
                 f"the ledger could not be written: {self._failure}",
                 "what was receipted is kept; mend the disk, then open the ledger again",
             ) from self._failure
-        self.state, result = kernel.apply_block(self.state, block)
+        with self._applying:
+            self.state, result = kernel.apply_block(self.state, block)
         return result
 
     def keep(self, block: Block, result: BlockResult) -> None:
@@ -127,6 +172,20 @@ class Replica:
         """Write the state after the last durable block, so that the next start is quick."""
         self.sync()
         return self.journal.snapshot_writer(kernel.dump(self.state)).finish()
+
+    def begin_snapshot(self) -> RunningSnapshot:
+        """Begin to write the state after the last durable block, while further blocks go on.
+
+        Everything that was judged must be durable. Raises SnapshotError while another one is being
+        written and is not lost, ValueError, SnapshotFailed.
+        """
+        with self._applying:
+            still = kernel.Still(self.state)
+            try:
+                return RunningSnapshot(self.journal, still, self._applying)
+            except BaseException:
+                still.end()
+                raise
 
     @property
     def is_worth_a_snapshot(self) -> bool:

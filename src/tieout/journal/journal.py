@@ -292,8 +292,8 @@ class Journal:
     def snapshot_writer(self, parts: Iterable[tuple[str, Any]]) -> SnapshotWriter:
         """Begin a snapshot of the state after the last block, which must be durable.
 
-        `parts` are (name, contiguous buffer); they must not change until `finish`. Raises
-        ValueError while a block is not durable, SnapshotFailed.
+        `parts` are (name, contiguous buffer or ReadPart); they must not change until `finish`.
+        Raises ValueError while a block is not durable, SnapshotFailed.
         """
         point = self._chain.durable
         if self.appended != point or point.height == 0:

@@ -12,7 +12,7 @@ docs/formats/journal.md.
 
 `SnapshotWriter.step` writes a bounded piece, so that it can run between blocks; `finish` syncs. The
 caller sees to it that the buffers do not change meanwhile: by taking no block, or by handing over
-copies, in which case another thread may do the steps.
+parts that are read (`ReadPart`), in which case another thread may do the steps.
 
 What is not here: which state (`kernel`), when to take one (the engines).
 """
@@ -21,7 +21,7 @@ import hashlib
 import os
 import struct
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -48,6 +48,23 @@ _THREADS: Final = 2
 
 Allocate = Callable[[str, int], Any]
 """From a part's name and size in bytes to a writable buffer of that size."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPart:
+    """A part that is read while it is written: `read(start, end)` gives its bytes.
+
+    Each piece is asked for once, in order, and is done with before the next one is asked for.
+    """
+
+    size: int
+    read: Callable[[int, int], memoryview]
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, piece: slice) -> memoryview:
+        return self.read(piece.start, min(piece.stop, self.size))
 
 
 class Part(NamedTuple):
@@ -129,7 +146,7 @@ class SnapshotWriter:
         kept_height: int = 0,
         disk: Disk = SYSTEM_DISK,
     ) -> None:
-        """`point` is the durable block after which the parts (name, buffer) were taken.
+        """`point` is the durable block after which the parts (name, buffer or ReadPart) were taken.
 
         A snapshot of `kept_height` is never dropped: the journal begins after it.
         """
@@ -137,7 +154,9 @@ class SnapshotWriter:
         self._disk = disk
         self._folder = folder
         self._point = point
-        self._parts = [(name, _bytes_of(buffer)) for name, buffer in parts]
+        self._parts = [
+            (name, part if isinstance(part, ReadPart) else _bytes_of(part)) for name, part in parts
+        ]
         self._head = _head(ledger_id, point, self._parts)
         chunk_count = sum(_chunk_count(len(data)) for _, data in self._parts)
         self._at = len(self._head) + _HASH_BYTES * (chunk_count + 1)
@@ -194,8 +213,11 @@ class SnapshotWriter:
 
     def abandon(self) -> None:
         """Forget what was written: the state moved on before the snapshot was whole."""
-        self._disk.close(self._fd)
-        self._disk.remove(self._path)
+        try:
+            self._disk.close(self._fd)
+            self._disk.remove(self._path)
+        except OSError as error:
+            raise self._failed(error) from error
 
     def _write_all(self, data: memoryview, offset: int) -> None:
         while data:
@@ -248,7 +270,9 @@ def _parts(table: bytes, offset: int) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _head(ledger_id: bytes, point: Point, parts: list[tuple[str, memoryview]]) -> bytes:
+def _head(
+    ledger_id: bytes, point: Point, parts: Sequence[tuple[str, memoryview | ReadPart]]
+) -> bytes:
     names = [name.encode() for name, _ in parts]
     if len(parts) > MAX_PARTS or any(not 0 < len(name) <= PART_NAME_BYTES for name in names):
         raise ValueError(f"a snapshot has at most {MAX_PARTS} parts with names")

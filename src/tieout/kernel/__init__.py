@@ -43,6 +43,7 @@ from tieout.kernel.selftest import SelfTestError, warm
 from tieout.kernel.snapshot import SnapshotError, SnapshotRoom, dump, load, log_frontier
 from tieout.kernel.state import PoisonedError, State, initial_state, reserve
 from tieout.kernel.timing import next_deadline_us
+from tieout.kernel.still import Still, StillPart
 
 __all__ = [
     "NO_VERDICT",
@@ -54,6 +55,8 @@ __all__ = [
     "SnapshotRoom",
     "Standing",
     "State",
+    "Still",
+    "StillPart",
     "Transaction",
     "adjustment",
     "adjustment_images",

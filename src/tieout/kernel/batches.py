@@ -111,6 +111,8 @@ def _book_for(state: State, batch: Batch) -> Book | ItemOutcome:
 
 def _run(state: State, book: Book, rows: Bytes, hashes: Numbers) -> None:
     """Apply all rows, making room as often as it is needed."""
+    if book.still is not None:
+        book.keep(_located(book, rows, hashes))
     elsewhere = _found_elsewhere(state, book, rows, hashes)
     book.make_room(len(hashes))
     room = int(book.plan[at.P_VERDICT_BYTES])
@@ -144,13 +146,16 @@ def _found_elsewhere(state: State, book: Book, rows: Bytes, hashes: Numbers) -> 
     found = np.zeros(len(hashes), np.uint8)
     if len(state.books) == 1:
         return found
-    serials = np.empty(len(hashes), np.int64)
-    row_bytes = int(book.plan[at.P_ROW_BYTES])
     for other in books_of(state.books, book.agreement.name):
         if other is not book and other.count > 0:
-            slots = other.slots
-            index.locate(
-                other.table, slots.data, slots.image_bytes, hashes, rows, row_bytes, serials
-            )
-            found |= (serials >= 0).astype(np.uint8)
+            found |= (_located(other, rows, hashes) >= 0).astype(np.uint8)
     return found
+
+
+def _located(book: Book, rows: Bytes, hashes: Numbers) -> Numbers:
+    """The serial of each row's transaction in a book, −1 where there is none."""
+    serials = np.empty(len(hashes), np.int64)
+    slots = book.slots
+    row_bytes = len(rows) // len(hashes)
+    index.locate(book.table, slots.data, slots.image_bytes, hashes, rows, row_bytes, serials)
+    return serials

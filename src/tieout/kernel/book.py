@@ -10,7 +10,7 @@ What lies behind the last image is always zero for slots, and scratch for adjust
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from tieout.kernel import layout as at
 from tieout.kernel.plan import make_plan
 from tieout.merkle.lanes import leaf_hashes
 from tieout.merkle.tree import root
+
+if TYPE_CHECKING:
+    from tieout.kernel.still import StillBook
 
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
@@ -150,6 +153,8 @@ class Book:
         self.deadlines = [(r, d) for r, d in enumerate(agreement.deadlines_us) if d is not None]
         self.asked = [0] * len(self.deadlines)
         self.judged = 0
+        self.still: StillBook | None = None
+        """Who keeps what is about to change, while a still of this book is being read."""
         self.make_adjustment_room()
 
     @property
@@ -182,6 +187,11 @@ class Book:
         roles = len(self.agreement.roles)
         needed = self.adjustment_count + 2 * roles + 2
         self.adjustments.make_room(needed)
+
+    def keep(self, serials: Numbers) -> None:
+        """Must be called before transactions change, in any way, by whoever changes them."""
+        if self.still is not None:
+            self.still.keep(serials)
 
     def find(self, key: bytes, secret: NDArray[np.uint64]) -> int | None:
         """The serial of the transaction with a key of KEY_BYTES, None when there is none."""

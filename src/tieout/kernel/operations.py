@@ -125,6 +125,7 @@ class Found:
 
     def put_byte(self, offset: int, value: int) -> None:
         """Write one byte of the slot."""
+        self.book.keep(np.full(1, self.serial, np.int64))
         start = self.serial * self.book.slots.image_bytes + offset
         self.book.slots.data[start] = value
         self.book.slots.marks[start >> at.PAGE_SHIFT] = 1
@@ -265,6 +266,7 @@ class _Latest:
 
     def __init__(self, book: Book, index: int) -> None:
         self.index = index
+        self._book = book
         self._images = book.adjustments
         self._start = index * book.adjustments.image_bytes
 
@@ -273,6 +275,7 @@ class _Latest:
         return int.from_bytes(self._images.data[start : start + size].tobytes(), "little")
 
     def put(self, offset: int, value: int, size: int) -> None:
+        self._book.keep(np.full(1, self.number(at.ADJ_SERIAL, 8), np.int64))
         start = self._start + offset
         encoded = value.to_bytes(size, "little")
         self._images.data[start : start + size] = np.frombuffer(encoded, np.uint8)

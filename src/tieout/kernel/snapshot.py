@@ -94,17 +94,23 @@ class SnapshotRoom:
 def dump(state: State) -> Iterator[tuple[str, Buffer]]:
     """The state as (name, buffer), small ones first.
 
-    Buffers of images are views: write or copy them before the next block is applied.
+    Buffers of images are views: write or copy them before the next block is applied, or take a
+    `still` instead.
     """
-    yield CONTROL, msgspec.msgpack.encode(_control(state))
-    if state.genesis.rules_version > 1:
-        yield MEMBERS, state.members.to_bytes()
+    yield from small_parts(state)
     for book in state.books:
         slots, adjustments = book.slots, book.adjustments
         used = book.adjustment_count * adjustments.image_bytes
         yield f"adjustments-{book.number}", adjustments.data.data[:used]
         used = book.count * slots.image_bytes
         yield f"slots-{book.number}", slots.data.data[:used]
+
+
+def small_parts(state: State) -> Iterator[tuple[str, Buffer]]:
+    """What is not images, as (name, buffer); nobody writes to these buffers."""
+    yield CONTROL, msgspec.msgpack.encode(_control(state))
+    if state.genesis.rules_version > 1:
+        yield MEMBERS, state.members.to_bytes()
 
 
 def _control(state: State) -> _Control:

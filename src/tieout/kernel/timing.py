@@ -26,6 +26,7 @@ def run_judge(
     state: State, book: Book, mode: int, item: int, serials: Numbers, roles: Numbers = _NO_ROLES
 ) -> bool:
     """Run the compiled loop over transactions; False when it refused to propose."""
+    book.keep(serials)
     cursor, events, done = book.cursor, state.events, 0
     cursor[at.C_TIME] = state.time_us
     cursor[at.C_ITEM] = item

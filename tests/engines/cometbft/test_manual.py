@@ -6,6 +6,7 @@ from tests.conftest import ROOT
 from tests.engines.cometbft.desk import Desk
 from tieout.engines.cometbft import places, queries
 from tieout.engines.cometbft.process import COMETBFT_VARIABLE
+from tieout.engines.places import LEDGERS
 
 ABCI = (ROOT / "docs" / "formats" / "abci.md").read_text(encoding="utf-8")
 NETWORK = (ROOT / "docs" / "network.md").read_text(encoding="utf-8")
@@ -32,6 +33,7 @@ def test_every_code_of_an_answer_is_described() -> None:
 
 def test_every_place_of_a_node_is_described() -> None:
     names = [
+        LEDGERS,
         places.GENESIS_FILE,
         places.NODE_FILE,
         places.JOURNAL,

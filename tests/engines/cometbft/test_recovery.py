@@ -1,5 +1,6 @@
 """A node goes on after its processes were killed, at whatever point."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def test_kills_of_either_process_and_of_both_lose_nothing(tmp_path: Path, cometb
             publish(consortium, f"T-{number}", 2 + number)
             before = node.height
             processes.kill(*(getattr(processes, victim) for victim in victims))
-            supervisor.tend(float(number))
+            tend_until_whole(supervisor, processes, float(number))
             node.await_height(before + 1)
         publish(consortium, "T-9", 5)
         assert_whole(consortium, leaves=2 + 2 * 4)
@@ -107,21 +108,48 @@ def test_a_crash_at_each_point_of_a_commit_loses_nothing(tmp_path: Path, cometbf
         assert_whole(consortium, leaves=2 + len(FAIL_POINTS))
 
 
-def test_a_node_that_keeps_ending_is_given_up(tmp_path: Path, cometbft: Path) -> None:
-    consortium = Consortium(tmp_path, cometbft, 1)
-    (node,) = consortium.nodes
-    processes = NodeProcesses(node.directory, Path("/bin/false"))
-    supervisor = Supervisor([processes])
+def tend_until_whole(supervisor: Supervisor, processes: NodeProcesses, now: float) -> None:
+    def is_whole() -> bool:
+        supervisor.tend(now)
+        return processes.is_whole
 
-    def tend_for_a_minute() -> None:
-        for second in range(60):
-            supervisor.tend(float(second))
-            assert processes.cometbft is not None
-            processes.cometbft.wait(5)
+    eventually(is_whole, "both processes run")
+
+
+def test_a_ledger_that_keeps_ending_is_given_up_and_the_others_go_on(
+    tmp_path: Path, cometbft: Path
+) -> None:
+    (sound,) = Consortium(tmp_path / "sound", cometbft, 1).nodes
+    (node,) = Consortium(tmp_path / "unsound", cometbft, 1).nodes
+    unsound = NodeProcesses(node.directory, Path("/bin/false"))
+    told: list[NodeFailed] = []
+    supervisor = Supervisor([sound.processes, unsound], told.append)
+    seconds = iter(range(1_000))
+
+    def is_given_up() -> bool:
+        # The clock of the supervisor goes on only when the program has ended once more.
+        if unsound.cometbft is None or unsound.cometbft.poll() is not None:
+            supervisor.tend(next(seconds) / 4)
+        return bool(told)
 
     try:
-        with pytest.raises(NodeFailed, match="ended 5 times"):
-            tend_for_a_minute()
+        eventually(is_given_up, "the unsound one is given up")
+        assert "ended 5 times" in str(told[0])
+        assert list(supervisor.failures) == [node.directory]
+        assert (unsound.application is not None, unsound.is_whole) == (True, False)
+        tend_until_whole(supervisor, sound.processes, 300.0)
+        sound.await_height(1)
     finally:
-        processes.stop()
-    eventually(lambda: not processes.is_whole, "both have ended")
+        sound.processes.stop()
+        unsound.stop()
+
+
+def test_when_the_last_ledger_is_given_up_its_failure_is_raised(
+    tmp_path: Path, cometbft: Path
+) -> None:
+    (node,) = Consortium(tmp_path, cometbft, 1).nodes
+    (node.directory / "genesis.json").write_text("{}")
+    with pytest.raises(NodeFailed, match="does not start"):
+        Supervisor([node.processes]).run(threading.Event())
+    assert node.processes.application is not None
+    assert node.processes.application.poll() is not None

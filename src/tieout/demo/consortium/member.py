@@ -60,7 +60,7 @@ class Member:
 
     # ------------------------------------------------------------------ publishing
 
-    def publish(self, agreement: Agreement, role: Role, rows: Rows) -> int:
+    def publish(self, agreement: Agreement, role: int, rows: Rows) -> int:
         """Publish a batch and wait for its block; the height."""
         return self._submit(self._publisher.batch(agreement, role, rows))
 

@@ -7,20 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from tieout.consensus.quorum import faults_borne
+from tieout.demo.consortium import custody, story
 from tieout.demo.consortium.member import Member
-from tieout.demo.consortium.story import MEMBERS, Result, Story
 from tieout.demo.founding import MARK
 from tieout.engines.cometbft.addresses import free_addresses
-from tieout.engines.cometbft.founding import Member as Founder
-from tieout.engines.cometbft.founding import found_network
+from tieout.engines.cometbft.founding import found_ledgers
+from tieout.engines.cometbft.plan import VOTING_POWER, LedgerMembers, NetworkPlan, with_addresses
 from tieout.engines.cometbft.process import NodeProcesses, Supervisor
 from tieout.engines.errors import EngineError
 
-VOTING_POWER = 10
 
-
-def play_consortium(folder: Path, cometbft: Path, say: Callable[[str], None]) -> Result:
-    """Found four nodes in `folder`, run them, play the story, stop them, and judge what is left.
+def play_consortium(folder: Path, cometbft: Path, say: Callable[[str], None]) -> story.Result:
+    """Found two ledgers in `folder`, run all nodes, play the story, stop, and judge what is left.
 
     Raises EngineError when the folder holds anything but an earlier demonstration, or a step does
     not come.
@@ -32,19 +31,25 @@ def play_consortium(folder: Path, cometbft: Path, say: Callable[[str], None]) ->
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / MARK).touch()
-    addresses = iter(free_addresses(2 * len(MEMBERS)))
-    founders = [Founder(name, VOTING_POWER, next(addresses), next(addresses)) for name in MEMBERS]
-    directories = found_network(folder, "fund consortium", founders, time.time_ns() // 1_000)
-    say(f"founded: {', '.join(MEMBERS)}; each has a node, and a quarter of the votes")
-    members = [Member(directory, i) for i, directory in enumerate(directories, start=1)]
-    story = Story(members, say)
+    plan = NetworkPlan(
+        {story.LEDGER: LedgerMembers(story.MEMBERS), custody.LEDGER: LedgerMembers(custody.MEMBERS)}
+    )
+    addresses = iter(free_addresses(2 * plan.copies()))
+    now_us = time.time_ns() // 1_000
+    ledgers = found_ledgers(folder, with_addresses(plan, addresses), now_us)
+    members = [[Member(at, i) for i, at in enumerate(each, start=1)] for each in ledgers]
+    beside = custody.Custody(members[1])
+    for name, each in plan.ledgers.items():
+        may_fail = faults_borne([VOTING_POWER for _ in each.parties]) or "none"
+        say(f"ledger {name}: {', '.join(each.parties)}; {may_fail} of {len(each.parties)} may fail")
+    played = story.Story(members[0], beside, say)
     try:
-        with Running(directories, cometbft):
-            story.play()
+        with Running([at for each in ledgers for at in each], cometbft):
+            played.play()
         say("all nodes are stopped; what follows is read from their disks")
-        return story.judge(folder)
+        return played.judge(folder)
     finally:
-        for member in members:
+        for member in [*members[0], *members[1]]:
             member.close()
 
 
@@ -64,8 +69,10 @@ class Running:
     def __exit__(self, *_: object) -> None:
         self._until.set()
         self._thread.join()
-        if self._failure is not None:
-            raise self._failure
+        # What a story waited for in vain is explained by the node that was given up.
+        for failure in [self._failure, *self._supervisor.failures.values()]:
+            if failure is not None:
+                raise failure
 
     def _run(self) -> None:
         try:

@@ -4,6 +4,9 @@ Three institutions and a regulator run a node each. The regulator holds no role 
 nothing; its node votes on blocks, so that any one node may fail. One institution publishes a wrong
 record; all four nodes raise the alarm, the entry is corrected, everybody verifies it again. Then
 all nodes are stopped, and what is left on disk must convince a stranger.
+
+The bank's node serves a second ledger besides, with its custodian alone (`custody`). It goes on all
+the while, and must have heard nothing of the alarm.
 """
 
 import threading
@@ -16,6 +19,7 @@ import msgspec
 
 from tieout.agreement.model import Agreement
 from tieout.demo.cast import Role
+from tieout.demo.consortium.custody import DELIVERIES, Custody, CustodyResult
 from tieout.demo.consortium.member import POLL_S, WAIT_S, Member, eventually, order_id, orders, raw
 from tieout.demo.founding import demo_agreement
 from tieout.engines.errors import EngineError
@@ -25,6 +29,7 @@ from tieout.merkle import lanes
 from tieout.wire.codes import OperationKind, Purpose
 from tieout.wire.operations import AdjustmentStep, CloseCutoff, Enact
 
+LEDGER: Final = "fund"
 ROLES: Final = ("seller", "registrar", "bank")
 MEMBERS: Final = (*ROLES, "regulator")
 ORDERS: Final = 200
@@ -52,6 +57,7 @@ class Result(msgspec.Struct, frozen=True):
     transactions_root: str
     evidence: str
     ordered_by: str
+    custody: CustodyResult
     problems: tuple[str, ...]
 
 
@@ -61,8 +67,9 @@ Say = Callable[[str], None]
 class Story:
     """The course of the demonstration over running nodes; then over what they left."""
 
-    def __init__(self, members: Sequence[Member], say: Say) -> None:
+    def __init__(self, members: Sequence[Member], custody: Custody, say: Say) -> None:
         self._members = list(members)
+        self._custody = custody
         self._say = say
         self._agreement: Agreement = demo_agreement()
         self._alarms: tuple[Alarm, ...] = ()
@@ -76,10 +83,11 @@ class Story:
         """Everything that needs running nodes. Raises EngineError when a step does not come."""
         for member in self._members:
             member.await_height(1)
-        self._say(f"{len(self._members)} nodes follow one chain")
+        self._say(f"{len(self._members)} nodes follow the fund ledger")
         self._enact()
         self._publish_day()
         self._publish_wrong_record()
+        self._look_at_custody()
         self._correct()
         self._close_and_prove()
 
@@ -88,6 +96,8 @@ class Story:
         for member in self._members[: len(ROLES)]:
             height = member.operate(OperationKind.ENACT, body, Purpose.GOVERN)
         self._say(f"all three have signed {self._agreement.name}: in force from block {height}")
+        height = self._custody.enact()
+        self._say(f"bank and custodian have signed theirs on custody: from block {height} there")
 
     def _publish_day(self) -> None:
         numbers = range(1, ORDERS + 1)
@@ -97,6 +107,7 @@ class Story:
         for member in self._members:
             member.await_height(height)
         self._say(f"{ORDERS} orders published by each at its own node, the last in block {height}")
+        self._custody.publish(1)
 
     def _publish_wrong_record(self) -> None:
         for role in (Role.SELLER, Role.BANK):
@@ -117,6 +128,12 @@ class Story:
                 f"  {alarm.node:10} block {alarm.height}, {alarm.milliseconds:6.0f} ms after"
                 " submission"
             )
+
+    def _look_at_custody(self) -> None:
+        """It goes on while the other ledger has an alarm, and has none."""
+        height = self._custody.publish(1 + DELIVERIES // 2)
+        alarms = self._custody.alarms()
+        self._say(f"  custody: {alarms or 'no'} alarm at its two nodes; they go on, block {height}")
 
     def _correct(self) -> None:
         registrar = self._members[Role.REGISTRAR]
@@ -164,7 +181,8 @@ class Story:
         blocks = min(len(each) for each in hashes)
         disagreements = sum(len({each[i] for each in hashes}) > 1 for i in range(blocks))
         roots = [self._transactions_root(member) for member in self._members]
-        self._check(report, disagreements, roots)
+        custody = self._custody.judge()
+        self._check(report, disagreements, roots, custody)
         return Result(
             transactions=ORDERS + 1,
             alarms=self._alarms,
@@ -174,6 +192,7 @@ class Story:
             transactions_root=roots[0],
             evidence=str(path),
             ordered_by=next((line for line in report.proven if "validators" in line), ""),
+            custody=custody,
             problems=tuple(self._problems),
         )
 
@@ -191,7 +210,9 @@ class Story:
             certificate = member.proofs(replica).certificate(self._agreement.name)
             return certificate.document.signed.head.transactions_root
 
-    def _check(self, report: PackReport, disagreements: int, roots: list[str]) -> None:
+    def _check(
+        self, report: PackReport, disagreements: int, roots: list[str], custody: CustodyResult
+    ) -> None:
         expected = {
             "every node raised the alarm": len(self._alarms) == len(self._members),
             "one app hash at every height": disagreements == 0,
@@ -200,6 +221,9 @@ class Story:
             == ["approved", "posted", "verified"],
             "the pack is verified against the genesis": report.verdict == "verified",
             "the corrected order matches": report.statement.status == "matched",
+            "every delivery matched on custody": custody.matched == custody.transactions,
+            "nobody was alarmed on custody": custody.alarms == 0,
+            "one app hash at every height of custody": custody.app_hash_disagreements == 0,
         }
         self._problems += [f"not so: {what}" for what, holds in expected.items() if not holds]
 

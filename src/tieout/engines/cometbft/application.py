@@ -243,7 +243,7 @@ class Application:
         self._settled.set()
         if EventKind.CUTOFF_CLOSED in judged.result.events["kind"]:
             # The digest of the whole state was taken in this block, so a snapshot can be verified.
-            self._shelf.take(kernel.dump(self._replica.state))
+            self._shelf.take(self._replica.begin_snapshot)
         return abci.ResponseCommit()
 
     def _block_time_us(self, time: Timestamp) -> int:

@@ -1,11 +1,15 @@
-"""What stands in the directory of a node; both processes have it as their working directory."""
+"""What stands in the directory of a ledger which a node serves (`PARTY/ledgers/NAME`).
+
+Both of its processes have it as their working directory.
+"""
 
 from typing import Final
 
 GENESIS_FILE: Final = "genesis.json"
 """The ledger's genesis; its id is the hash of this. Every member has the same file."""
 NODE_FILE: Final = "node.json"
-"""What the application must know beside it: which nodes may connect."""
+"""What the application must know beside it: which nodes may connect. It makes the directory that
+of a ledger which a node serves."""
 JOURNAL: Final = "journal"
 """Segments, index and snapshots."""
 SOCKET: Final = "app.sock"

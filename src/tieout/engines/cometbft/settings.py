@@ -28,6 +28,7 @@ from tieout.engines.cometbft.limits import (
     MEMPOOL_BYTES,
     MEMPOOL_ITEMS,
 )
+from tieout.engines.cometbft.nodes import refuse_single_ledger
 from tieout.engines.cometbft.places import COMETBFT, GENESIS_FILE, LOGS, NODE_FILE, SOCKET
 from tieout.engines.errors import EngineError
 from tieout.wire.ed25519 import SEED_BYTES, SigningKey
@@ -185,6 +186,7 @@ def read_node(directory: Path) -> tuple[Genesis, NodeFile]:
         genesis = parse_genesis((directory / GENESIS_FILE).read_bytes())
         node = msgspec.json.decode((directory / NODE_FILE).read_bytes(), type=NodeFile)
     except FileNotFoundError as error:
+        refuse_single_ledger(directory)
         raise EngineError(f"there is no node here: {error.filename} is missing") from error
     except (OSError, WireError, msgspec.MsgspecError) as error:
         raise EngineError(f"the node's files cannot be read: {error}") from error

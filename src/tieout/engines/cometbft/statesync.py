@@ -20,10 +20,10 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -31,12 +31,13 @@ import numpy as np
 from tieout import kernel
 from tieout.engines.cometbft import abci_pb2 as abci
 from tieout.engines.cometbft.limits import CHUNK_BYTES, MAX_CHUNKS, MAX_PART_NAME
+from tieout.engines.replica import RunningSnapshot
 from tieout.journal.beginning import begin_journal
 from tieout.journal.errors import JournalDamaged, SnapshotFailed
 from tieout.journal.journal import SNAPSHOTS, Journal
 from tieout.journal.limits import MAX_PARTS
 from tieout.journal.segment import base_point
-from tieout.journal.snapshot import Snapshot, SnapshotWriter, read_snapshot, snapshot_files
+from tieout.journal.snapshot import Snapshot, read_snapshot, snapshot_files
 from tieout.wire.genesis import Genesis
 from tieout.wire.limits import MAX_ABS_NUMBER
 
@@ -137,6 +138,7 @@ class Shelf:
         self._journal = journal
         self._guard = threading.Lock()
         self._offers: dict[int, _Offer] = {}
+        self._running: RunningSnapshot | None = None
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
 
@@ -159,29 +161,35 @@ class Shelf:
         except OSError:
             return b""
 
-    def take(self, parts: Iterable[tuple[str, Any]]) -> None:
-        """Write a snapshot of the state after the last durable block; the parts are copied.
+    def take(self, begin: Callable[[], RunningSnapshot]) -> None:
+        """Begin a snapshot of the state after the last durable block, and write it by and by.
 
-        One at a time: while the one before is being written, none is begun.
+        One at a time: while another is being written none is begun, unless that one was lost to
+        the very block after which this one is taken.
         """
-        if self._thread.is_alive():
+        running = self._running
+        if running is not None and not (running.is_over or running.is_lost):
             _LOG.warning("no snapshot after block %d: busy", self._journal.durable.height)
             return
         try:
-            writer = self._journal.snapshot_writer((name, bytes(data)) for name, data in parts)
+            self._running = begin()
         except SnapshotFailed as error:
             _LOG.warning("%s", error)
             return
-        self._thread = threading.Thread(target=self._write, args=(writer,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._write, args=(self._thread, self._running), daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
         """Wait until what is being written is whole."""
         self._thread.join()
 
-    def _write(self, writer: SnapshotWriter) -> None:
+    def _write(self, before: threading.Thread, running: RunningSnapshot) -> None:
+        before.join()
         try:
-            writer.finish()
+            if running.finish() is None:
+                _LOG.info("a snapshot was given up: the next cut-off came while it was written")
         except SnapshotFailed as error:
             # Without it a restart takes longer, and no new node can begin from here.
             _LOG.warning("%s", error)

@@ -31,6 +31,7 @@ from tieout.engines.keyring import (
     read_keys,
     write_keys,
 )
+from tieout.engines.places import ledgers_of
 from tieout.engines.publisher import Publisher
 from tieout.engines.replica import Replica
 from tieout.journal.journal import Journal
@@ -56,6 +57,11 @@ def found_ledger(directory: Path, parties: Sequence[str], created_us: int) -> Ge
     path = directory / GENESIS_FILE
     if path.exists():
         raise EngineError(f"{directory} holds a ledger already")
+    if ledgers_of(directory):
+        raise EngineError(
+            f"{directory} is a party's directory: its ledgers are ordered by several parties",
+            "name another directory with --ledger DIR",
+        )
     if (directory / JOURNAL).exists() or not is_half_founded(directory):
         raise EngineError(
             f"{directory} holds a journal or keys, but no {GENESIS_FILE}; nothing was changed",
