@@ -15,6 +15,7 @@ from tieout.engines.cometbft.errors import RefusedCall
 from tieout.engines.cometbft.results import parse_result
 from tieout.engines.cometbft.statesync import CHUNK_BYTES
 from tieout.journal.journal import Journal
+from tieout.wire.batch import parse_batch
 from tieout.wire.block import Block
 from tieout.wire.codes import ItemOutcome
 
@@ -236,6 +237,23 @@ def test_a_question_is_answered_for_what_is_committed(working: Desk) -> None:
     assert stream == {"lowest_unused": 3, "highest_used": 2}
 
 
+def test_an_item_is_known_by_its_digest_at_its_place_and_under_its_number(working: Desk) -> None:
+    item = working.members.batch(SELLER, ("T-1", 5))
+    digest = parse_batch(item).header.digest().hex()
+    working.block(b"not an item", item)
+    (leaf,) = json.loads(working.ask("/items", {"party": 1, "stream": 0, "sequence": 2}).value)
+    place = json.loads(working.ask("/item", {"height": 2, "item": 1}).value)
+    assert place == leaf
+    assert (leaf["digest"], leaf["outcome"], sum(leaf["rows"])) == (digest, 0, 1)
+    assert (leaf["height"], leaf["time_us"]) == (2, working.time_us(2))
+    assert leaf["app_hash"] == app_hash_at(working, 2).hex()
+    other = json.loads(working.ask("/item", {"height": 2, "item": 0}).value)
+    assert (other["leaf"], other["digest"], other["outcome"]) == (None, "", ItemOutcome.MALFORMED)
+    for sequence, used in ((2, digest), (3, "")):
+        stream = working.ask("/stream", {"party": 1, "stream": 0, "sequence": sequence})
+        assert json.loads(stream.value)["digest"] == used
+
+
 @pytest.mark.parametrize(
     ("path", "about", "code"),
     [
@@ -248,6 +266,10 @@ def test_a_question_is_answered_for_what_is_committed(working: Desk) -> None:
         ("/leaf", {"leaf": 1 << 63}, queries.NOT_FOUND),
         ("/items", {"party": -1, "stream": 1 << 62, "sequence": 1 << 63}, queries.ANSWERED),
         ("/stream", {"party": 1 << 62, "stream": 0}, queries.ANSWERED),
+        ("/stream", {"party": 1, "stream": 0, "sequence": -1}, queries.ANSWERED),
+        ("/item", {"height": 1, "item": 2}, queries.NOT_FOUND),
+        ("/item", {"height": 1, "item": -1}, queries.NOT_FOUND),
+        ("/item", {"height": 1 << 63, "item": 0}, queries.NOT_FOUND),
         (
             "/transaction",
             {"agreement": "pay", "originator": 1 << 20, "transaction_id": "T"},

@@ -19,7 +19,10 @@ from tieout.engines.cometbft.leaflog import LeafLog
 from tieout.engines.errors import EngineError
 from tieout.engines.replica import Replica
 from tieout.journal.errors import JournalError
+from tieout.journal.frame import Entry
 from tieout.kernel import Standing
+from tieout.wire.errors import WireError
+from tieout.wire.numbered import numbered
 
 _LOG: Final = logging.getLogger(__name__)
 CODESPACE: Final = "tieout"
@@ -47,11 +50,19 @@ class AboutItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sequence: int
 
 
+class AboutPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`/item`: a place in a block."""
+
+    height: int
+    item: int
+
+
 class AboutStream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`/stream`: a stream of a party."""
+    """`/stream`: a stream of a party, and one of its numbers (0: none)."""
 
     party: int
     stream: int
+    sequence: int = 0
 
 
 class AboutTransaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,6 +92,7 @@ class Queries:
         self._doors: dict[str, Callable[[abci.RequestQuery], Awaitable[_Answer]]] = {
             "/parts": self._parts,
             "/leaf": self._leaf,
+            "/item": self._item,
             "/items": self._items,
             "/stream": self._stream,
             "/transaction": self._transaction,
@@ -157,32 +169,34 @@ class Queries:
         }
         return _Answer(ANSWERED, value, height=at.height)
 
+    async def _item(self, request: abci.RequestQuery) -> _Answer:
+        """What became of the item at a place, whether it is a leaf or not."""
+        about = msgspec.json.decode(request.data, type=AboutPlace)
+        newest = self._history.newest.height
+        if not (0 < about.height <= newest and about.item >= 0):
+            return _Answer(NOT_FOUND, log=f"the last block is {newest}", height=newest)
+        entry = self._replica.journal.read(about.height)
+        if about.item >= len(entry.block.items):
+            return _Answer(NOT_FOUND, log="the block has no such item", height=newest)
+        return _Answer(ANSWERED, _at_place(entry, about.item), height=newest)
+
     async def _items(self, request: abci.RequestQuery) -> _Answer:
         """Where the items with a sender's number stand, and what became of them."""
         about = msgspec.json.decode(request.data, type=AboutItem)
         journal = self._replica.journal
         places = journal.find_items(about.party, about.stream, about.sequence)
-        value = []
-        for place in places:
-            result = journal.read(place.height).result.items[place.item]
-            value.append(
-                {
-                    "leaf": place.leaf,
-                    "height": place.height,
-                    "item": place.item,
-                    "outcome": result.outcome.value,
-                    "rows": result.rows,
-                    "bad_row": result.bad_row,
-                }
-            )
+        value = [_at_place(journal.read(place.height), place.item) for place in places]
         return _Answer(ANSWERED, value, height=self._history.newest.height)
 
     async def _stream(self, request: abci.RequestQuery) -> _Answer:
-        """Which numbers of a stream are used."""
+        """Which numbers of a stream are used, and by what the one that was asked about is."""
         about = msgspec.json.decode(request.data, type=AboutStream)
         stream = self._replica.state.streams.get((about.party, about.stream))
         lowest, highest = (1, 0) if stream is None else (stream.lowest_unused, stream.highest_used)
-        value = {"lowest_unused": lowest, "highest_used": highest}
+        value: dict[str, object] = {"lowest_unused": lowest, "highest_used": highest}
+        if about.sequence:
+            used = {} if stream is None else stream.used
+            value = {**value, "digest": used.get(about.sequence, b"").hex()}
         return _Answer(ANSWERED, value, height=self._history.newest.height)
 
     async def _transaction(self, request: abci.RequestQuery) -> _Answer:
@@ -210,6 +224,26 @@ class Queries:
             },
         }
         return _Answer(ANSWERED, value, height=self._history.newest.height)
+
+
+def _at_place(entry: Entry, item: int) -> dict[str, object]:
+    result = entry.result.items[item]
+    try:
+        digest = numbered(entry.block.items[item]).digest.hex()
+    except WireError:
+        # A Byzantine proposer can put anything into a block.
+        digest = ""
+    return {
+        "leaf": result.leaf,
+        "height": entry.block.height,
+        "time_us": entry.block.time_us,
+        "item": item,
+        "digest": digest,
+        "outcome": result.outcome.value,
+        "rows": result.rows,
+        "bad_row": result.bad_row,
+        "app_hash": entry.header.app_hash.hex(),
+    }
 
 
 def _standing(standing: Standing) -> dict[str, object]:
