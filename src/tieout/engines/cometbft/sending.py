@@ -140,7 +140,7 @@ class Sender:
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
 
     @classmethod
-    def open(cls, directory: Path, *, stream: int = 0, patience_s: float = 30.0) -> Self:
+    def open(cls, directory: Path, *, stream: int = 0, patience_s: float = 10.0) -> Self:
         """Publish through the node in a directory, for the party whose keys are there.
 
         Waits until the node follows the chain and has block 1. Raises EngineError when it does not

@@ -1,0 +1,148 @@
+"""Parties publish to a network of real nodes, each through its own, and look at what came of it."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.desk import Desk
+from tieout.demo.consortium.play import Running
+from tieout.engines.cometbft.addresses import free_addresses
+from tieout.engines.cometbft.founding import Member, found_network
+from tieout.engines.cometbft.process import find_cometbft
+from tieout.engines.embedded.ledger import EmbeddedLedger
+from tieout.wire.codes import EventKind
+
+PARTIES = ("seller", "bank")
+PAY = (
+    'name = "pay"',
+    "version = 1",
+    'roles = ["seller", "bank"]',
+    "[fields.amount]",
+    'type = "money"',
+    "scale = 2",
+    "[benchmark]",
+    'amount = "bank"',
+    "[adjustment]",
+    'mode = "compensate"',
+)
+HEAD = "transaction_id,amount"
+MAIN = [sys.executable, "-c", "from tieout.cli.main import main; main()"]
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("network")]
+
+
+@pytest.fixture
+def network(desk: Desk) -> Iterator[Desk]:
+    """A desk with a running network of two nodes in `net`, and an agreement file."""
+    program = find_cometbft()
+    if program is None:
+        pytest.skip("CometBFT is not built here: `make cometbft` builds it where Go can be had")
+    at = iter(free_addresses(2 * len(PARTIES)))
+    members = [Member(name, 10, next(at), next(at)) for name in PARTIES]
+    nodes = found_network(desk.folder / "net", "payments", members, 1_750_000_000_000_000)
+    desk.file("pay.toml", *PAY)
+    with Running(nodes, program):
+        yield desk
+
+
+def test_a_day_is_enacted_published_corrected_and_closed(network: Desk) -> None:
+    desk = network
+    said = desk.tieout("network", "enact", "net/seller", "pay.toml")
+    assert said.code == 0
+    assert "pay version 1 is signed by seller, and waits for bank" in said.err
+    paid = f"bank={desk.file('paid.csv', HEAD, 'A-1,10.00', 'A-2,25.00')}"
+    early = desk.tieout("network", "publish", "net/bank", "pay.toml", paid)
+    assert (early.code, "is not in force on this ledger" in early.err) == (2, True)
+    for _ in range(2):
+        signed = desk.tieout("network", "enact", "net/bank", "pay.toml")
+        assert "pay version 1 is in force" in signed.err
+
+    rows = ("A-1,10.00", "A-2,20.00", "A-3,x")
+    sold = f"seller={desk.file('sold.csv', HEAD, *rows)}"
+    told = desk.tieout(
+        "network", "publish", "net/seller", "pay.toml", sold, "--json", "--refused", "refused.csv"
+    )
+    assert told.code == 1, told.err
+    facts = ("records", "published", "batches", "refused", "not_applied")
+    assert [told.json[key] for key in facts] == [2, 2, 1, 1, 0]
+    assert "A-3,x" in desk.read("refused.csv")
+    desk.file("sold.csv", HEAD, *rows[:2])
+    again = desk.tieout("network", "publish", "net/seller", "pay.toml", sold)
+    assert (again.code, "nothing to publish" in again.err) == (0, True)
+    foreign = desk.tieout("network", "publish", "net/seller", "pay.toml", "bank=paid.csv")
+    assert (foreign.code, "seller does not hold the role bank" in foreign.err) == (2, True)
+
+    paid = desk.tieout(
+        "network", "publish", "net/bank", "pay.toml", "bank=paid.csv", "--receipts", "got.jsonl"
+    )
+    assert (paid.code, desk.read("got.jsonl").count('"records":2')) == (0, 1), paid.err
+    broken = desk.tieout("breaks", "--ledger", "net/bank", "--json")
+    assert [(line["transaction_id"], line["kind"]) for line in broken.json] == [("A-2", "mismatch")]
+
+    (entry,) = desk.tieout("adjust", "list", "--ledger", "net/bank", "--json").json
+    approve = ("adjust", "approve", entry["id"], "--ledger")
+    elsewhere = desk.tieout(*approve, "net/bank", "--as", "approver-1")
+    assert (elsewhere.code, "are those of seller" in elsewhere.err) == (2, True)
+    first = desk.tieout(*approve, "net/seller", "--as", "approver-1", "--json")
+    assert (first.code, first.json["status"]) == (0, "proposed"), first.err
+    twice = desk.tieout(*approve, "net/seller", "--as", "approver-1")
+    assert (twice.code, "refused approve: not_applicable" in twice.err) == (2, True)
+    second = desk.tieout(*approve, "net/seller", "--as", "approver-2", "--json")
+    assert second.json["approvers"] == ["seller/approver-1", "seller/approver-2"]
+    assert second.json["status"] == "approved"
+
+    desk.file("sold.csv", HEAD, "A-1,10.00", "A-2,25.00")
+    assert desk.tieout("network", "publish", "net/seller", "pay.toml", sold).code == 0
+    assert desk.tieout("breaks", "--ledger", "net/seller").code == 0
+    closed = desk.tieout("network", "close", "net/bank", "pay", "--json")
+    assert (closed.code, closed.json["judged"]) == (0, True)
+    same = ("network", "close", "net/bank", "pay", "--cutoff", closed.json["cutoff"])
+    assert "closed already" in desk.tieout(*same).err
+
+    desk.file("sold.csv", HEAD, "A-1,10.00")
+    kept = desk.tieout("network", "publish", "net/seller", "pay.toml", sold)
+    assert "1 records are no longer in the files and stand on the ledger" in kept.err
+    gone = ("network", "publish", "net/seller", "pay.toml", sold, "--withdraw", "--json")
+    assert desk.tieout(*gone).json["withdrawn"] == 1
+
+
+def test_a_run_that_is_killed_is_taken_up_by_the_next(network: Desk) -> None:
+    desk = network
+    for party in PARTIES:
+        desk.tieout("network", "enact", f"net/{party}", "pay.toml")
+    rows = [f"B-{i:06},10.00" for i in range(60_000)]
+    sold = f"seller={desk.file('s.csv', HEAD, *rows)}"
+    command = ["network", "publish", "net/seller", "pay.toml", sold, "--receipts", "got.jsonl"]
+    receipts = desk.folder / "got.jsonl"
+    ended = []
+    for enough in (1, 3):
+        with subprocess.Popen([*MAIN, *command], stderr=subprocess.DEVNULL) as program:
+            while program.poll() is None:
+                if receipts.exists() and receipts.read_bytes().count(b"\n") >= enough:
+                    program.kill()
+                    break
+                time.sleep(0.001)
+        ended.append(program.returncode)
+    assert ended[0] == -signal.SIGKILL
+    said = desk.tieout(*command, "--json")
+    assert said.code == 0, said.err
+    assert said.json["records"] == 60_000
+    counted = 0
+    kinds = set()
+    with EmbeddedLedger.open(Path("net/seller"), read_only=True) as ledger:
+        for entry in ledger.journal.entries():
+            kinds.update(entry.result.events["kind"].tolist())
+            counted += sum(sum(result.rows) for result in entry.result.items)
+    assert (counted, EventKind.EQUIVOCATION in kinds) == (60_000, False)
+
+
+def test_without_a_running_node_nothing_is_published(desk: Desk) -> None:
+    desk.tieout("network", "init", "net", "seller", "bank")
+    desk.file("pay.toml", *PAY)
+    said = desk.tieout("network", "enact", "net/seller", "pay.toml")
+    assert (said.code, "tieout network run net/seller" in said.err) == (2, True)
