@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.desk import Desk
+from tests.cli.test_joining import await_agreement
+from tieout.cli import sending
 from tieout.demo.consortium.play import Running
 from tieout.engines.cometbft.addresses import free_addresses
 from tieout.engines.cometbft.founding import Member, found_network
@@ -62,6 +64,7 @@ def test_a_day_is_enacted_published_corrected_and_closed(network: Desk) -> None:
         signed = desk.tieout("network", "enact", "net/bank", "pay.toml")
         assert "pay version 1 is in force" in signed.err
 
+    await_agreement(desk, "seller")
     rows = ("A-1,10.00", "A-2,20.00", "A-3,x")
     sold = f"seller={desk.file('sold.csv', HEAD, *rows)}"
     told = desk.tieout(
@@ -115,6 +118,7 @@ def test_a_run_that_is_killed_is_taken_up_by_the_next(network: Desk) -> None:
     desk = network
     for party in PARTIES:
         desk.tieout("network", "enact", f"net/{party}", "pay.toml")
+    await_agreement(desk, "seller")
     rows = [f"B-{i:06},10.00" for i in range(60_000)]
     sold = f"seller={desk.file('s.csv', HEAD, *rows)}"
     command = ["network", "publish", "net/seller", "pay.toml", sold, "--receipts", "got.jsonl"]
@@ -141,7 +145,10 @@ def test_a_run_that_is_killed_is_taken_up_by_the_next(network: Desk) -> None:
     assert (counted, EventKind.EQUIVOCATION in kinds) == (60_000, False)
 
 
-def test_without_a_running_node_nothing_is_published(desk: Desk) -> None:
+def test_without_a_running_node_nothing_is_published(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "READY_S", 0.1)
     desk.tieout("network", "init", "net", "seller", "bank")
     desk.file("pay.toml", *PAY)
     said = desk.tieout("network", "enact", "net/seller", "pay.toml")

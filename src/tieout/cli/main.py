@@ -91,6 +91,12 @@ network.command(
 network.command(
     "tieout.cli.network_agree:close", name="close", help="Close a cut-off through a party's node."
 )
+network.command(
+    "tieout.cli.network_join:join", name="join", help="Make a further node of a network that runs."
+)
+network.command(
+    "tieout.cli.network_join:allow", name="allow", help="Let another member's node connect."
+)
 network.command("tieout.cli.network:status", name="status", help="Say where nodes stand.")
 network.command(
     "tieout.cli.network:demo", name="demo", help="Show a consortium find and mend a wrong record."

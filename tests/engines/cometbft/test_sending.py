@@ -1,5 +1,11 @@
-"""A party publishes through a real node, whatever is killed meanwhile: everything once."""
+"""A party publishes through a real node, whatever is killed meanwhile: everything once.
 
+The usual run is small. With many kills:
+
+    TIEOUT_KILLS=50 .venv/bin/pytest -n0 tests/engines/cometbft/test_sending.py -k killed
+"""
+
+import os
 import random
 import shutil
 import subprocess
@@ -31,8 +37,8 @@ from tieout.wire.operations import CloseCutoff, Enact
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("network")]
 
-RECORDS = 240
-KILLS = 6
+KILLS = int(os.environ.get("TIEOUT_KILLS", "4"))
+RECORDS = 60 * KILLS
 
 
 def found(folder: Path) -> Path:

@@ -7,7 +7,7 @@ validators. Forms and codes: docs/formats/abci.md.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Container
 from typing import Final, NamedTuple
 
 import msgspec
@@ -83,7 +83,7 @@ class _Answer(NamedTuple):
 class Queries:
     """Answers for one copy of the ledger. Called from the thread that writes it."""
 
-    def __init__(self, replica: Replica, history: History, peers: Collection[str] | None) -> None:
+    def __init__(self, replica: Replica, history: History, peers: Container[str] | None) -> None:
         self._replica = replica
         self._history = history
         self._peers = peers
