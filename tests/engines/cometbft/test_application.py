@@ -242,12 +242,12 @@ def test_an_item_is_known_by_its_digest_at_its_place_and_under_its_number(workin
     digest = parse_batch(item).header.digest().hex()
     working.block(b"not an item", item)
     (leaf,) = json.loads(working.ask("/items", {"party": 1, "stream": 0, "sequence": 2}).value)
-    place = json.loads(working.ask("/item", {"height": 2, "item": 1}).value)
-    assert place == leaf
+    places = json.loads(working.ask("/places", {"height": 2, "items": [1, 0]}).value)
+    assert places[0] == leaf
     assert (leaf["digest"], leaf["outcome"], sum(leaf["rows"])) == (digest, 0, 1)
     assert (leaf["height"], leaf["time_us"]) == (2, working.time_us(2))
     assert leaf["app_hash"] == app_hash_at(working, 2).hex()
-    other = json.loads(working.ask("/item", {"height": 2, "item": 0}).value)
+    other = places[1]
     assert (other["leaf"], other["digest"], other["outcome"]) == (None, "", ItemOutcome.MALFORMED)
     for sequence, used in ((2, digest), (3, "")):
         stream = working.ask("/stream", {"party": 1, "stream": 0, "sequence": sequence})
@@ -267,9 +267,10 @@ def test_an_item_is_known_by_its_digest_at_its_place_and_under_its_number(workin
         ("/items", {"party": -1, "stream": 1 << 62, "sequence": 1 << 63}, queries.ANSWERED),
         ("/stream", {"party": 1 << 62, "stream": 0}, queries.ANSWERED),
         ("/stream", {"party": 1, "stream": 0, "sequence": -1}, queries.ANSWERED),
-        ("/item", {"height": 1, "item": 2}, queries.NOT_FOUND),
-        ("/item", {"height": 1, "item": -1}, queries.NOT_FOUND),
-        ("/item", {"height": 1 << 63, "item": 0}, queries.NOT_FOUND),
+        ("/places", {"height": 1, "items": [2]}, queries.NOT_FOUND),
+        ("/places", {"height": 1, "items": [0, -1]}, queries.NOT_FOUND),
+        ("/places", {"height": 1 << 63, "items": [0]}, queries.NOT_FOUND),
+        ("/places", {"height": 1, "items": []}, queries.ANSWERED),
         (
             "/transaction",
             {"agreement": "pay", "originator": 1 << 20, "transaction_id": "T"},

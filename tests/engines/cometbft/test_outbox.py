@@ -58,6 +58,21 @@ def test_the_number_of_what_was_refused_is_used_by_the_next_item(tmp_path: Path)
         assert outbox.unused(0) == []
 
 
+@pytest.mark.parametrize("what", ["waits", "settled", "conflict"])
+def test_a_number_is_never_written_over(tmp_path: Path, what: str) -> None:
+    item = signed(3)
+    with Outbox(tmp_path / "out") as outbox:
+        outbox.put(item)
+        if what == "settled":
+            outbox.settle(item)
+        if what == "conflict":
+            outbox.set_aside(item, CONFLICT)
+        before = names(tmp_path / "out")
+        with pytest.raises(FileExistsError, match="was signed before"):
+            outbox.put(signed(3, cents=7))
+        assert names(tmp_path / "out") == before
+
+
 def test_a_number_that_is_gone_is_never_taken_again(tmp_path: Path) -> None:
     item = signed(8)
     with Outbox(tmp_path / "out") as outbox:
@@ -92,10 +107,11 @@ def test_only_its_owner_reads_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["notes.txt", f"{0:05}-{11:020}"])
 def test_what_does_not_belong_there_is_named(tmp_path: Path, name: str) -> None:
-    with Outbox(tmp_path) as outbox:
-        (tmp_path / name).write_bytes(signed(12).data)
-        with pytest.raises(EngineError, match=rf"{name} is no item"):
+    (tmp_path / name).write_bytes(signed(12).data)
+    for _ in range(2):
+        with pytest.raises(EngineError, match=rf"{name} is no item"), Outbox(tmp_path) as outbox:
             outbox.waiting()
+    (tmp_path / name).unlink()
 
 
 def test_an_outbox_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:

@@ -101,6 +101,7 @@ def test_what_is_sent_from_many_threads_gets_a_receipt_each(node: Path) -> None:
             thread.start()
         for thread in threads:
             thread.join()
+        sender.settle()
         assert sender.in_flight == 0
     assert len({receipt.result.leaf for receipt in receipts}) == 80
     accepted = {receipt.result.rows[RowOutcome.ACCEPTED] for receipt in receipts}

@@ -1,12 +1,19 @@
 """What a sender has to know of its own node's copy of the ledger; only what is committed counts."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from tieout.engines.cometbft.queries import ANSWERED, NOT_FOUND, AboutItem, AboutPlace, AboutStream
+from tieout.engines.cometbft.queries import (
+    ANSWERED,
+    NOT_FOUND,
+    AboutItem,
+    AboutPlaces,
+    AboutStream,
+)
 from tieout.engines.errors import EngineError
 from tieout.engines.receipt import Receipt
 from tieout.sdk.client import Answer, LedgerClient
@@ -96,12 +103,12 @@ class Asking:
                 return _receipt(found)
         return None
 
-    def receipt_at(self, height: int, item: int) -> Receipt | None:
-        """The receipt of what stands at a place of a block; None while that is not committed."""
-        answer = self._ask("/item", AboutPlace(height, item))
+    def receipts_at(self, height: int, places: Sequence[int]) -> list[Receipt]:
+        """The receipts of what stands at places of a block; none while it is not committed."""
+        answer = self._ask("/places", AboutPlaces(height, tuple(places)))
         if answer.code == NOT_FOUND and answer.height < height:
-            return None
-        return _receipt(msgspec.json.decode(_value(answer), type=_Place))
+            return []
+        return list(map(_receipt, msgspec.json.decode(_value(answer), type=list[_Place])))
 
     def _stream(self, stream: int, sequence: int) -> _Stream:
         answer = self._ask("/stream", AboutStream(self.party, stream, sequence))

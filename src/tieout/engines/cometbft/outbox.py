@@ -53,19 +53,35 @@ class Signed(NamedTuple):
 class Outbox:
     """The outbox of one party's directory. One program at a time; close it, or let it end.
 
-    For one thread. OSError means that nobody knows what the disk holds: begin again from it.
+    One thread may put items while another settles them or sets them aside. OSError means that
+    nobody knows what the disk holds: begin again from it.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Raises EngineError when another program publishes, or the folder cannot be used."""
+        """Raises EngineError when another program publishes, or the folder cannot be used.
+
+        So it does for anything in it that does not belong there.
+        """
         self._folder = folder
+        self._highest: dict[int, int] = {}
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
             self._lock = _locked(folder / LOCK)
         except OSError as error:
             raise EngineError(f"the outbox {folder} cannot be used: {error.strerror}") from error
-        for half in folder.glob("*" + NEW):
+        try:
+            self._look_round()
+        except BaseException:
+            self.close()
+            raise
+
+    def _look_round(self) -> None:
+        """Remove what was written by half, and note the numbers that were signed."""
+        for half in self._folder.glob("*" + NEW):
             half.unlink()
+        names = [path.name for path in self._files()]
+        for name in [*names, *self._marked(CONFLICT), *self._marked(SETTLED)]:
+            self._reach(_stream(name), _number(name))
 
     def close(self) -> None:
         """Let others publish."""
@@ -88,9 +104,7 @@ class Outbox:
 
     def highest(self, stream: int) -> int:
         """The highest number of a stream that was signed and may be on the ledger; 0: none."""
-        names = [path.name for path in self._files()]
-        names += [*self._marked(CONFLICT), *self._marked(SETTLED)]
-        return max((_number(name) for name in names if _stream(name) == stream), default=0)
+        return self._highest.get(stream, 0)
 
     def unused(self, stream: int) -> list[int]:
         """Numbers that were signed only for what was refused, ascending."""
@@ -100,8 +114,13 @@ class Outbox:
     # ------------------------------------------------------------------ what becomes of it
 
     def put(self, item: Signed) -> None:
-        """Write an item down; on return it is durable, and may be submitted. Raises OSError."""
+        """Write an item down; on return it is durable, and may be submitted.
+
+        Raises OSError, also for a number that was signed before.
+        """
         path = self._path(item.place)
+        if any(path.with_name(path.name + mark).exists() for mark in ("", CONFLICT, SETTLED)):
+            raise FileExistsError(f"{path.name} was signed before")
         new = path.with_name(path.name + NEW)
         handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
@@ -111,6 +130,7 @@ class Outbox:
         new.rename(path)
         self._sync()
         path.with_name(path.name + REFUSED).unlink(missing_ok=True)
+        self._reach(item.place.stream, item.place.sequence)
 
     def settle(self, item: Signed) -> None:
         """The ledger has the item: it goes, unless nothing else tells its number. Raises OSError.
@@ -134,6 +154,9 @@ class Outbox:
 
     def _files(self) -> list[Path]:
         return [path for path in self._folder.iterdir() if _is_item(path)]
+
+    def _reach(self, stream: int, number: int) -> None:
+        self._highest[stream] = max(number, self._highest.get(stream, 0))
 
     def _marked(self, mark: str) -> list[str]:
         return [path.stem for path in self._folder.glob("*" + mark)]
@@ -185,7 +208,7 @@ def _locked(path: Path) -> int:
 
 def _is_item(path: Path) -> bool:
     """Whether a file is an item that waits. Raises EngineError for what does not belong here."""
-    if path.name == LOCK or path.suffix in {REFUSED, CONFLICT, SETTLED}:
+    if path.name == LOCK or path.suffix in {NEW, REFUSED, CONFLICT, SETTLED}:
         return False
     if not _NAME.fullmatch(path.name):
         raise _Foreign(path)

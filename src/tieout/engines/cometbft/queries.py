@@ -50,11 +50,11 @@ class AboutItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sequence: int
 
 
-class AboutPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`/item`: a place in a block."""
+class AboutPlaces(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`/places`: places in a block."""
 
     height: int
-    item: int
+    items: tuple[int, ...]
 
 
 class AboutStream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,8 +92,8 @@ class Queries:
         self._doors: dict[str, Callable[[abci.RequestQuery], Awaitable[_Answer]]] = {
             "/parts": self._parts,
             "/leaf": self._leaf,
-            "/item": self._item,
             "/items": self._items,
+            "/places": self._places,
             "/stream": self._stream,
             "/transaction": self._transaction,
         }
@@ -169,17 +169,6 @@ class Queries:
         }
         return _Answer(ANSWERED, value, height=at.height)
 
-    async def _item(self, request: abci.RequestQuery) -> _Answer:
-        """What became of the item at a place, whether it is a leaf or not."""
-        about = msgspec.json.decode(request.data, type=AboutPlace)
-        newest = self._history.newest.height
-        if not (0 < about.height <= newest and about.item >= 0):
-            return _Answer(NOT_FOUND, log=f"the last block is {newest}", height=newest)
-        entry = self._replica.journal.read(about.height)
-        if about.item >= len(entry.block.items):
-            return _Answer(NOT_FOUND, log="the block has no such item", height=newest)
-        return _Answer(ANSWERED, _at_place(entry, about.item), height=newest)
-
     async def _items(self, request: abci.RequestQuery) -> _Answer:
         """Where the items with a sender's number stand, and what became of them."""
         about = msgspec.json.decode(request.data, type=AboutItem)
@@ -187,6 +176,18 @@ class Queries:
         places = journal.find_items(about.party, about.stream, about.sequence)
         value = [_at_place(journal.read(place.height), place.item) for place in places]
         return _Answer(ANSWERED, value, height=self._history.newest.height)
+
+    async def _places(self, request: abci.RequestQuery) -> _Answer:
+        """What became of the items at some places of a block, whether they are leaves or not."""
+        about = msgspec.json.decode(request.data, type=AboutPlaces)
+        newest = self._history.newest.height
+        if not 0 < about.height <= newest:
+            return _Answer(NOT_FOUND, log=f"the last block is {newest}", height=newest)
+        entry = self._replica.journal.read(about.height)
+        if not all(0 <= item < len(entry.block.items) for item in about.items):
+            return _Answer(NOT_FOUND, log="the block has fewer items", height=newest)
+        value = [_at_place(entry, item) for item in about.items]
+        return _Answer(ANSWERED, value, height=newest)
 
     async def _stream(self, request: abci.RequestQuery) -> _Answer:
         """Which numbers of a stream are used, and by what the one that was asked about is."""

@@ -58,6 +58,7 @@ from tieout.wire.errors import WireError
 from tieout.wire.operations import Body
 
 _LOG: Final = logging.getLogger(__name__)
+NO_BLOCK: Final = "the network makes no block that has them"
 _UNUSED: Final = frozenset(
     {
         ItemOutcome.MALFORMED,
@@ -99,6 +100,8 @@ class _InFlight:
 
     item: Signed
     name: bytes
+    is_out: bool
+    """Whether others may have seen it, by this program or an earlier one."""
     future: Future[Receipt] = field(default_factory=Future)
     submitted_s: float | None = None
     """When it was submitted last, monotonic."""
@@ -132,10 +135,9 @@ class Sender:
         self._settled_count = 0
         self._closing = False
         self._is_over = False
-        self._trouble = "the network makes no block"
+        self._trouble = NO_BLOCK
         self._failure: BaseException | None = None
         self._signing = threading.Lock()
-        self._writing = threading.Lock()
         self._changed = threading.Condition(threading.RLock())
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
 
@@ -173,7 +175,7 @@ class Sender:
                     f"the outbox holds an item of party {item.place.party}",
                     "an outbox belongs to the directory in which it was made: put it back there",
                 )
-            flying = _InFlight(item, name_of(item.data))
+            flying = _InFlight(item, name_of(item.data), is_out=True)
             self.resumed.append(flying.future)
             self._flying.append(flying)
             self._settle_known(flying)
@@ -196,8 +198,9 @@ class Sender:
         On return the batch is durable here and will be published, by this program or the next. The
         future has its receipt once a block has it, whatever the rules made of it; it fails with
         Refused when no block will ever have it, NotSettled when this sender ends before, and with
-        what stopped the sender. Raises Backlogged when there is no room within `patience_s`, and
-        EngineError when it cannot be signed or written down.
+        what stopped the sender; its callbacks run in the sender's thread, and must not send or wait
+        there. Raises Backlogged when there is no room within `patience_s`, and EngineError when it
+        cannot be signed or written down.
         """
         return self._send(lambda: self._publisher.batch(agreement, role, rows), patience_s)
 
@@ -217,17 +220,16 @@ class Sender:
     def _send(self, sign: Callable[[], bytes], patience_s: float) -> Future[Receipt]:
         with self._signing:
             self._await_room(patience_s)
-            number = self._unused[0] if self._unused else self._highest + 1
+            number = min(self._unused, default=self._highest + 1)
             self._publisher.next_sequence = number
             item = _signed(sign)
             try:
-                with self._writing:
-                    self._outbox.put(item)
+                self._outbox.put(item)
             except OSError as error:
                 failure = EngineError(f"the outbox cannot be written: {error}", "mend the disk")
                 self._end(failure)
                 raise failure from error
-            flying = _InFlight(item, name_of(item.data))
+            flying = _InFlight(item, name_of(item.data), is_out=False)
             with self._changed:
                 if number in self._unused:
                     self._unused.remove(number)
@@ -260,7 +262,7 @@ class Sender:
             return len(self._flying)
 
     def settle(self, patience_s: float = 60.0) -> None:
-        """Return when nothing is in flight.
+        """Return when nothing is in flight, and every future is done.
 
         Raises NotSettled when nothing at all came into a block for `patience_s`; and what stopped
         this sender.
@@ -336,6 +338,7 @@ class Sender:
                     self._trouble = str(error)
                     self._rest(pause_s)
                 else:
+                    self._trouble = NO_BLOCK
                     is_idle = self._settled_count == before
                     pause_s = min(2 * pause_s, IDLE_PAUSE_S) if is_idle else MIN_PAUSE_S
         except BaseException as error:  # noqa: BLE001 - raised in the threads that wait
@@ -362,9 +365,13 @@ class Sender:
         now_s = time.monotonic()
         with self._changed:
             waiting = [each for each in self._flying if each.found is None]
+        if waiting and not any(each.is_out for each in self._flying):
+            # Nobody can have put these into a block yet: what was made meanwhile is passed over.
+            self._looked = max(self._looked, self._client.height())
         for each in waiting:
             if self._closing:
                 return
+            each.is_out = True
             if each.submitted_s is not None:
                 is_late = now_s - each.submitted_s > AGAIN_S
                 if not is_late or self._settle_known(each):
@@ -391,17 +398,19 @@ class Sender:
             found, self._looked = self._client.look(by_name, self._looked)
             for name, inclusion in found.items():
                 by_name[name].found = inclusion.height, inclusion.place
+        by_height: dict[int, list[tuple[int, _InFlight]]] = {}
         with self._changed:
-            found_ones = [each for each in self._flying if each.found is not None]
-        for each in found_ones:
-            if each.found is not None:
-                self._settle_found(each, *each.found)
+            for each in self._flying:
+                if each.found is not None:
+                    height, place = each.found
+                    by_height.setdefault(height, []).append((place, each))
+        for height, found_there in by_height.items():
+            # None while CometBFT has the block, and the application is still at it.
+            receipts = self._asking.receipts_at(height, [place for place, _ in found_there])
+            for receipt, (_, each) in zip(receipts, found_there, strict=False):
+                self._settle_found(each, receipt)
 
-    def _settle_found(self, flying: _InFlight, height: int, place: int) -> None:
-        receipt = self._asking.receipt_at(height, place)
-        if receipt is None:
-            # CometBFT has the block, and the application is still at it.
-            return
+    def _settle_found(self, flying: _InFlight, receipt: Receipt) -> None:
         if receipt.result.leaf is not None:
             self._settle(flying, receipt)
         elif receipt.result.outcome is not ItemOutcome.REPEATED:
@@ -421,24 +430,22 @@ class Sender:
         return used_by != b""
 
     def _settle(self, flying: _InFlight, receipt: Receipt | None) -> None:
-        with self._writing:
-            self._outbox.settle(flying.item)
-        self._leave(flying)
+        self._outbox.settle(flying.item)
         if receipt is not None:
             flying.future.set_result(receipt)
         else:
             what = "the ledger has it, in a block that this copy does not keep"
             flying.future.set_exception(EngineError(what))
+        self._leave(flying)
 
     def _refuse(self, flying: _InFlight, outcome: ItemOutcome) -> None:
         is_unused = outcome in _UNUSED
-        with self._writing:
-            self._outbox.set_aside(flying.item, REFUSED if is_unused else CONFLICT)
+        self._outbox.set_aside(flying.item, REFUSED if is_unused else CONFLICT)
         if is_unused and flying.item.place.stream == self.stream:
             with self._changed:
                 self._unused.append(flying.item.place.sequence)
-        self._leave(flying)
         flying.future.set_exception(Refused("a signed item", outcome.name.lower()))
+        self._leave(flying)
 
     def _leave(self, flying: _InFlight) -> None:
         with self._changed:
