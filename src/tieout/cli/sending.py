@@ -13,8 +13,6 @@ from tieout.engines.receipt import Receipt
 from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
 from tieout.wire.operations import Body
 
-READY_S = 5.0
-"""How long the node may take to answer: one that is just starting has caught up within that."""
 WAIT_S = 60.0
 """How long nothing at all may come into a block: many times as long as a slow round of votes."""
 
@@ -25,7 +23,7 @@ def open_sender(node: Path) -> Sender:
     What an earlier program had signed is settled first: then the ledger tells what is still to be
     published. Raises Failure when the node does not run, or another program publishes from there.
     """
-    sender = guarded(lambda: Sender.open(node, patience_s=READY_S))
+    sender = guarded(lambda: Sender.open(node))
     try:
         guarded(lambda: sender.settle(WAIT_S))
     except BaseException:

@@ -219,7 +219,7 @@ def test_without_a_node_nothing_is_signed_and_what_waits_is_kept(
 ) -> None:
     directory = found(tmp_path)
     with pytest.raises(EngineError, match="nothing can be published through the node"):
-        Sender.open(directory, patience_s=0.1)
+        Sender.open(directory, away_s=0.1)
     processes = NodeProcesses(directory, cometbft)
     try:
         processes.start()
@@ -255,7 +255,7 @@ def test_without_a_node_nothing_is_signed_and_what_waits_is_kept(
 
 def _begun(directory: Path) -> bool:
     try:
-        Sender.open(directory, patience_s=0.1).close()
+        Sender.open(directory, away_s=0.1).close()
     except EngineError:
         return False
     return True

@@ -53,13 +53,15 @@ class Asking:
         self._directory = directory
         self._client = LedgerClient(node)
 
-    def await_ready(self, patience_s: float) -> int:
+    def await_ready(self, patience_s: float, away_s: float) -> int:
         """Wait until the node follows the chain; a height that it has committed, at least 1.
 
         Before block 1 no key is valid, and a node that is behind does not know which numbers are
-        used. Raises EngineError when it takes longer.
+        used. Raises EngineError when it takes longer than `patience_s`, or the node does not answer
+        at all for `away_s`.
         """
         until = time.monotonic() + patience_s
+        away_since = time.monotonic()
         while True:
             try:
                 what = "it is still fetching blocks"
@@ -68,9 +70,10 @@ class Asking:
                     height = self._ask("/stream", AboutStream(self.party, 0)).height
                     if height:
                         return height
+                away_since = time.monotonic()
             except (NodeUnreachable, NodeRefused) as error:
                 what = str(error)
-            if time.monotonic() >= until:
+            if time.monotonic() >= min(until, away_since + away_s):
                 raise EngineError(
                     f"nothing can be published through the node in {self._directory}: {what}",
                     f"is it running? tieout network run {self._directory}",

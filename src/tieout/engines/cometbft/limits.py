@@ -70,3 +70,9 @@ IDLE_PAUSE_S: Final = 0.08
 
 MAX_PAUSE_S: Final = 1.0
 """While the node does not answer, or has no room."""
+
+READY_PATIENCE_S: Final = 60.0
+"""How long a sender waits for a node that answers and has not caught up, or has no block yet."""
+
+AWAY_PATIENCE_S: Final = 3.0
+"""And for one that does not answer at all: a supervisor has started it again by then."""

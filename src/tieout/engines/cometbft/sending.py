@@ -36,11 +36,13 @@ from tieout.agreement.model import Agreement
 from tieout.engines.cometbft.asking import Asking
 from tieout.engines.cometbft.limits import (
     AGAIN_S,
+    AWAY_PATIENCE_S,
     IDLE_PAUSE_S,
     MAX_IN_FLIGHT,
     MAX_IN_FLIGHT_BYTES,
     MAX_PAUSE_S,
     MIN_PAUSE_S,
+    READY_PATIENCE_S,
     SEND_PATIENCE_S,
 )
 from tieout.engines.cometbft.outbox import CONFLICT, REFUSED, Outbox, Signed
@@ -142,11 +144,19 @@ class Sender:
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
 
     @classmethod
-    def open(cls, directory: Path, *, stream: int = 0, patience_s: float = 10.0) -> Self:
+    def open(
+        cls,
+        directory: Path,
+        *,
+        stream: int = 0,
+        patience_s: float = READY_PATIENCE_S,
+        away_s: float = AWAY_PATIENCE_S,
+    ) -> Self:
         """Publish through the node in a directory, for the party whose keys are there.
 
         Waits until the node follows the chain and has block 1. Raises EngineError when it does not
-        within `patience_s`, or another program publishes from there.
+        within `patience_s`, it does not answer at all for `away_s`, or another program publishes
+        from there.
         """
         genesis, _ = read_node(directory)
         ring = read_keys(directory, genesis)
@@ -154,7 +164,7 @@ class Sender:
         node = Node(*rpc_address(directory))
         try:
             asking = Asking(node, ring.parties[0], directory)
-            height = asking.await_ready(patience_s)
+            height = asking.await_ready(patience_s, away_s)
             sender = cls(asking, outbox, ring, stream)
             sender._begin(height)
         except BaseException as error:
