@@ -55,9 +55,9 @@ def network(desk: Desk, cometbft: Path) -> Iterator[Desk]:
         yield desk
 
 
-def await_agreement(desk: Desk, party: str) -> None:
+def await_agreement(desk: Desk, party: str, agreement: str = "pay.toml") -> None:
     """Wait until the party's own node has the block in which the agreement came into force."""
-    enact = ("network", "enact", f"net/{party}", "pay.toml")
+    enact = ("network", "enact", f"net/{party}", agreement)
     eventually(lambda: "is in force" in desk.tieout(*enact).err, f"{party} has the agreement")
 
 

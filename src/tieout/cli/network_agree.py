@@ -72,6 +72,7 @@ def _holders(
     ledger: "EmbeddedLedger", agreement: Agreement, stated: Sequence[str]
 ) -> tuple[tuple[int, ...], ...]:
     """The parties of each role. Raises Failure and EngineError for what nobody can hold."""
+    from tieout import kernel
     from tieout.cli.sending import party_number
 
     named: dict[str, set[int]] = {}
@@ -82,6 +83,13 @@ def _holders(
                 f"--holder {each} is not ROLE=PARTY", f"roles: {', '.join(agreement.roles)}"
             )
         named.setdefault(role, set()).add(party_number(ledger, party))
+    names = [party.name for party in kernel.parties(ledger.state)]
+    for role in agreement.roles:
+        if role not in named and role not in names:
+            raise Failure(
+                f"no party is called {role}, so who holds that role?",
+                f"say it with --holder {role}=PARTY; parties: {', '.join(names)}",
+            )
     return tuple(
         tuple(sorted(named[role])) if role in named else (party_number(ledger, role),)
         for role in agreement.roles
@@ -101,8 +109,8 @@ def _waiting(ledger: "EmbeddedLedger", agreement: Agreement, body: Enact) -> lis
     newest = ledger.agreement(agreement.name)
     if newest is not None and agreement.version != newest.version + 1:
         raise Failure(
-            f"version {newest.version} of {agreement.name} is in force, and this text has version"
-            f" {agreement.version}",
+            f"version {newest.version} of {agreement.name} is in force, and this other text has"
+            f" version {agreement.version}",
             f"give a changed agreement version = {newest.version + 1}",
         )
     said = kernel.signatories(ledger.state, agreement, body)

@@ -231,14 +231,16 @@ def _check_in_force(
 def _tell(result: Published, refused: Path | None, written: list[Path]) -> None:
     """The result for people."""
     if result.batches:
-        said = f"published {result.published:,} records in {result.batches:,} batches"
-        say(f"{said}, in blocks {result.first_block} to {result.last_block}")
+        first, last = result.first_block, result.last_block
+        where = f"block {first}" if first == last else f"blocks {first} to {last}"
+        say(f"{result.published:,} records are published, in {where}")
+        if result.withdrawn:
+            say(f"  {result.withdrawn:,} are withdrawn")
     else:
         say("nothing to publish: the ledger has all of it")
-    if result.vanished:
-        kept = "stand on the ledger; --withdraw takes them back"
-        did = "were withdrawn" if result.withdrawn else kept
-        say(f"  {result.vanished:,} records are no longer in the files and {did}")
+    if result.vanished > result.withdrawn:
+        say(f"  {result.vanished:,} records are no longer in the files and stand on the ledger;")
+        say("  --withdraw takes them back")
     if result.repeated:
         say(f"  {result.repeated:,} rows stood twice with the same values and were taken once")
     for path in written:

@@ -67,15 +67,22 @@ class Member:
 
     def publish(self, agreement: Agreement, role: Role, rows: Rows) -> int:
         """Publish a batch and wait for its block; the height."""
-        return self.send(agreement, role, rows).result(WAIT_S).height
+        return self._height_of(self.send(agreement, role, rows))
 
     def operate(self, kind: OperationKind, body: Body, purpose: Purpose = Purpose.PUBLISH) -> int:
         """Publish an operation and wait for its block; the height."""
-        return self._sender.operation(kind, purpose, body).result(WAIT_S).height
+        return self._height_of(self._sender.operation(kind, purpose, body))
 
     def send(self, agreement: Agreement, role: Role, rows: Rows) -> Future[Receipt]:
         """Publish a batch; its receipt is still to come."""
         return self._sender.batch(agreement, role, rows)
+
+    def _height_of(self, sent: Future[Receipt]) -> int:
+        try:
+            return sent.result(WAIT_S).height
+        except TimeoutError as error:
+            what = f"not within {WAIT_S:.0f} s: {self.name} sees its item in a block"
+            raise EngineError(what, "see the logs of the nodes") from error
 
     @property
     def _sender(self) -> Sender:
