@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,16 @@ from tests.cli.desk import Desk
 from tests.cli.test_joining import await_agreement
 from tests.engines.cometbft.consortium import eventually
 from tieout import kernel
+from tieout.cli.sending import _tell
 from tieout.demo.consortium.play import Running
 from tieout.engines.cometbft.addresses import free_addresses
 from tieout.engines.cometbft.founding import Member, found_network
 from tieout.engines.cometbft.process import find_cometbft
 from tieout.engines.embedded.ledger import EmbeddedLedger
-from tieout.wire.codes import EventKind
+from tieout.engines.errors import Refused
+from tieout.engines.receipt import Receipt
+from tieout.wire.block import ItemResult
+from tieout.wire.codes import EventKind, ItemOutcome
 
 PARTIES = ("seller", "bank")
 PAY = (
@@ -170,6 +175,20 @@ def test_holders_are_the_parties_of_the_roles_names_unless_others_are_named(netw
     for holders in (both, both, ("--holder", "depot=bank")):
         # Other holders are another enactment, for which both have still to sign.
         assert "waits for bank" in desk.tieout(*enact, *holders).err
+
+
+def test_what_became_of_an_earlier_run_is_said_in_few_words(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settled, refused = [Future[Receipt]() for _ in range(3)], Future[Receipt]()
+    for each in settled:
+        each.set_result(Receipt(7, 1, 0, ItemResult(ItemOutcome.ACCEPTED, 5), bytes(32)))
+    refused.set_exception(Refused("a signed item", "key_not_valid"))
+    _tell([*settled, refused])
+    assert capsys.readouterr().err.splitlines() == [
+        "going on with an earlier run: 3 items that it had signed are on the ledger",
+        "1 items that an earlier run had signed are refused: key_not_valid",
+    ]
 
 
 def test_without_a_running_node_nothing_is_published(desk: Desk) -> None:

@@ -1,5 +1,7 @@
 """Publishing through the node of a consortium: opened for a command, waited for, put into words."""
 
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -29,20 +31,19 @@ def open_sender(node: Path) -> Sender:
     except BaseException:
         sender.close()
         raise
-    for each in sender.resumed:
-        _tell(each)
+    _tell(sender.resumed)
     return sender
 
 
-def _tell(resumed: Future[Receipt]) -> None:
-    """What became of an item that an earlier program had signed."""
-    error = resumed.exception()
-    if error is None:
-        say(f"an earlier run's item is settled now: it is in block {resumed.result().height}")
-    elif isinstance(error, Refused):
-        say(f"an earlier run's item was refused: {error.outcome}; what it said is looked at anew")
-    else:
-        say(f"an earlier run's item is settled now: {error}")
+def _tell(resumed: Sequence[Future[Receipt]]) -> None:
+    """What became of the items that an earlier program had signed."""
+    refused = Counter(
+        error.outcome for each in resumed if isinstance(error := each.exception(), Refused)
+    )
+    if settled := len(resumed) - refused.total():
+        say(f"going on with an earlier run: {settled} items that it had signed are on the ledger")
+    for outcome, count in refused.items():
+        say(f"{count} items that an earlier run had signed are refused: {outcome}")
 
 
 def operate(
