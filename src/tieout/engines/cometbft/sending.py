@@ -149,17 +149,19 @@ class Sender:
         directory: Path,
         *,
         stream: int = 0,
+        ring: KeyRing | None = None,
         patience_s: float = READY_PATIENCE_S,
         away_s: float = AWAY_PATIENCE_S,
     ) -> Self:
         """Publish through the node in a directory, for the party whose keys are there.
 
-        Waits until the node follows the chain and has block 1. Raises EngineError when it does not
+        `ring` has the keys in place of the directory's file; it is asked for each signature. Waits
+        until the node follows the chain and has block 1. Raises EngineError when it does not
         within `patience_s`, it does not answer at all for `away_s`, or another program publishes
         from there.
         """
         genesis, _ = read_node(directory)
-        ring = read_keys(directory, genesis)
+        ring = ring or read_keys(directory, genesis)
         outbox = Outbox(directory / OUTBOX)
         node = Node(*rpc_address(directory))
         try:
