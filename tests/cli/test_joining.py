@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.desk import Desk
-from tests.engines.cometbft.consortium import Node, eventually
+from tests.engines.cometbft.consortium import Node, await_first_block, eventually
 from tieout.demo.consortium.play import Running
 from tieout.engines.cometbft.addresses import free_addresses
 from tieout.engines.cometbft.founding import Member, found_network
@@ -46,6 +46,8 @@ def network(desk: Desk, cometbft: Path) -> Iterator[Desk]:
     nodes = found_network(desk.folder / "net", "payments", members, time.time_ns() // 1_000)
     desk.file("pay.toml", *PAY)
     with Running(nodes, cometbft):
+        for node in nodes:
+            await_first_block(node)
         for party in PARTIES:
             assert desk.tieout("network", "enact", f"net/{party}", "pay.toml").code == 0
         for party in PARTIES:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.desk import Desk
 from tests.cli.test_joining import await_agreement
-from tests.engines.cometbft.consortium import eventually
+from tests.engines.cometbft.consortium import await_first_block, eventually
 from tieout import kernel
 from tieout.cli.sending import _tell
 from tieout.demo.consortium.play import Running
@@ -56,6 +56,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     nodes = found_network(folder / "net", "payments", members, 1_750_000_000_000_000)
     with pytest.MonkeyPatch.context() as patch, Running(nodes, program):
         patch.chdir(folder)
+        for node in nodes:
+            await_first_block(node)
         desk = Desk(folder)
         desk.file("pay.toml", *PAY)
         yield desk

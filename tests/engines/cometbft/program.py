@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import Future
 from pathlib import Path
 
+from tests.engines.cometbft.consortium import WAIT_S
 from tests.engines.ledgers import AGREEMENT, rows
 from tieout import kernel
 from tieout.engines.cometbft.sending import Sender
@@ -20,7 +21,7 @@ ROWS = 3
 
 
 def main(directory: Path, role: int, count: int) -> None:
-    with Sender.open(directory) as sender:
+    with Sender.open(directory, away_s=WAIT_S) as sender:
         sender.settle()
         with EmbeddedLedger.open(directory, read_only=True) as ledger:
             name = AGREEMENT.roles[role]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.cometbft.consortium import SELLER, WAIT_S, eventually
+from tests.engines.cometbft.consortium import SELLER, WAIT_S, await_first_block, eventually
 from tests.engines.ledgers import AGREEMENT, rows
 from tieout import kernel
 from tieout.demo.consortium.play import Running
@@ -61,6 +61,7 @@ def node(tmp_path_factory: pytest.TempPathFactory, cometbft: Path) -> Iterator[P
     """The directory of a running node, with the agreement in force."""
     directory = found(tmp_path_factory.mktemp("alone"))
     with Running([directory], cometbft):
+        await_first_block(directory)
         enact(directory)
         yield directory
 
@@ -186,6 +187,7 @@ def test_programs_and_node_killed_at_random_state_everything_once(
     command = [sys.executable, "-m", "tests.engines.cometbft.program", str(directory)]
     try:
         processes.start()
+        await_first_block(directory)
         enact(directory)
         for number in range(KILLS):
             with subprocess.Popen(
@@ -223,6 +225,7 @@ def test_without_a_node_nothing_is_signed_and_what_waits_is_kept(
     processes = NodeProcesses(directory, cometbft)
     try:
         processes.start()
+        await_first_block(directory)
         enact(directory)
         with Sender.open(directory) as sender:
             processes.kill(processes.application, processes.cometbft)
@@ -232,7 +235,7 @@ def test_without_a_node_nothing_is_signed_and_what_waits_is_kept(
         with pytest.raises(NotSettled, match="1 signed items are in no block yet"):
             future.result(WAIT_S)
         processes.start()
-        with Sender.open(directory) as sender:
+        with Sender.open(directory, away_s=WAIT_S) as sender:
             sender.settle()
             assert [each.result(WAIT_S).result.outcome for each in sender.resumed] == [0]
         # Begun anew from nothing, the outbox still knows the numbers.

@@ -74,5 +74,5 @@ MAX_PAUSE_S: Final = 1.0
 READY_PATIENCE_S: Final = 60.0
 """How long a sender waits for a node that answers and has not caught up, or has no block yet."""
 
-AWAY_PATIENCE_S: Final = 3.0
+AWAY_PATIENCE_S: Final = 5.0
 """And for one that does not answer at all: a supervisor has started it again by then."""
