@@ -272,3 +272,15 @@ def test_a_run_that_another_one_overtook_says_so_and_can_be_run_again(desk: Desk
         "T-00000005,mismatch,amount,bank,1.00,,,,undecided",
         "new,missing,,bank,,,,,open",
     ]
+
+
+def test_wide_rows_are_cut_into_batches_that_keep_the_limit_of_bytes(desk: Desk) -> None:
+    wide = agreement(*(f"note{i}: type = 'text'; length = 250" for i in range(3)))
+    rows = ["transaction_id,note0,note1,note2", *(f"W-{i:05},a,b,c" for i in range(5_500))]
+    first = desk.reconcile(wide, "--json", "--receipts", "got.jsonl", seller=rows, bank=rows)
+    assert (first.code, first.json["matched"]) == (0, 5_500)
+    batches = [json.loads(line)["records"] for line in desk.read("got.jsonl").splitlines()]
+    assert batches == [5_127, 5_127, 373, 373]
+    changed = [rows[0], *(row.replace(",c", ",d") for row in rows[1:])]
+    again = desk.reconcile(wide, "--json", seller=changed, bank=changed)
+    assert (again.code, again.json["matched"]) == (0, 5_500)

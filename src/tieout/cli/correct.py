@@ -11,7 +11,7 @@ from tieout.cli.guarding import guarded
 from tieout.cli.opening import DEFAULT_LEDGER, chosen_agreements, open_ledger
 from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import print_json, say
-from tieout.engines.embedded.ledger import EmbeddedLedger
+from tieout.engines.embedded.ledger import EmbeddedLedger, read_genesis
 from tieout.evidence.breaklist import value_text
 from tieout.units.ids import unpad
 from tieout.wire.codes import AdjustmentStatus, OperationKind, Purpose
@@ -175,26 +175,9 @@ def refuse(
 def _step(
     ledger: Path, digits: str, person: str, kind: OperationKind, reason: str, *, as_json: bool
 ) -> int:
-    with open_ledger(ledger, read_only=False) as opened:
-        entry = _find(opened, digits)
-        agreement = opened.state.books[entry.agreement - 1].agreement
-        found = kernel.transaction(
-            opened.state, agreement.name, entry.originator, entry.transaction_id.rstrip(b"\0")
-        )
-        if found is None:
-            raise Failure("the transaction of that entry is gone", "run `tieout audit`")
-        body = AdjustmentStep(
-            agreement.name,
-            entry.originator,
-            unpad(entry.transaction_id),
-            entry.role,
-            entry.id,
-            reason,
-        )
-        now_us = max(time.time_ns() // 1_000, opened.time_us)
-        party = found.roles[entry.role].party
-        guarded(lambda: opened.operate(party, kind, Purpose.APPROVE, body, now_us, person=person))
-        facts = _facts(opened, _find(opened, entry.id.hex()))
+    genesis = guarded(lambda: read_genesis(ledger))
+    step = _stepped_alone if genesis.operator else _stepped_through_node
+    facts = step(ledger, digits, person, kind, reason)
     if as_json:
         print_json(facts)
     else:
@@ -205,6 +188,49 @@ def _step(
             f"{facts['transaction_id']} {facts['role']}: {facts['status']} ({count} approved){more}"
         )
     return Outcome.COMPLETE
+
+
+def _stepped_alone(
+    ledger: Path, digits: str, person: str, kind: OperationKind, reason: str
+) -> dict[str, object]:
+    with open_ledger(ledger, read_only=False) as opened:
+        party, body = _about(opened, digits, reason)
+        now_us = max(time.time_ns() // 1_000, opened.time_us)
+        guarded(lambda: opened.operate(party, kind, Purpose.APPROVE, body, now_us, person=person))
+        return _facts(opened, _find(opened, body.adjustment.hex()))
+
+
+def _stepped_through_node(
+    ledger: Path, digits: str, person: str, kind: OperationKind, reason: str
+) -> dict[str, object]:
+    """Several parties order the ledger: the node submits it, and the node's copy tells the rest."""
+    from tieout.cli.sending import open_sender, operate, party_name
+
+    with open_sender(ledger) as sender:
+        with open_ledger(ledger) as opened:
+            party, body = _about(opened, digits, reason)
+            if party != sender.party:
+                raise Failure(
+                    f"the books that are adjusted are those of {party_name(opened, party)}",
+                    "its own people decide, at its own node",
+                )
+        operate(sender, kind, Purpose.APPROVE, body, person)
+    with open_ledger(ledger) as opened:
+        return _facts(opened, _find(opened, body.adjustment.hex()))
+
+
+def _about(ledger: EmbeddedLedger, digits: str, reason: str) -> tuple[int, AdjustmentStep]:
+    """Whose books an entry adjusts, and what a step of it names."""
+    entry = _find(ledger, digits)
+    agreement = ledger.state.books[entry.agreement - 1].agreement
+    key = entry.transaction_id.rstrip(b"\0")
+    found = kernel.transaction(ledger.state, agreement.name, entry.originator, key)
+    if found is None:
+        raise Failure("the transaction of that entry is gone", "run `tieout audit`")
+    about = unpad(entry.transaction_id)
+    name, originator, role = agreement.name, entry.originator, entry.role
+    body = AdjustmentStep(name, originator, about, role, entry.id, reason)
+    return found.roles[entry.role].party, body
 
 
 def _find(ledger: EmbeddedLedger, digits: str) -> kernel.Adjustment:

@@ -22,17 +22,21 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tieout.wire.limits import MAX_BATCH_ROWS
+from tieout.wire.batch import most_rows
 
 Rows = NDArray[np.uint8]
 Prepared = TypeVar("Prepared")
 
 
-def cut(chunks: Iterable[Rows], size: int = MAX_BATCH_ROWS) -> Iterator[Rows]:
-    """The same rows in pieces of `size`, the last one shorter; each contiguous and writable."""
+def cut(chunks: Iterable[Rows], size: int | None = None) -> Iterator[Rows]:
+    """The same rows in pieces, the last one shorter; each contiguous and writable.
+
+    A piece has `size` rows, or as many as a batch may have.
+    """
     rest: list[Rows] = []
     held = 0
     for chunk in chunks:
+        size = size or most_rows(chunk.shape[1])
         start = 0
         while held + len(chunk) - start >= size:
             part = chunk[start : start + size - held]

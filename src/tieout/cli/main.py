@@ -88,6 +88,23 @@ network.command("tieout.cli.network:run", name="run", help="Run nodes until they
 network.command(
     "tieout.cli.network:local", name="local", help="Run a whole network on this machine."
 )
+network.command(
+    "tieout.cli.network_agree:enact", name="enact", help="Sign an agreement at a party's node."
+)
+network.command(
+    "tieout.cli.network_publish:publish",
+    name="publish",
+    help="Publish a party's files through its node.",
+)
+network.command(
+    "tieout.cli.network_agree:close", name="close", help="Close a cut-off through a party's node."
+)
+network.command(
+    "tieout.cli.network_join:join", name="join", help="Make a further node of a network that runs."
+)
+network.command(
+    "tieout.cli.network_join:allow", name="allow", help="Let another member's node connect."
+)
 network.command("tieout.cli.standing:status", name="status", help="Say where nodes stand.")
 network.command(
     "tieout.cli.network:demo", name="demo", help="Show a consortium find and mend a wrong record."

@@ -5,12 +5,18 @@ to do. For a ledger that is still to be begun all rows are new: their files can 
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
+from pathlib import Path
 from typing import Final
 
-from tieout.cli.filing import FiledRole, RoleFiles
+from tieout.agreement.model import Agreement
+from tieout.cli.files import check_outputs, role_files
+from tieout.cli.filing import FiledRole, RoleFiles, check_headers
+from tieout.cli.guarding import guarded
 from tieout.cli.intake import Lane, Rows
+from tieout.cli.outcome import Failure
 from tieout.connectors.limits import COMPILED_FROM_BYTES
 
 SWITCH_INTERVAL_S: Final = 1 / 5_000
@@ -58,6 +64,31 @@ class Reading:
         """End the threads."""
         for lane in self._ahead.values():
             lane.stop()
+
+
+def reading_of(
+    agreement: Agreement,
+    text: Path,
+    files: tuple[str, ...],
+    mapping: tuple[str, ...],
+    outputs: Sequence[Path | None],
+) -> Reading:
+    """The files that were named for roles, with all headers checked; nothing is read yet.
+
+    `text` is the agreement's file. Raises Failure for what does not fit, and for an output that
+    cannot be written or is one of the files to be read.
+    """
+    by_role = role_files(files, agreement)
+    if not by_role:
+        raise Failure("no files were named", f"write for example {agreement.roles[0]}=file.csv")
+    mappings = role_files(mapping, agreement, "ROLE=MAPPING")
+    for role, paths in mappings.items():
+        if len(paths) > 1:
+            raise Failure(f"two mappings were named for {agreement.roles[role]}")
+    inputs = [text, *chain(*by_role.values(), *mappings.values())]
+    check_outputs([path for path in outputs if path is not None], inputs)
+    single = {role: paths[0] for role, paths in mappings.items()}
+    return Reading(guarded(lambda: check_headers(agreement, by_role, single)))
 
 
 def _batches(role: FiledRole) -> Iterator[Rows]:

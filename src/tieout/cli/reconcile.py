@@ -1,17 +1,14 @@
 """`tieout reconcile`: publish files as signed batches, close the cut-off, list the breaks."""
 
 import time
-from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from tieout.cli.files import check_outputs, read_agreement, role_files
-from tieout.cli.filing import check_headers
-from tieout.cli.guarding import guarded
+from tieout.cli.files import read_agreement
 from tieout.cli.outcome import Failure, Outcome
-from tieout.cli.reading import Reading
+from tieout.cli.reading import reading_of
 from tieout.engines.embedded.places import GENESIS_FILE
 from tieout.units.dates import parse_time
 from tieout.units.errors import UnitsError
@@ -68,20 +65,10 @@ def reconcile(
     """
     started_us = time.time_ns() // 1_000
     stated = read_agreement(agreement)
-    by_role = role_files(files, stated)
-    if not by_role:
-        raise Failure("no files were named", f"write for example {stated.roles[0]}=file.csv")
-    mappings = role_files(mapping, stated, "ROLE=MAPPING")
-    for role, paths in mappings.items():
-        if len(paths) > 1:
-            raise Failure(f"two mappings were named for {stated.roles[role]}")
     if breaks is not None and breaks.suffix not in {".csv", ".json"}:
         raise Failure(f"--breaks {breaks}: the name must end in .csv or .json")
-    inputs = [agreement, *chain(*by_role.values(), *mappings.values())]
-    check_outputs([path for path in (breaks, refused, receipts) if path is not None], inputs)
+    reading = reading_of(stated, agreement, files, mapping, (breaks, refused, receipts))
     cutoff_us = cutoff_us_of(cutoff)
-    single = {role: paths[0] for role, paths in mappings.items()}
-    reading = Reading(guarded(lambda: check_headers(stated, by_role, single)))
     if not (ledger / GENESIS_FILE).exists():
         reading.begin()
     from tieout.cli.day import Request, reconcile_day

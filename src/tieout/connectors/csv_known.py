@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tieout.wire.batch import HEAD_BYTES
-from tieout.wire.limits import ID_BYTES, MAX_BATCH_ROWS
+from tieout.wire.batch import HEAD_BYTES, most_rows
+from tieout.wire.limits import ID_BYTES
 from tieout.wire.rows import PREFIX_BYTES, SALT_OFFSET
 
 PRESENCE_OFFSET: Final = SALT_OFFSET - 8
@@ -40,12 +40,13 @@ class KnownRows:
 
     The caller may write originator, revision, action and salt into the views it was handed, and the
     head of a batch that is whole; ids, presence and values must stay as they are. Memory: the rows,
-    and about 40 bytes for each. `batch_rows`: how many rows make a batch.
+    and about 40 bytes for each. `batch_rows`: how many rows make a batch; as
+    many as one may have without it.
     """
 
-    def __init__(self, row_bytes: int, batch_rows: int = MAX_BATCH_ROWS) -> None:
+    def __init__(self, row_bytes: int, batch_rows: int | None = None) -> None:
         self.row_bytes = row_bytes
-        self.batch_rows = batch_rows
+        self.batch_rows = batch_rows or most_rows(row_bytes)
         self.count = 0
         self.compiled = False
         self.flat: NDArray[np.uint8] = np.empty(self.place_of(_FIRST_ROWS) + SLACK_BYTES, np.uint8)

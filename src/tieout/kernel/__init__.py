@@ -31,6 +31,7 @@ from tieout.kernel.queries import (
     opened_us,
     parties,
     row_statuses,
+    signatories,
     standing,
     standings,
     stated_ids,
@@ -42,8 +43,8 @@ from tieout.kernel.reading import located, slots_of, statuses_of
 from tieout.kernel.selftest import SelfTestError, warm
 from tieout.kernel.snapshot import SnapshotError, SnapshotRoom, dump, load, log_frontier
 from tieout.kernel.state import PoisonedError, State, initial_state, reserve
-from tieout.kernel.timing import next_deadline_us
 from tieout.kernel.still import Still, StillPart
+from tieout.kernel.timing import next_deadline_us
 
 __all__ = [
     "NO_VERDICT",
@@ -82,6 +83,7 @@ __all__ = [
     "prospect",
     "reserve",
     "row_statuses",
+    "signatories",
     "slot_images",
     "slots_of",
     "standing",

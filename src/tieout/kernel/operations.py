@@ -159,8 +159,7 @@ def _enact(state: State, body: Enact, speaker: Speaker) -> ItemOutcome:
     bound = sorted({party for holders in body.holders for party in holders})
     if speaker.party not in bound:
         return ItemOutcome.NOT_ENTITLED
-    encoded = msgspec.msgpack.encode(body)
-    key = (agreement.name, agreement.version, hashlib.sha256(encoded).digest())
+    key = enactment_key(agreement, body)
     said = state.enactments.get(key, [])
     if speaker.party in said:
         return ItemOutcome.NO_EFFECT
@@ -169,10 +168,16 @@ def _enact(state: State, body: Enact, speaker: Speaker) -> ItemOutcome:
         state.enactments[key] = said
         return ItemOutcome.ACCEPTED
     state.enactments.pop(key, None)
-    book = Book(len(state.books) + 1, agreement, body.holders, encoded)
+    book = Book(len(state.books) + 1, agreement, body.holders, msgspec.msgpack.encode(body))
     state.add_book(book)
     state.events.tell(EventKind.AGREEMENT_ENACTED, item=speaker.item, agreement=book.number)
     return ItemOutcome.ACCEPTED
+
+
+def enactment_key(agreement: Agreement, body: Enact) -> tuple[str, int, bytes]:
+    """What signatures of one enactment are gathered under: same text, same holders."""
+    digest = hashlib.sha256(msgspec.msgpack.encode(body)).digest()
+    return agreement.name, agreement.version, digest
 
 
 def _enactable(state: State, body: Enact) -> Agreement | None:

@@ -18,7 +18,7 @@ from tieout.kernel import layout as at
 from tieout.kernel.book import Book, Bytes, books_of
 from tieout.kernel.digest import is_episode
 from tieout.kernel.members import Party
-from tieout.kernel.operations import adjustment_id_of
+from tieout.kernel.operations import adjustment_id_of, enactment_key
 from tieout.kernel.state import State
 from tieout.kernel.words import KEY_BYTES
 from tieout.wire.codes import (
@@ -31,6 +31,7 @@ from tieout.wire.codes import (
 )
 from tieout.wire.limits import ID_BYTES
 from tieout.wire.members import Validator
+from tieout.wire.operations import Enact
 from tieout.wire.rows import Column
 
 _KEY: Final = struct.Struct(f"<{ID_BYTES}sHB")
@@ -525,6 +526,11 @@ def alarms(state: State, agreement_name: str) -> list[Transaction]:
         for book in books_of(state.books, agreement_name)
         for serial in np.flatnonzero(book.column(at.ALARM, "u1"))
     ]
+
+
+def signatories(state: State, agreement: Agreement, body: Enact) -> tuple[int, ...]:
+    """The parties that have signed an enactment which is not in force yet (R-AGREE-1)."""
+    return tuple(state.enactments.get(enactment_key(agreement, body), ()))
 
 
 def parties(state: State) -> tuple[Party, ...]:

@@ -21,6 +21,7 @@ results; otherwise None, and the application can be asked (`query`).
 """
 
 import base64
+import contextlib
 import hashlib
 import time
 from collections.abc import Collection, Iterator
@@ -117,6 +118,7 @@ class _BroadcastAnswer(msgspec.Struct):
 
 class _SyncInfo(msgspec.Struct):
     latest_block_height: int
+    catching_up: bool = False
 
 
 class _StatusAnswer(msgspec.Struct):
@@ -205,6 +207,10 @@ class LedgerClient:
         self._seen_height = status.sync_info.latest_block_height
         return self._seen_height
 
+    def is_catching_up(self) -> bool:
+        """Whether the node is still fetching blocks that others have. Raises as `Node.ask`."""
+        return self._node.ask("status", _StatusAnswer).sync_info.catching_up
+
     def submit(self, data: bytes) -> Submission:
         """Hand signed bytes to the node; may be repeated at any time, and counts once.
 
@@ -250,12 +256,10 @@ class LedgerClient:
         last: NodeUnreachable | None = None
         for wait_s in self._patience.waits_s():
             try:
-                top = self.height()
-                while missing and done < top:
-                    done = self._read_page(done, top, missing, found)
+                here, done = self.look(missing, done)
+                found.update(here)
+                missing.difference_update(here)
                 last = None
-            except _NotExecutedYet:
-                pass
             except NodeUnreachable as error:
                 last = error
             if not missing:
@@ -264,6 +268,21 @@ class LedgerClient:
         if last is not None:
             raise last
         raise NotYet(len(missing), done)
+
+    def look(self, names: Collection[bytes], since: int) -> tuple[dict[bytes, Inclusion], int]:
+        """Which of these are in blocks after height `since` by now, without waiting.
+
+        The second is the height from which to look on for the others. Raises as `wait`, but for
+        NotYet.
+        """
+        missing = set(names)
+        found: dict[bytes, Inclusion] = {}
+        done = since
+        with contextlib.suppress(_NotExecutedYet):
+            top = self.height()
+            while missing and done < top:
+                done = self._read_page(done, top, missing, found)
+        return found, done
 
     def query(self, path: str, data: bytes, height: int = 0) -> Answer:
         """Ask the application. Raises as `Node.ask`."""

@@ -23,6 +23,11 @@ HEAD_BYTES: Final = HEADER_BYTES + SIGNATURE_BYTES
 DIGEST_BYTES: Final = 32
 
 
+def most_rows(row_bytes: int) -> int:
+    """How many rows of that width (at most MAX_ROW_BYTES) fit one batch: both limits keep."""
+    return min(MAX_BATCH_ROWS, (MAX_BATCH_BYTES - HEAD_BYTES) // row_bytes)
+
+
 @dataclass(frozen=True, slots=True)
 class BatchHeader:
     """Everything that the party signs.

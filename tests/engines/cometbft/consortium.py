@@ -14,9 +14,18 @@ from typing import Any
 from tests.engines.ledgers import AGREEMENT, rows
 from tieout.engines.cometbft.addresses import free_addresses
 from tieout.engines.cometbft.process import NodeProcesses
-from tieout.engines.cometbft.settings import Network, NodeKeys, NodeSettings, write_node
+from tieout.engines.cometbft.settings import (
+    Network,
+    NodeKeys,
+    NodeSettings,
+    rpc_address,
+    write_node,
+)
 from tieout.engines.keyring import KeyRing, found_parties
 from tieout.engines.publisher import Publisher
+from tieout.sdk.client import LedgerClient
+from tieout.sdk.errors import SdkError
+from tieout.sdk.transport import Node as Rpc
 from tieout.wire.codes import OperationKind, Purpose
 from tieout.wire.operations import CloseCutoff, Enact
 
@@ -140,6 +149,17 @@ def eventually(holds: Callable[[], bool], what: str, wait_s: float = WAIT_S) -> 
     while not holds():
         assert time.monotonic() < until, f"not within {wait_s} s: {what}"
         time.sleep(0.02)
+
+
+def await_first_block(directory: Path) -> None:
+    """Wait until the node in a directory, which somebody starts, has a block."""
+
+    def has_block() -> bool:
+        with Rpc(*rpc_address(directory)) as rpc, contextlib.suppress(SdkError):
+            return LedgerClient(rpc).height() >= 1
+        return False
+
+    eventually(has_block, f"{directory.name} has a block")
 
 
 def free_address() -> str:

@@ -1,12 +1,14 @@
 """A member of the demonstration's network: its own node, its own keys, and what it publishes.
 
-A member asks and tells its own node only, through the client that programs use (`sdk`). What is on
-its disk it reads as anybody may who has the directory.
+A member asks its own node only, through the client that programs use (`sdk`), and publishes through
+it as any program of a party does (`engines.cometbft.sending`). What is on its disk it reads as
+anybody may who has the directory.
 """
 
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,12 +21,13 @@ from tieout.agreement.model import Agreement
 from tieout.demo.cast import Role
 from tieout.demo.records import all_present
 from tieout.engines.cometbft.places import JOURNAL
+from tieout.engines.cometbft.sending import Sender
 from tieout.engines.cometbft.settings import read_node, rpc_address
 from tieout.engines.cometbft.votes import votes_of
 from tieout.engines.errors import EngineError
 from tieout.engines.keyring import read_keys
 from tieout.engines.proving import LedgerProofs, Signer
-from tieout.engines.publisher import Publisher
+from tieout.engines.receipt import Receipt
 from tieout.engines.replica import Replica
 from tieout.evidence.packform import Consensus
 from tieout.sdk.client import LedgerClient
@@ -50,31 +53,43 @@ class Member:
         self.genesis, _ = read_node(directory)
         self.name = self.genesis.parties[number - 1].name
         self._ring = read_keys(directory, self.genesis)
-        self._publisher = Publisher(self._ring, number, stream=0, next_sequence=1)
+        self._opened: Sender | None = None
         self._node = Node(*rpc_address(directory))
         self._client = LedgerClient(self._node)
 
     def close(self) -> None:
-        """Close the connection to the node."""
+        """Publish no more, and close the connection to the node."""
+        if self._opened is not None:
+            self._opened.close()
         self._node.close()
 
     # ------------------------------------------------------------------ publishing
 
     def publish(self, agreement: Agreement, role: int, rows: Rows) -> int:
         """Publish a batch and wait for its block; the height."""
-        return self._submit(self._publisher.batch(agreement, role, rows))
+        return self._height_of(self.send(agreement, role, rows))
 
     def operate(self, kind: OperationKind, body: Body, purpose: Purpose = Purpose.PUBLISH) -> int:
         """Publish an operation and wait for its block; the height."""
-        return self._submit(self._publisher.operation(kind, purpose, body))
+        return self._height_of(self._sender.operation(kind, purpose, body))
 
-    def send(self, agreement: Agreement, role: Role, rows: Rows) -> None:
-        """Publish a batch without waiting."""
-        self._client.submit(self._publisher.batch(agreement, role, rows))
+    def send(self, agreement: Agreement, role: int, rows: Rows) -> Future[Receipt]:
+        """Publish a batch; its receipt is still to come."""
+        return self._sender.batch(agreement, role, rows)
 
-    def _submit(self, signed: bytes) -> int:
-        submission = self._client.submit(signed)
-        return self._client.wait([submission.name], submission.height)[submission.name].height
+    def _height_of(self, sent: Future[Receipt]) -> int:
+        try:
+            return sent.result(WAIT_S).height
+        except TimeoutError as error:
+            what = f"not within {WAIT_S:.0f} s: {self.name} sees its item in a block"
+            raise EngineError(what, "see the logs of the nodes") from error
+
+    @property
+    def _sender(self) -> Sender:
+        """Opened when something is published first: one program at a time may."""
+        if self._opened is None:
+            self._opened = Sender.open(self.directory)
+        return self._opened
 
     # ------------------------------------------------------------------ asking
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from tieout.engines.cometbft import abci_pb2 as abci
 from tieout.engines.cometbft.application import Application
+from tieout.engines.cometbft.peers import Allowed
 from tieout.engines.cometbft.places import JOURNAL, SOCKET
 from tieout.engines.cometbft.server import Server
 from tieout.engines.cometbft.settings import read_node
@@ -41,8 +42,8 @@ class CallFile:
 
 async def run(calls: Path | None) -> None:
     """Serve the node in the working directory. Raises EngineError, and the journal's errors."""
-    genesis, node = read_node(Path())
-    application = Application.open(Path(JOURNAL), genesis, node.peers)
+    genesis, _ = read_node(Path())
+    application = Application.open(Path(JOURNAL), genesis, Allowed(Path()))
     try:
         server = Server(application, CallFile(calls)) if calls else Server(application)
         loop = asyncio.get_running_loop()

@@ -21,7 +21,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -63,7 +63,7 @@ class _Judged:
 class Application:
     """A ledger's copy as CometBFT's application. Made by `open`; close it."""
 
-    def __init__(self, journal: Path, replica: Replica, peers: Collection[str] | None) -> None:
+    def __init__(self, journal: Path, replica: Replica, peers: Container[str] | None) -> None:
         self._journal = journal
         self._genesis = replica.genesis
         self._peers = peers
@@ -74,7 +74,7 @@ class Application:
 
     @classmethod
     def open(
-        cls, journal: Path, genesis: Genesis, peers: Collection[str] | None = None
+        cls, journal: Path, genesis: Genesis, peers: Container[str] | None = None
     ) -> "Application":
         """Open the journal's copy of the ledger.
 

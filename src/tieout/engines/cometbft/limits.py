@@ -47,3 +47,32 @@ MAX_CHUNKS: Final = 16_384
 
 MAX_PART_NAME: Final = 48
 """As in the journal's own snapshots."""
+
+MAX_IN_FLIGHT: Final = 256
+"""Signed items of a party that are in no block yet: a quarter of the window of numbers, so that no
+item waits for another, and a few blocks of the busiest sender."""
+
+MAX_IN_FLIGHT_BYTES: Final = 32 * 1024 * 1024
+"""And their bytes: four full blocks. They are read at once when a sender begins again."""
+
+AGAIN_S: Final = 5.0
+"""An item that is in no block for so long is submitted again: nodes forget what waits when they
+end. It counts once in any case."""
+
+SEND_PATIENCE_S: Final = 0.5
+"""How long one submission tries before blocks are looked at again."""
+
+MIN_PAUSE_S: Final = 0.01
+"""Between two looks for what is in flight: a fraction of the block interval."""
+
+IDLE_PAUSE_S: Final = 0.08
+"""As long as nothing comes into a block."""
+
+MAX_PAUSE_S: Final = 1.0
+"""While the node does not answer, or has no room."""
+
+READY_PATIENCE_S: Final = 60.0
+"""How long a sender waits for a node that answers and has not caught up, or has no block yet."""
+
+AWAY_PATIENCE_S: Final = 5.0
+"""And for one that does not answer at all: a supervisor has started it again by then."""

@@ -7,7 +7,7 @@ validators. Forms and codes: docs/formats/abci.md.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Container
 from typing import Final, NamedTuple
 
 import msgspec
@@ -19,7 +19,10 @@ from tieout.engines.cometbft.leaflog import LeafLog
 from tieout.engines.errors import EngineError
 from tieout.engines.replica import Replica
 from tieout.journal.errors import JournalError
+from tieout.journal.frame import Entry
 from tieout.kernel import Standing
+from tieout.wire.errors import WireError
+from tieout.wire.numbered import numbered
 
 _LOG: Final = logging.getLogger(__name__)
 CODESPACE: Final = "tieout"
@@ -47,11 +50,19 @@ class AboutItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sequence: int
 
 
+class AboutPlaces(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`/places`: places in a block."""
+
+    height: int
+    items: tuple[int, ...]
+
+
 class AboutStream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`/stream`: a stream of a party."""
+    """`/stream`: a stream of a party, and one of its numbers (0: none)."""
 
     party: int
     stream: int
+    sequence: int = 0
 
 
 class AboutTransaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,7 +83,7 @@ class _Answer(NamedTuple):
 class Queries:
     """Answers for one copy of the ledger. Called from the thread that writes it."""
 
-    def __init__(self, replica: Replica, history: History, peers: Collection[str] | None) -> None:
+    def __init__(self, replica: Replica, history: History, peers: Container[str] | None) -> None:
         self._replica = replica
         self._history = history
         self._peers = peers
@@ -82,6 +93,7 @@ class Queries:
             "/parts": self._parts,
             "/leaf": self._leaf,
             "/items": self._items,
+            "/places": self._places,
             "/stream": self._stream,
             "/transaction": self._transaction,
         }
@@ -162,27 +174,30 @@ class Queries:
         about = msgspec.json.decode(request.data, type=AboutItem)
         journal = self._replica.journal
         places = journal.find_items(about.party, about.stream, about.sequence)
-        value = []
-        for place in places:
-            result = journal.read(place.height).result.items[place.item]
-            value.append(
-                {
-                    "leaf": place.leaf,
-                    "height": place.height,
-                    "item": place.item,
-                    "outcome": result.outcome.value,
-                    "rows": result.rows,
-                    "bad_row": result.bad_row,
-                }
-            )
+        value = [_at_place(journal.read(place.height), place.item) for place in places]
         return _Answer(ANSWERED, value, height=self._history.newest.height)
 
+    async def _places(self, request: abci.RequestQuery) -> _Answer:
+        """What became of the items at some places of a block, whether they are leaves or not."""
+        about = msgspec.json.decode(request.data, type=AboutPlaces)
+        newest = self._history.newest.height
+        if not 0 < about.height <= newest:
+            return _Answer(NOT_FOUND, log=f"the last block is {newest}", height=newest)
+        entry = self._replica.journal.read(about.height)
+        if not all(0 <= item < len(entry.block.items) for item in about.items):
+            return _Answer(NOT_FOUND, log="the block has fewer items", height=newest)
+        value = [_at_place(entry, item) for item in about.items]
+        return _Answer(ANSWERED, value, height=newest)
+
     async def _stream(self, request: abci.RequestQuery) -> _Answer:
-        """Which numbers of a stream are used."""
+        """Which numbers of a stream are used, and by what the one that was asked about is."""
         about = msgspec.json.decode(request.data, type=AboutStream)
         stream = self._replica.state.streams.get((about.party, about.stream))
         lowest, highest = (1, 0) if stream is None else (stream.lowest_unused, stream.highest_used)
-        value = {"lowest_unused": lowest, "highest_used": highest}
+        value: dict[str, object] = {"lowest_unused": lowest, "highest_used": highest}
+        if about.sequence:
+            used = {} if stream is None else stream.used
+            value = {**value, "digest": used.get(about.sequence, b"").hex()}
         return _Answer(ANSWERED, value, height=self._history.newest.height)
 
     async def _transaction(self, request: abci.RequestQuery) -> _Answer:
@@ -210,6 +225,26 @@ class Queries:
             },
         }
         return _Answer(ANSWERED, value, height=self._history.newest.height)
+
+
+def _at_place(entry: Entry, item: int) -> dict[str, object]:
+    result = entry.result.items[item]
+    try:
+        digest = numbered(entry.block.items[item]).digest.hex()
+    except WireError:
+        # A Byzantine proposer can put anything into a block.
+        digest = ""
+    return {
+        "leaf": result.leaf,
+        "height": entry.block.height,
+        "time_us": entry.block.time_us,
+        "item": item,
+        "digest": digest,
+        "outcome": result.outcome.value,
+        "rows": result.rows,
+        "bad_row": result.bad_row,
+        "app_hash": entry.header.app_hash.hex(),
+    }
 
 
 def _standing(standing: Standing) -> dict[str, object]:
