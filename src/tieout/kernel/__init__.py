@@ -13,6 +13,7 @@ from tieout.kernel.digest import (
     state_digest,
 )
 from tieout.kernel.machine import apply_block
+from tieout.kernel.members import Change, Key, Party, founders
 from tieout.kernel.queries import (
     Adjustment,
     Counts,
@@ -22,6 +23,7 @@ from tieout.kernel.queries import (
     alarms,
     break_table,
     breaks,
+    changes,
     counts,
     opened_us,
     parties,
@@ -30,7 +32,9 @@ from tieout.kernel.queries import (
     stated_ids,
     transaction,
     unjudged,
+    upcoming_parties,
     validators,
+    votes_needed,
 )
 from tieout.kernel.selftest import SelfTestError, warm
 from tieout.kernel.snapshot import SnapshotError, SnapshotRoom, dump, load, log_frontier
@@ -38,7 +42,10 @@ from tieout.kernel.state import PoisonedError, State, initial_state, reserve
 
 __all__ = [
     "Adjustment",
+    "Change",
     "Counts",
+    "Key",
+    "Party",
     "PoisonedError",
     "SelfTestError",
     "SnapshotError",
@@ -54,8 +61,10 @@ __all__ = [
     "apply_block",
     "break_table",
     "breaks",
+    "changes",
     "counts",
     "dump",
+    "founders",
     "initial_state",
     "load",
     "log_frontier",
@@ -71,6 +80,8 @@ __all__ = [
     "stated_ids",
     "transaction",
     "unjudged",
+    "upcoming_parties",
     "validators",
+    "votes_needed",
     "warm",
 ]

@@ -25,6 +25,7 @@ from tieout.engines.embedded.places import GENESIS_FILE, JOURNAL
 from tieout.engines.errors import EngineError, NoLedger, Refused
 from tieout.engines.keyring import (
     KeyRing,
+    Roster,
     found_parties,
     is_half_founded,
     read_keys,
@@ -139,8 +140,11 @@ class EmbeddedLedger:
     def ring(self) -> KeyRing:
         """The private keys beside the ledger. Raises EngineError when they are not there."""
         if self._ring is None:
-            self._ring = read_keys(self.directory, self.genesis)
+            self._ring = read_keys(self.directory, self.genesis, self._roster)
         return self._ring
+
+    def _roster(self) -> Roster:
+        return Roster(kernel.upcoming_parties(self.state), self.height + 1)
 
     def agreement(self, name: str) -> Agreement | None:
         """The newest version in force of an agreement; None when there is none."""
@@ -152,14 +156,17 @@ class EmbeddedLedger:
         return list(self.state.newest)
 
     def party(self, name: str) -> int:
-        """The number of a party. Raises EngineError when genesis does not name it."""
-        for party in self.genesis.parties:
+        """The number of a member. Raises EngineError when none has that name."""
+        members = [each for each in self._roster().parties if each.until_height == 0]
+        for party in members:
             if party.name == name:
                 return party.number
-        known = ", ".join(party.name for party in self.genesis.parties)
+        known = ", ".join(party.name for party in members)
+        advice = "begin another ledger with --ledger DIR"
+        if self.genesis.rules_version > 1:
+            advice = f"admit it (`tieout member admit {name}`), or {advice}"
         raise EngineError(
-            f"'{name}' is not a party of this ledger",
-            f"its parties are: {known}. Begin another ledger with --ledger DIR",
+            f"'{name}' is not a party of this ledger", f"its parties are: {known}; {advice}"
         )
 
     def publisher(self, party: int, stream: int = 0, *, vouch: bool = False) -> Publisher:
@@ -272,7 +279,8 @@ class EmbeddedLedger:
         `votes` as `LedgerProofs` takes them. Raises EngineError when the signer's key is not here.
         """
         party = self.genesis.operator or self.ring.parties[0]
-        signer = Signer(party, *self.ring.signer(party, Purpose.CHECKPOINT))
+        height = max(self.height, 1)
+        signer = Signer(party, *self.ring.signer(party, Purpose.CHECKPOINT, height=height))
         return LedgerProofs(self.genesis, self.journal, self.state, signer, votes)
 
     # ------------------------------------------------------------------ closing
