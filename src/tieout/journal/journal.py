@@ -291,15 +291,20 @@ class Journal:
             folder, self.ledger_id, point, parts, kept_height=kept, disk=self._disk
         )
 
-    def load_snapshot(self, allocate: Allocate | None = None) -> LoadedSnapshot | None:
+    def load_snapshot(
+        self, allocate: Allocate | None = None, at_most: int | None = None
+    ) -> LoadedSnapshot | None:
         """The newest snapshot that is whole and of this chain; None when all must be replayed.
 
-        Those passed over are in `damaged_snapshots`. `allocate(name, size)` gives the buffer that a
-        part is read into; it may be called again for an older snapshot.
+        With `at_most` it is of that block or one before. Damaged ones that were passed over are in
+        `damaged_snapshots`. `allocate(name, size)` gives the buffer that a part is read into; it
+        may be called again for an older snapshot.
         """
         for path in snapshot_files(self.directory / SNAPSHOTS):
             try:
                 snapshot = read_snapshot(path, self.ledger_id)
+                if at_most is not None and snapshot.height > at_most:
+                    continue
                 self._check_place(snapshot)
                 parts = snapshot.load(allocate)
             except FileNotFoundError:

@@ -98,10 +98,13 @@ class EmbeddedLedger:
         self._ring: KeyRing | None = None
 
     @classmethod
-    def open(cls, directory: Path, *, read_only: bool = False) -> Self:
+    def open(
+        cls, directory: Path, *, read_only: bool = False, at_height: int | None = None
+    ) -> Self:
         """Open the ledger in a directory, replaying what its newest snapshot does not have.
 
-        Raises NoLedger, EngineError, and the journal's errors (damaged, locked).
+        With `at_height`, for reading alone, the state is that after this block. Raises NoLedger,
+        EngineError, and the journal's errors (damaged, locked).
         """
         genesis = read_genesis(directory)
         if not read_only and not genesis.operator:
@@ -110,7 +113,17 @@ class EmbeddedLedger:
                 f"several parties order the ledger at {directory}: nobody writes to it alone",
                 "publish through its node",
             )
-        ledger = cls(directory, Replica.open(directory / JOURNAL, genesis, read_only=read_only))
+        path = directory / JOURNAL
+        ledger = cls(
+            directory, Replica.open(path, genesis, read_only=read_only, at_height=at_height)
+        )
+        if at_height is not None and ledger.height != at_height:
+            height = ledger.height
+            ledger.journal.close()
+            raise EngineError(
+                f"the ledger at {directory} ends with block {height}, before block {at_height}",
+                "let its node catch up",
+            )
         ledger.read_only = read_only
         return ledger
 
