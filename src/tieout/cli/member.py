@@ -31,7 +31,7 @@ from tieout.engines.membership import (
 )
 from tieout.wire.codes import ChangeStatus, Purpose
 from tieout.wire.ed25519 import SEED_BYTES, SigningKey
-from tieout.wire.members import Remove, RevokeKey, Step
+from tieout.wire.members import Remove, RevokeKey, SetValidator, Step
 
 if TYPE_CHECKING:
     from tieout.kernel import Party
@@ -74,6 +74,7 @@ def rotate(
     key: int | None = None,
     /,
     *,
+    node: Flag = False,
     at: At = 0,
     open_for: OpenFor = WEEK_OF_BLOCKS,
     party: As = None,
@@ -82,12 +83,15 @@ def rotate(
 ) -> int:
     """Give a person or system of the party a new key, and end the old one at the same block.
 
-    The new key is kept beside the others before the ledger hears of it. Needs no votes.
+    The new key is kept beside the others before the ledger hears of it. Needs no votes, but for the
+    key with which the party's node votes on blocks.
 
     Parameters
     ----------
     key
         The number of the key; the one with which the party's system publishes otherwise.
+    node
+        The key with which the party's node votes on blocks: it is another affair of all members.
     at
         The first block in which the new key signs; the next one otherwise.
     open_for
@@ -100,8 +104,12 @@ def rotate(
         Print the change as JSON.
 
     """
+    if node and key is not None:
+        raise Failure("a node's key has no number", f"leave {key} or --node out")
 
     def steps(opened: EmbeddedLedger, own: "Party") -> list[Step]:
+        if node:
+            return _node_rotation(opened, own)
         number = key if key is not None else _publishing_key(opened, own)
         new_number = next_key_number(opened.state, own.number)
         person, old = key_numbered(own, number)
@@ -111,6 +119,24 @@ def rotate(
         return rotation(own, number, new_number, public, opened.height + 1)
 
     return told(ledger, propose(ledger, party, steps, at, open_for), as_json=json)
+
+
+def _node_rotation(ledger: EmbeddedLedger, party: "Party") -> list[Step]:
+    """The next key of the party's node votes with the power of those it has now."""
+    from tieout.engines.cometbft.settings import make_next_validator_key
+
+    voting = [each for each in kernel.validators(ledger.state) if each.party == party.number]
+    if not voting:
+        raise EngineError(
+            f"the node of {party.name} votes on no blocks",
+            "propose that it does: tieout member validator POWER --public KEY",
+        )
+    public = make_next_validator_key(ledger.directory)
+    power = sum(each.power for each in voting)
+    return [
+        *(SetValidator(party.number, each.public, 0) for each in voting),
+        SetValidator(party.number, public, power),
+    ]
 
 
 def _publishing_key(ledger: EmbeddedLedger, party: "Party") -> int:
@@ -133,6 +159,7 @@ def add(
     *,
     purpose: Annotated[tuple[str, ...], Parameter(negative="")],
     public: str | None = None,
+    of: str | None = None,
     at: At = 0,
     open_for: OpenFor = WEEK_OF_BLOCKS,
     party: As = None,
@@ -149,12 +176,14 @@ def add(
         What it may sign: publish, approve, govern or checkpoint. May be repeated.
     public
         The public half of a key that the person made, 64 hex digits. Without it a key is made here.
+    of
+        For which member the person acts; the party itself otherwise. Others' keys need votes.
     at
         The first block in which it signs; the next one otherwise.
     open_for
         For how many blocks it may be voted on, where it needs votes.
     party
-        For whom the person acts; the operator, or whose node this is, otherwise.
+        Who asks; the operator, or whose node this is, otherwise.
     ledger
         The ledger's directory, or that of the party's node.
     json
@@ -165,11 +194,12 @@ def add(
     stated = None if public is None else public_key(public)
 
     def steps(opened: EmbeddedLedger, own: "Party") -> list[Step]:
-        number = next_key_number(opened.state, own.number)
-        numbers = {each.name: each.number for each in own.persons}
-        who = numbers.get(person, len(own.persons) + 1)
-        key = _new_key(opened, own, who, number) if stated is None else stated
-        return further_key(own, person, number, key, purposes)
+        whose = own if of is None else member_named(kernel.parties(opened.state), of)
+        number = next_key_number(opened.state, whose.number)
+        numbers = {each.name: each.number for each in whose.persons}
+        who = numbers.get(person, len(whose.persons) + 1)
+        key = _new_key(opened, whose, who, number) if stated is None else stated
+        return further_key(whose, person, number, key, purposes)
 
     return told(ledger, propose(ledger, party, steps, at, open_for), as_json=json)
 

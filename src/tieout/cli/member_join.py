@@ -120,7 +120,6 @@ def validator(
     *,
     of: str | None = None,
     public: str | None = None,
-    instead: Flag = False,
     at: At = 0,
     open_for: OpenFor = WEEK_OF_BLOCKS,
     party: As = None,
@@ -137,8 +136,6 @@ def validator(
         The member whose node it is; the party's own otherwise.
     public
         The node's key, 64 hex digits; the one with which the member's node votes now otherwise.
-    instead
-        The member's other keys vote on nothing from then on: a node's key is rotated.
     at
         The first block for which it holds; the one after the last vote otherwise.
     open_for
@@ -163,10 +160,6 @@ def validator(
                 f"{len(voting)} keys of {whose.name} vote on blocks", "name one with --public"
             )
         chosen = voting[0] if stated is None else stated
-        left = [each for each in voting if instead and each != chosen]
-        return [
-            *(SetValidator(whose.number, each, 0) for each in left),
-            SetValidator(whose.number, chosen, power),
-        ]
+        return [SetValidator(whose.number, chosen, power)]
 
     return told(ledger, propose(ledger, party, steps, at, open_for), as_json=json)

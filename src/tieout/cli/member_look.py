@@ -20,6 +20,7 @@ from tieout.engines.membership import (
     follow,
     in_words,
     member_named,
+    newly_entitled,
     open_courses,
     purposes_in_words,
 )
@@ -58,7 +59,10 @@ class KeyLine(msgspec.Struct, frozen=True):
 
 
 class ChangeLine(msgspec.Struct, frozen=True):
-    """A change of members, as `--json` prints it. `effective_from` is 0 while it is undecided."""
+    """A change of members, as `--json` prints it. `effective_from` is 0 while it is undecided.
+
+    `must_agree` are those without whom it cannot be decided.
+    """
 
     number: int
     name: str
@@ -68,6 +72,7 @@ class ChangeLine(msgspec.Struct, frozen=True):
     in_favour: tuple[str, ...]
     against: tuple[str, ...]
     not_yet: tuple[str, ...]
+    must_agree: tuple[str, ...]
     votes_needed: int
     effective_from: int
     open_until: int
@@ -98,6 +103,7 @@ def list_members(
             for party in kernel.parties(state)
             if all or party.until_height == 0
         ]
+        count = sum(party.until_height == 0 for party in kernel.parties(state))
         needed, waiting = kernel.votes_needed(state), len(kernel.changes(state))
     if json:
         print_json(lines)
@@ -114,7 +120,7 @@ def list_members(
     if opened.genesis.rules_version == 1:
         say("rules version 1: these members stay as they are")
     else:
-        say(f"a change of members needs {needed} votes; {waiting} open (`tieout member changes`)")
+        say(f"a change of members takes {needed} of {count} votes; {waiting} open")
     return Outcome.COMPLETE
 
 
@@ -254,6 +260,11 @@ def change_line(state: kernel.State, course: Course) -> ChangeLine:
         does=tuple(in_words(state, course.body.steps)),
         in_favour=tuple(parties[number - 1].name for number in course.in_favour),
         against=tuple(parties[number - 1].name for number in course.against),
+        must_agree=tuple(
+            parties[number - 1].name
+            for number in newly_entitled(state, course.body.steps)
+            if is_proposed and number not in voted
+        ),
         not_yet=tuple(party.name for party in waiting) if is_proposed else (),
         votes_needed=kernel.votes_needed(state),
         effective_from=course.due_height,
@@ -267,10 +278,17 @@ def tell_change(line: ChangeLine, write: Callable[[str], None]) -> None:
     for does in line.does:
         write(f"  {does}")
     if line.status == ChangeStatus.PROPOSED.name.lower():
-        write(f"  in favour: {', '.join(line.in_favour)}; {line.votes_needed} votes are needed")
+        write(f"  in favour: {', '.join(line.in_favour)}; {votes(line.votes_needed)} needed")
         if line.against:
             write(f"  against: {', '.join(line.against)}")
+        if line.must_agree:
+            write(f"  must agree itself to hold the role: {', '.join(line.must_agree)}")
         write(f"  not voted yet: {', '.join(line.not_yet)}; may vote until block {line.open_until}")
+
+
+def votes(count: int) -> str:
+    """So many votes."""
+    return f"{count} vote is" if count == 1 else f"{count} votes are"
 
 
 def _standing(line: ChangeLine) -> str:

@@ -5,8 +5,6 @@ nothing of the party's number, which is known only when it is admitted: the key 
 own, and finds its party by the keys (`keyring`).
 """
 
-import base64
-import binascii
 import secrets
 from pathlib import Path
 from typing import Final, Literal
@@ -14,6 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from tieout.engines.cometbft.places import COMETBFT
+from tieout.engines.cometbft.settings import VALIDATOR_KEY, read_validator_key
 from tieout.engines.errors import EngineError
 from tieout.engines.keyring import (
     APPROVERS,
@@ -142,21 +141,7 @@ def _made(
     return Application("tieout/application/1", name, tuple(persons), validator), stored
 
 
-class _PublicHalf(msgspec.Struct):
-    value: str
-
-
-class _ValidatorFile(msgspec.Struct):
-    pub_key: _PublicHalf
-
-
 def _validator_of(directory: Path) -> str:
     """The public key (hex) with which the node in a directory would vote; empty without a node."""
-    path = directory / COMETBFT / "config" / "priv_validator_key.json"
-    try:
-        stored = msgspec.json.decode(path.read_bytes(), type=_ValidatorFile)
-        return base64.b64decode(stored.pub_key.value, validate=True).hex()
-    except FileNotFoundError:
-        return ""
-    except (OSError, msgspec.MsgspecError, binascii.Error) as error:
-        raise EngineError(f"{path} cannot be read: {error}") from error
+    path = directory / COMETBFT / "config" / VALIDATOR_KEY
+    return read_validator_key(path).hex() if path.exists() else ""

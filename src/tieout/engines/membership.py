@@ -170,6 +170,16 @@ def _sentence(state: kernel.State, names: dict[int, str], step: Step) -> str:
             return f"{said} of {agreement} version {version} is held by {who}"
 
 
+def newly_entitled(state: kernel.State, steps: Sequence[Step]) -> list[int]:
+    """Whom a change would make a holder of a role: they must be in favour (R-MEMBER-4)."""
+    found = []
+    for step in steps:
+        if isinstance(step, SetHolders):
+            book = state.by_version[step.agreement, step.version]
+            found += [each for each in step.parties if each not in book.holders[step.role]]
+    return sorted(set(found))
+
+
 def purposes_in_words(purposes: Sequence[int]) -> str:
     """The purposes of a key: `publish, govern`."""
     return ", ".join(Purpose(purpose).name.lower() for purpose in purposes)
