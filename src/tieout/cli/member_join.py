@@ -49,7 +49,10 @@ def apply_for(
         Where the keys are kept.
 
     """
-    application = guarded(lambda: apply(directory, name))
+    from tieout.engines.cometbft.settings import validator_key
+
+    public = guarded(lambda: validator_key(directory)) or b""
+    application = guarded(lambda: apply(directory, name, public.hex()))
     try:
         output.write_bytes(application.to_bytes())
     except OSError as error:

@@ -11,8 +11,6 @@ from typing import Final, Literal
 
 import msgspec
 
-from tieout.engines.cometbft.places import COMETBFT
-from tieout.engines.cometbft.settings import VALIDATOR_KEY, read_validator_key
 from tieout.engines.errors import EngineError
 from tieout.engines.keyring import (
     APPROVERS,
@@ -77,16 +75,16 @@ class Application(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return steps
 
 
-def apply(directory: Path, name: str) -> Application:
+def apply(directory: Path, name: str, validator: str) -> Application:
     """Make keys for a party in its own directory, and its application.
 
-    A node in that directory is named in it. Raises EngineError when there are keys already, or the
-    name is unfit.
+    `validator` is the public key (hex) of its node, empty without one. Raises EngineError when there
+    are keys already, or the name is unfit.
     """
     _check_name(name)
     if (directory / KEYS_FILE).exists():
         raise EngineError(f"{directory} holds keys already", "name a directory of its own")
-    application, keys = _made(name, NOT_YET, CONSORTIUM, _validator_of(directory))
+    application, keys = _made(name, NOT_YET, CONSORTIUM, validator)
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_keys(directory, StoredKeys(1, PARTY_KEYS, secrets.token_hex(32), tuple(keys)))
@@ -139,9 +137,3 @@ def _made(
         persons.append(Applicant(person, (ApplicantKey(SigningKey(seed).public.hex(), names),)))
         stored.append(StoredKey(party, number, number, seed.hex()))
     return Application("tieout/application/1", name, tuple(persons), validator), stored
-
-
-def _validator_of(directory: Path) -> str:
-    """The public key (hex) with which the node in a directory would vote; empty without a node."""
-    path = directory / COMETBFT / "config" / VALIDATOR_KEY
-    return read_validator_key(path).hex() if path.exists() else ""

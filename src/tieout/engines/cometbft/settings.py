@@ -186,11 +186,19 @@ def make_next_validator_key(directory: Path) -> bytes:
             _write_private(config / NEXT_VALIDATOR_KEY, _validator_key(SigningKey(seed), seed))
     except OSError as error:
         raise EngineError(f"{directory} is no node's directory: {error.strerror}") from error
-    return read_validator_key(config / NEXT_VALIDATOR_KEY)
+    return _public_half(config / NEXT_VALIDATOR_KEY)
 
 
-def read_validator_key(path: Path) -> bytes:
-    """The public half of a node's key. Raises EngineError."""
+def validator_key(directory: Path) -> bytes | None:
+    """The public half of the key of the node in a directory; None when there is no node.
+
+    Raises EngineError.
+    """
+    path = directory / COMETBFT / "config" / VALIDATOR_KEY
+    return _public_half(path) if path.exists() else None
+
+
+def _public_half(path: Path) -> bytes:
     try:
         return base64.b64decode(json.loads(path.read_text())["pub_key"]["value"], validate=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
