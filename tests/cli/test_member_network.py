@@ -1,5 +1,6 @@
 """Members of a running consortium change under load: real nodes, real CometBFT, real commands."""
 
+import base64
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from tests.cli.desk import Desk, Said
 from tests.engines.ledgers import AGREEMENT, rows
 from tieout.engines.cometbft.addresses import free_addresses
+from tieout.engines.cometbft.office import OFFICE_STREAM, WAITING
 from tieout.engines.cometbft.places import COMETBFT
 from tieout.engines.cometbft.process import NodeProcesses, find_cometbft
 from tieout.engines.cometbft.settings import (
@@ -25,12 +27,15 @@ from tieout.engines.cometbft.settings import (
 )
 from tieout.engines.embedded.ledger import EmbeddedLedger
 from tieout.engines.keyring import Roster, found_consortium, read_keys, write_keys
+from tieout.engines.membership import further_key
 from tieout.engines.publisher import Publisher
 from tieout.kernel import parties, upcoming_parties, validators
 from tieout.sdk.client import LedgerClient, Taken
 from tieout.sdk.transport import Node
 from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
+from tieout.wire.ed25519 import SigningKey
 from tieout.wire.genesis import FirstValidator, Genesis
+from tieout.wire.members import ProposeChange
 from tieout.wire.operations import CloseCutoff, Enact
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("network")]
@@ -230,13 +235,22 @@ def test_members_change_under_load_and_everything_can_be_proven(town: Town, desk
     assert [(each["name"], each["voting_power"]) for each in members][-1] == (NEWCOMER, POWER)
     load.await_more()
 
+    # What an interrupted command had signed comes first, under its own number.
+    leave_signed(bank, "Dee")
+    said = desk.tieout("member", "add-key", "Eve", "--purpose", "approve",
+                       "--ledger", str(bank.directory))  # fmt: skip
+    assert "what an interrupted command had signed" in done(said).err
+    assert ": accepted" in said.err
+    persons = [each["person"] for each in done(board.say(bank, "show", "bank")).json]
+    assert persons == ["system", "approver-1", "approver-2", "Dee", "Eve"]
+
     # A stolen publishing key is exchanged without anybody's vote; the bank goes on with the next.
     change = done(board.say(bank, "rotate")).json
     load.await_more()
     keys = {each["number"]: each for each in done(board.say(bank, "show", "bank")).json}
     assert not keys[1]["valid"]
-    assert keys[4]["valid"]
-    assert keys[1]["until"] + 1 == keys[4]["since"] == change["effective_from"]
+    assert keys[6]["valid"]
+    assert keys[1]["until"] + 1 == keys[6]["since"] == change["effective_from"]
 
     # The regulator leaves with its node; the others are enough.
     board.decide(registrar, [seller, bank, custodian], "remove", "regulator")
@@ -253,6 +267,19 @@ def test_members_change_under_load_and_everything_can_be_proven(town: Town, desk
     load.end()
 
     prove(town, desk, load.published)
+
+
+def leave_signed(house: House, person: str) -> None:
+    """A proposal that was signed and kept, and never submitted: the command was killed there."""
+    assert house.ring is not None
+    public = SigningKey(bytes(range(32))).public
+    bank = house.roster().parties[house.number - 1]
+    steps = further_key(bank, person, 4, public, [Purpose.APPROVE])
+    body = ProposeChange(tuple(steps), 0, house.height() + 1_000)
+    # Its vote on the newcomer was the first.
+    publisher = Publisher(house.ring, house.number, OFFICE_STREAM, 2)
+    signed = publisher.operation(OperationKind.PROPOSE_CHANGE, Purpose.GOVERN, body)
+    (house.directory / WAITING).write_bytes(base64.b64encode(signed))
 
 
 def prove(town: Town, desk: Desk, published: int) -> None:

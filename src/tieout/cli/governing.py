@@ -10,6 +10,7 @@ from tieout.cli.guarding import guarded
 from tieout.cli.opening import open_ledger
 from tieout.cli.outcome import Failure
 from tieout.cli.output import say
+from tieout.cli.runmark import read_mark
 from tieout.engines.embedded.ledger import EmbeddedLedger
 from tieout.engines.errors import EngineError
 from tieout.engines.membership import Course, follow, member_named, open_courses
@@ -17,6 +18,7 @@ from tieout.engines.publisher import Publisher
 from tieout.kernel import Party
 from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
 from tieout.wire.members import ProposeChange, Step, Vote
+from tieout.wire.operations import parse_operation
 
 WEEK_OF_BLOCKS = 7 * 24 * 3600
 """How long a change may be voted on, where nobody says; an idle network makes a block a second."""
@@ -39,6 +41,14 @@ class _Sent(NamedTuple):
     name: bytes
     height: int
     outcome: ItemOutcome
+
+
+class _Put(NamedTuple):
+    """What was sent, and what was open before it: after the block of that height."""
+
+    sent: _Sent
+    height: int
+    known: dict[int, Course]
 
 
 def propose(
@@ -85,7 +95,7 @@ def acting_party(ledger: EmbeddedLedger, name: str | None) -> Party:
             " 1",
             "begin another ledger with --ledger DIR; ledgers that are begun now can change theirs",
         )
-    parties = kernel.parties(ledger.state)
+    parties = kernel.upcoming_parties(ledger.state)
     if name is not None:
         return member_named(parties, name)
     held = ledger.ring.parties
@@ -100,13 +110,10 @@ def _put(
     directory: Path, party: str | None, kind: OperationKind, make: Make, number: int = 0
 ) -> Course:
     """Sign, put on the ledger, and tell what became of the change of that number, or a new one."""
-    with open_ledger(directory) as before:
-        is_alone = before.genesis.operator != 0
-        height, known = before.height, open_courses(before.state)
-        if not is_alone:
-            sent = guarded(lambda: _through_node(before, party, kind, make))
-    if is_alone:
-        sent = guarded(lambda: _alone(directory, party, kind, make))
+    with open_ledger(directory) as opened:
+        is_alone = opened.genesis.operator != 0
+    way = _alone if is_alone else _through_node
+    sent, height, known = guarded(lambda: way(directory, party, kind, make))
     if sent.outcome is not ItemOutcome.ACCEPTED:
         raise Failure(
             f"the ledger refused it: {_WHY.get(sent.outcome, sent.outcome.name.lower())}",
@@ -121,38 +128,37 @@ def _put(
     raise Failure(f"block {sent.height} does not tell of it", "look with `tieout audit`")
 
 
-def _alone(directory: Path, party: str | None, kind: OperationKind, make: Make) -> _Sent:
+def _alone(directory: Path, party: str | None, kind: OperationKind, make: Make) -> _Put:
     with EmbeddedLedger.open(directory) as ledger:
+        height, known = ledger.height, open_courses(ledger.state)
         signer = acting_party(ledger, party)
         publisher = ledger.publisher(signer.number)
         signed = publisher.operation(kind, Purpose.GOVERN, make(ledger, signer))
-        time_us = max(time.time_ns() // 1_000, ledger.time_us)
-        result = ledger.apply([signed], time_us)
+        # A run that was interrupted, perhaps by the very key, goes on with its own time.
+        is_under_way = read_mark(directory) is not None
+        now_us = 1 if is_under_way else time.time_ns() // 1_000
+        result = ledger.apply([signed], max(now_us, ledger.time_us))
         ledger.sync()
-        return _Sent(_name(signed), ledger.height, result.items[0].outcome)
+        name = parse_operation(signed).digest()
+        return _Put(_Sent(name, ledger.height, result.items[0].outcome), height, known)
 
 
-def _through_node(
-    ledger: EmbeddedLedger, party: str | None, kind: OperationKind, make: Make
-) -> _Sent:
+def _through_node(directory: Path, party: str | None, kind: OperationKind, make: Make) -> _Put:
     from tieout.engines.cometbft.office import OFFICE_STREAM, Office
 
-    signer = acting_party(ledger, party)
-    body = make(ledger, signer)
-    with Office(ledger.directory) as office:
+    with Office(directory) as office:
+        # First: what is asked for now is made for the members that there are after it.
         left = office.finish()
         if left is not None:
             say(f"what an interrupted command had signed is in block {left.height}:"
                 f" {left.outcome.name.lower().replace('_', ' ')}")  # fmt: skip
+        with EmbeddedLedger.open(directory, read_only=True) as ledger:
+            height, known = ledger.height, open_courses(ledger.state)
+            signer = acting_party(ledger, party)
+            body = make(ledger, signer)
 
-        def sign(sequence: int) -> bytes:
-            publisher = Publisher(ledger.ring, signer.number, OFFICE_STREAM, sequence)
-            return publisher.operation(kind, Purpose.GOVERN, body)
+            def sign(sequence: int) -> bytes:
+                publisher = Publisher(ledger.ring, signer.number, OFFICE_STREAM, sequence)
+                return publisher.operation(kind, Purpose.GOVERN, body)
 
-        return _Sent(*office.operate(signer.number, sign))
-
-
-def _name(signed: bytes) -> bytes:
-    from tieout.wire.operations import parse_operation
-
-    return parse_operation(signed).digest()
+            return _Put(_Sent(*office.operate(signer.number, sign)), height, known)

@@ -194,7 +194,7 @@ def add(
     stated = None if public is None else public_key(public)
 
     def steps(opened: EmbeddedLedger, own: "Party") -> list[Step]:
-        whose = own if of is None else member_named(kernel.parties(opened.state), of)
+        whose = own if of is None else member_named(kernel.upcoming_parties(opened.state), of)
         number = next_key_number(opened.state, whose.number)
         numbers = {each.name: each.number for each in whose.persons}
         who = numbers.get(person, len(whose.persons) + 1)
@@ -253,7 +253,7 @@ def revoke(
     """
 
     def steps(opened: EmbeddedLedger, own: "Party") -> list[Step]:
-        whose = own if of is None else member_named(kernel.parties(opened.state), of)
+        whose = own if of is None else member_named(kernel.upcoming_parties(opened.state), of)
         key_numbered(whose, key)
         return [RevokeKey(whose.number, key)]
 
@@ -290,7 +290,7 @@ def remove(
     """
 
     def steps(opened: EmbeddedLedger, _own: "Party") -> list[Step]:
-        return [Remove(member_named(kernel.parties(opened.state), member).number)]
+        return [Remove(member_named(kernel.upcoming_parties(opened.state), member).number)]
 
     return told(ledger, propose(ledger, party, steps, at, open_for), as_json=json)
 

@@ -99,7 +99,7 @@ def admit(
     stated = guarded(lambda: read_application(path)) if path.is_file() else None
 
     def steps(opened: EmbeddedLedger, _own: "Party") -> list[Step]:
-        parties = kernel.parties(opened.state)
+        parties = kernel.upcoming_parties(opened.state)
         application: Application
         if stated is not None:
             application = stated
@@ -154,7 +154,7 @@ def validator(
     stated = None if public is None else public_key(public)
 
     def steps(opened: EmbeddedLedger, own: "Party") -> list[Step]:
-        whose = own if of is None else member_named(kernel.parties(opened.state), of)
+        whose = own if of is None else member_named(kernel.upcoming_parties(opened.state), of)
         voting = [
             each.public for each in kernel.validators(opened.state) if each.party == whose.number
         ]

@@ -100,10 +100,10 @@ def list_members(
         state = opened.state
         lines = [
             _member(state, party)
-            for party in kernel.parties(state)
+            for party in kernel.upcoming_parties(state)
             if all or party.until_height == 0
         ]
-        count = sum(party.until_height == 0 for party in kernel.parties(state))
+        count = sum(party.until_height == 0 for party in kernel.upcoming_parties(state))
         needed, waiting = kernel.votes_needed(state), len(kernel.changes(state))
     if json:
         print_json(lines)
@@ -248,7 +248,7 @@ def changes(
 
 def change_line(state: kernel.State, course: Course) -> ChangeLine:
     """A change in words and names."""
-    parties = kernel.parties(state)
+    parties = kernel.upcoming_parties(state)
     voted = (*course.in_favour, *course.against)
     is_proposed = course.status is ChangeStatus.PROPOSED
     waiting = [each for each in parties if each.until_height == 0 and each.number not in voted]

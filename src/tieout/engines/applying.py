@@ -78,8 +78,8 @@ class Application(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def apply(directory: Path, name: str, validator: str) -> Application:
     """Make keys for a party in its own directory, and its application.
 
-    `validator` is the public key (hex) of its node, empty without one. Raises EngineError when there
-    are keys already, or the name is unfit.
+    `validator` is the public key (hex) of its node, empty without one. Raises EngineError when
+    there are keys already, or the name is unfit.
     """
     _check_name(name)
     if (directory / KEYS_FILE).exists():

@@ -2,7 +2,8 @@
 
 The rules know steps with numbers (R-MEMBER-2). People know names, and think in whole changes: a key
 is *rotated*, which is a new key and the end of the old one, at one height. Here the one is made
-into the other, and back. Nothing is judged here: the rules say whether a change can be done.
+into the other, and back, for the members that there are in the next block. Nothing is judged here:
+the rules say whether a change can be done.
 """
 
 from collections.abc import Iterable, Sequence
@@ -65,7 +66,7 @@ def key_numbered(party: Party, number: int) -> tuple[Person, Key]:
 
 def next_key_number(state: kernel.State, party: int) -> int:
     """A key number that the party has never used, and no open change of its own would use."""
-    known = kernel.parties(state)[party - 1]
+    known = kernel.upcoming_parties(state)[party - 1]
     used = [key.number for person in known.persons for key in person.keys]
     asked = [step for change in kernel.changes(state) for step in change.steps]
     used += [step.key.number for step in asked if isinstance(step, AddKey) and step.party == party]
@@ -109,7 +110,8 @@ def new_holders(state: kernel.State, agreement: str, role: str, names: Sequence[
 
     Raises EngineError for a name that there is not.
     """
-    parties = tuple(sorted(member_named(kernel.parties(state), name).number for name in names))
+    members = kernel.upcoming_parties(state)
+    parties = tuple(sorted({member_named(members, name).number for name in names}))
     steps: list[Step] = []
     for book in state.books:
         if book.agreement.name != agreement:
@@ -133,7 +135,7 @@ def new_holders(state: kernel.State, agreement: str, role: str, names: Sequence[
 
 def in_words(state: kernel.State, steps: Sequence[Step]) -> list[str]:
     """What a change would do, a sentence for each step."""
-    names = {party.number: party.name for party in kernel.parties(state)}
+    names = {party.number: party.name for party in kernel.upcoming_parties(state)}
     names |= {step.number: step.name for step in steps if isinstance(step, Admit)}
     return [_sentence(state, names, step) for step in steps]
 
@@ -199,7 +201,7 @@ def _name(names: dict[int, str], party: int) -> str:
 
 
 def _person(state: kernel.State, party: int, person: int) -> str:
-    parties = kernel.parties(state)
+    parties = kernel.upcoming_parties(state)
     if party <= len(parties) and person <= len(parties[party - 1].persons):
         return parties[party - 1].persons[person - 1].name
     return f"person {person}"
@@ -207,7 +209,7 @@ def _person(state: kernel.State, party: int, person: int) -> str:
 
 def _whose(state: kernel.State, party: int, number: int) -> str:
     """Whose key that is, and what for; empty for a key that there is not."""
-    parties = kernel.parties(state)
+    parties = kernel.upcoming_parties(state)
     for person in parties[party - 1].persons if party <= len(parties) else ():
         for key in person.keys:
             if key.number == number:

@@ -23,7 +23,7 @@ import msgspec
 
 from tieout.engines.cometbft.settings import rpc_address
 from tieout.engines.errors import EngineError
-from tieout.sdk.client import LedgerClient, Taken
+from tieout.sdk.client import Answer, LedgerClient, Submission, Taken, name_of
 from tieout.sdk.errors import SdkError
 from tieout.sdk.transport import Node
 from tieout.wire.codes import ItemOutcome
@@ -105,7 +105,7 @@ class Office:
         """
         self.finish()
         about = {"party": party, "stream": OFFICE_STREAM}
-        stream = msgspec.json.decode(self._answer("/stream", about), type=_Stream)
+        stream = msgspec.json.decode(self._answer("/stream", about).value, type=_Stream)
         signed = sign(stream.highest_used + 1)
         self._keep(signed)
         return self._through(signed)
@@ -118,30 +118,48 @@ class Office:
             "sequence": operation.sequence,
         }
         name = operation.digest()
-        places = self._places(about)
+        places, _ = self._places(about)
         if not places:
             with _Wrapped(self._directory):
                 said = self._client.submit(signed)
             if said.taken is Taken.REFUSED:
                 self._forget()
                 return Done(name, said.height, ItemOutcome(said.code))
-        until = time.monotonic() + WAIT_S
-        while not places:
-            if time.monotonic() > until:
-                raise EngineError(
-                    f"what was signed is in no block after {WAIT_S:.0f} s",
-                    "it is kept, and goes on with the next command; `tieout network status` says"
-                    " whether the node has stopped",
-                )
-            time.sleep(_POLL_S)
-            places = self._places(about)
+            places = self._awaited(signed, said, about)
         self._forget()
         return Done(name, places[0].height, ItemOutcome(places[0].outcome))
 
-    def _places(self, about: dict[str, int]) -> list[_Place]:
-        return msgspec.json.decode(self._answer("/items", about), type=list[_Place])
+    def _awaited(self, signed: bytes, said: Submission, about: dict[str, int]) -> list[_Place]:
+        """Where it stands, once it is in a block; one that known bytes are in is looked for, too.
 
-    def _answer(self, path: str, about: dict[str, int]) -> bytes:
+        In a block that keeps no leaf of it, it was refused for its key: nothing else about it can
+        have changed since the node looked at it (R-ITEM-2).
+        """
+        included = 0
+        if said.taken is Taken.NEW:
+            with _Wrapped(self._directory):
+                found = self._client.wait([said.name], said.height)
+            included = found[name_of(signed)].height
+        until = time.monotonic() + WAIT_S
+        while time.monotonic() < until:
+            places, height = self._places(about)
+            if places:
+                return places
+            if 0 < included <= height:
+                return [_Place(included, ItemOutcome.KEY_NOT_VALID)]
+            time.sleep(_POLL_S)
+        raise EngineError(
+            f"what was signed is in no block after {WAIT_S:.0f} s",
+            "it is kept, and goes on with the next command; `tieout network status` says whether"
+            " the node has stopped",
+        )
+
+    def _places(self, about: dict[str, int]) -> tuple[list[_Place], int]:
+        """Where the items of a number stand, and as of which height."""
+        answer = self._answer("/items", about)
+        return msgspec.json.decode(answer.value, type=list[_Place]), answer.height
+
+    def _answer(self, path: str, about: dict[str, int]) -> Answer:
         """The node's answer; a block that is being written is waited for."""
         until = time.monotonic() + WAIT_S
         with _Wrapped(self._directory):
@@ -149,7 +167,7 @@ class Office:
                 if time.monotonic() > until:
                     raise EngineError(f"the node does not answer {path}: {answer.words}")
                 time.sleep(_POLL_S)
-        return answer.value
+        return answer
 
     def _keep(self, signed: bytes) -> None:
         handle = os.open(self._directory / WAITING, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -178,5 +196,8 @@ class _Wrapped:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, SdkError):
-            advice = f"is the node running? `tieout network run {self._directory}`"
+            advice = (
+                f"is the node running? `tieout network run {self._directory}`. What was signed is"
+                " kept, and goes on with the next command"
+            )
             raise EngineError(str(error), advice) from error
