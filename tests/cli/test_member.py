@@ -1,6 +1,7 @@
 """`tieout member` on the ledger of one operator: keys that change, parties that come and go."""
 
 import json
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -265,3 +266,22 @@ def test_an_applicant_signs_with_its_own_keys_once_it_is_admitted(begun: Desk) -
         ring.follow(lambda: roster)
         assert (ring.parties, ring.waiting()) == ([4], [])
         assert ring.signer(4, Purpose.CHECKPOINT)[0] == 1
+
+
+def test_a_certificate_is_signed_as_of_its_own_height(begun: Desk) -> None:
+    """Decision 0016: a copy that goes on computes what was, and one that lags behind says so."""
+    assert begun.tieout("certificate", "-o", "day.json").code == 0
+    shutil.copytree(LEDGER, "copy")
+    member(begun, "rotate")
+    changed = {"seller": [HEAD, "A,1.00", "B,2.00"], "bank": [HEAD, "A,1.00", "B,9.00"]}
+    assert begun.reconcile(PAY, **changed).code == 1
+    assert begun.tieout("certificate", "--sign", "day.json", "-o", "again.json").code == 0
+    assert begun.read("again.json") == begun.read("day.json")
+    assert begun.tieout("certificate", "-o", "later.json").code == 1
+    behind = begun.tieout("certificate", "--sign", "later.json", "--ledger", "copy")
+    refused(behind, "before block", "let its node catch up")
+    mixed = begun.tieout("certificate", "--sign", "day.json", "--sign", "later.json")
+    assert mixed.code == 1
+    assert "nothing was signed" in mixed.err
+    both = begun.tieout("certificate", "--sign", "day.json", "--agreement", "pay")
+    refused(both, "--sign names a certificate of its own")
