@@ -1,11 +1,13 @@
 """Certificates of a consortium: one head, computed and signed by many, and who they were."""
 
+import json
 from collections.abc import Callable
 from functools import cache
 
 import msgspec
 import pytest
 
+from tests.conftest import ROOT
 from tests.evidence.ledgers import CHECKPOINT_KEY, RecordedLedger
 from tests.scenarios.agreements import pair
 from tieout.evidence.audit import Held, audit, content_of
@@ -100,6 +102,12 @@ def test_each_signs_what_it_computed_and_all_of_it_is_one_certificate() -> None:
 def test_too_few_or_others_than_the_members_speak_for_nobody(signers: dict[int, int]) -> None:
     with pytest.raises(TrustError):
         verify_certificate(to_one_form(made(signers)), ledger().genesis)
+
+
+def test_the_same_ledger_gives_the_vector() -> None:
+    vectors = json.loads((ROOT / "tests/vectors/certificate-members.json").read_text())
+    assert ledger().genesis.to_bytes().decode() == vectors["genesis"]
+    assert to_one_form(made(GOOD)).decode() == vectors["cases"][0]["certificate"]
 
 
 def test_too_few_are_named() -> None:
