@@ -236,13 +236,19 @@ def test_members_change_under_load_and_everything_can_be_proven(town: Town, desk
     load.await_more()
 
     # What an interrupted command had signed comes first, under its own number.
-    leave_signed(bank, "Dee")
+    leave_signed(bank, "Dee", 2)
     said = desk.tieout("member", "add-key", "Eve", "--purpose", "approve",
                        "--ledger", str(bank.directory))  # fmt: skip
     assert "what an interrupted command had signed" in done(said).err
     assert ": accepted" in said.err
     persons = [each["person"] for each in done(board.say(bank, "show", "bank")).json]
     assert persons == ["system", "approver-1", "approver-2", "Dee", "Eve"]
+
+    # A number that the ledger has for something else is not signed over.
+    leave_signed(bank, "Fay", 1)
+    said = board.say(bank, "rotate")
+    assert (said.code, "something else under number 1" in said.err) == (2, True)
+    (bank.directory / WAITING).unlink()
 
     # A stolen publishing key is exchanged without anybody's vote; the bank goes on with the next.
     change = done(board.say(bank, "rotate")).json
@@ -269,15 +275,17 @@ def test_members_change_under_load_and_everything_can_be_proven(town: Town, desk
     prove(town, desk, load.published)
 
 
-def leave_signed(house: House, person: str) -> None:
-    """A proposal that was signed and kept, and never submitted: the command was killed there."""
+def leave_signed(house: House, person: str, sequence: int) -> None:
+    """A proposal that was signed and kept, and never submitted: the command was killed there.
+
+    The first number of the bank's office was its vote on the newcomer.
+    """
     assert house.ring is not None
     public = SigningKey(bytes(range(32))).public
     bank = house.roster().parties[house.number - 1]
     steps = further_key(bank, person, 4, public, [Purpose.APPROVE])
     body = ProposeChange(tuple(steps), 0, house.height() + 1_000)
-    # Its vote on the newcomer was the first.
-    publisher = Publisher(house.ring, house.number, OFFICE_STREAM, 2)
+    publisher = Publisher(house.ring, house.number, OFFICE_STREAM, sequence)
     signed = publisher.operation(OperationKind.PROPOSE_CHANGE, Purpose.GOVERN, body)
     (house.directory / WAITING).write_bytes(base64.b64encode(signed))
 

@@ -172,13 +172,27 @@ def _look_again(state: State, change: Change) -> None:
 
 
 def upcoming(state: State) -> Members:
-    """The members by whom the items of the next block will be judged; nothing changes by asking."""
+    """The members by whom the items of the next block will be judged; nothing changes by asking.
+
+    What `begin_block` will do to them: whoever signs for a block must know before it is made.
+    """
     members, height = state.members, state.height + 1
-    for change in members.changes:
-        if change.status is ChangeStatus.SCHEDULED and change.due_height <= height:
-            made = _tried(state, change.steps, height, members)
-            members = members if isinstance(made, ItemOutcome) else made
+    waiting = [each for each in members.changes if each.status is ChangeStatus.SCHEDULED]
+    while due := next((each for each in waiting if each.due_height <= height), None):
+        waiting.remove(due)
+        made = _tried(state, due.steps, due.due_height, members)
+        if isinstance(made, ItemOutcome):
+            continue
+        members = made
+        waiting = [each for each in waiting if _can_still_be_done(state, each, members)]
     return members
+
+
+def _can_still_be_done(state: State, change: Change, members: Members) -> bool:
+    """Whether a scheduled change stays so when these are the members."""
+    if not members.is_member(change.proposer):
+        return False
+    return isinstance(_tried(state, change.steps, change.due_height, members), Members)
 
 
 def _tried(

@@ -21,14 +21,16 @@ from typing import Final, NamedTuple, Self
 
 import msgspec
 
+from tieout.engines.cometbft.places import JOURNAL
 from tieout.engines.cometbft.settings import rpc_address
 from tieout.engines.errors import EngineError
-from tieout.sdk.client import Answer, LedgerClient, Submission, Taken, name_of
+from tieout.journal.journal import Journal
+from tieout.sdk.client import Answer, LedgerClient, Submission, Taken
 from tieout.sdk.errors import SdkError
 from tieout.sdk.transport import Node
 from tieout.wire.codes import ItemOutcome
 from tieout.wire.errors import WireError
-from tieout.wire.operations import parse_operation
+from tieout.wire.operations import Operation, parse_operation
 
 OFFICE_STREAM: Final = 0xFFFF
 """The last stream of a party; its systems count theirs from 0 on."""
@@ -50,6 +52,7 @@ class Done(NamedTuple):
 
 class _Place(msgspec.Struct):
     height: int
+    item: int
     outcome: int
 
 
@@ -125,34 +128,51 @@ class Office:
             if said.taken is Taken.REFUSED:
                 self._forget()
                 return Done(name, said.height, ItemOutcome(said.code))
-            places = self._awaited(signed, said, about)
+            places = self._awaited(said, about)
+        self._match(operation, places[0])
         self._forget()
         return Done(name, places[0].height, ItemOutcome(places[0].outcome))
 
-    def _awaited(self, signed: bytes, said: Submission, about: dict[str, int]) -> list[_Place]:
+    def _awaited(self, said: Submission, about: dict[str, int]) -> list[_Place]:
         """Where it stands, once it is in a block; one that known bytes are in is looked for, too.
 
         In a block that keeps no leaf of it, it was refused for its key: nothing else about it can
         have changed since the node looked at it (R-ITEM-2).
         """
-        included = 0
+        included = None
         if said.taken is Taken.NEW:
             with _Wrapped(self._directory):
-                found = self._client.wait([said.name], said.height)
-            included = found[name_of(signed)].height
+                included = self._client.wait([said.name], said.height)[said.name]
         until = time.monotonic() + WAIT_S
         while time.monotonic() < until:
             places, height = self._places(about)
             if places:
                 return places
-            if 0 < included <= height:
-                return [_Place(included, ItemOutcome.KEY_NOT_VALID)]
+            if included is not None and included.height <= height:
+                return [_Place(included.height, included.place, ItemOutcome.KEY_NOT_VALID)]
             time.sleep(_POLL_S)
         raise EngineError(
             f"what was signed is in no block after {WAIT_S:.0f} s",
             "it is kept, and goes on with the next command; `tieout network status` says whether"
             " the node has stopped",
         )
+
+    def _match(self, operation: Operation, place: _Place) -> None:
+        """Raise EngineError when what stands there under the number is something else.
+
+        It can be after a directory was restored from a copy, or used in two places.
+        """
+        if place.outcome == ItemOutcome.KEY_NOT_VALID:
+            return
+        path = self._directory / JOURNAL
+        with Journal.open(path, operation.ledger_id, read_only=True) as journal:
+            kept = bytes(journal.read(place.height).block.items[place.item])
+        if kept != operation.to_bytes():
+            raise EngineError(
+                f"block {place.height} has something else under number {operation.sequence}",
+                "somebody else signs for this party; nothing was submitted. Look at it, then remove"
+                f" {self._directory / WAITING}",
+            )
 
     def _places(self, about: dict[str, int]) -> tuple[list[_Place], int]:
         """Where the items of a number stand, and as of which height."""

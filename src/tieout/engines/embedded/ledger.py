@@ -291,7 +291,13 @@ class EmbeddedLedger:
 
         `votes` as `LedgerProofs` takes them. Raises EngineError when the signer's key is not here.
         """
-        party = self.genesis.operator or self.ring.parties[0]
+        held = self.ring.parties
+        if not self.genesis.operator and not held:
+            raise EngineError(
+                f"no key in {self.directory} is of a member, so nobody can answer for a proof",
+                "use the directory of a party's node",
+            )
+        party = self.genesis.operator or held[0]
         height = max(self.height, 1)
         signer = Signer(party, *self.ring.signer(party, Purpose.CHECKPOINT, height=height))
         return LedgerProofs(self.genesis, self.journal, self.state, signer, votes)
