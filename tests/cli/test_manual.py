@@ -12,7 +12,7 @@ from tieout.cli.main import app
 from tieout.wire.codes import BreakKind
 
 MANUAL = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-SECTION = re.compile(r"^## `(tieout [a-z ]+)`\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+SECTION = re.compile(r"^## `(tieout [a-z -]+)`\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 ENTRY = re.compile(r"^### (`.+`)$", re.MULTILINE)
 
 

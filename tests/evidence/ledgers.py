@@ -11,7 +11,7 @@ from tieout import reference
 from tieout.evidence.audit import content_of
 from tieout.evidence.certificate import Certificate, CutoffRange, build_certificate
 from tieout.evidence.checkpoint import Checkpoint, SignedCheckpoint, make_checkpoint
-from tieout.evidence.pack import LoggedItem
+from tieout.evidence.membership import LoggedItem
 from tieout.merkle import tree
 from tieout.reference.state import State
 from tieout.testing.scenarios import Stage, play

@@ -23,6 +23,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 PACKS, CERTIFICATES = read("evidence.json"), read("certificate.json")
+GATHERED = read("certificate-members.json")
 
 
 @cache
@@ -43,6 +44,18 @@ def test_a_pack_is_judged_as_the_vector_says(case: dict[str, str]) -> None:
 @pytest.mark.parametrize("case", CERTIFICATES["cases"], ids=lambda case: case["name"])
 def test_a_certificate_is_judged_as_the_vector_says(case: dict[str, str]) -> None:
     trusted = parse_genesis(CERTIFICATES["genesis"].encode())
+    try:
+        verdict = verify_certificate(case["certificate"].encode(), trusted).head.words
+    except EvidenceError as error:
+        verdict = type(error).__name__
+    assert verdict == case["expected"]
+
+
+@pytest.mark.parametrize("case", GATHERED["cases"], ids=lambda case: case["name"])
+def test_a_certificate_of_changing_members_is_judged_as_the_vector_says(
+    case: dict[str, str],
+) -> None:
+    trusted = parse_genesis(GATHERED["genesis"].encode())
     try:
         verdict = verify_certificate(case["certificate"].encode(), trusted).head.words
     except EvidenceError as error:

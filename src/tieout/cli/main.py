@@ -27,11 +27,13 @@ app = App(
 )
 agreement = App(name="agreement", help="Check and explain agreement files.")
 adjust = App(name="adjust", help="List, approve and refuse correcting entries.")
+member = App(name="member", help="Who takes part: look, propose, vote, rotate keys.")
 network = App(name="network", help="Found, run and look at a consortium's nodes.")
 node = App(name="node", help="Make and run a node with HTTP API and live stream.")
 projection = App(name="projection", help="Keep read models up with a ledger, or make them anew.")
 app.command(agreement)
 app.command(adjust)
+app.command(member)
 app.command(network)
 app.command(node)
 app.command(projection)
@@ -81,6 +83,26 @@ adjust.command(
 adjust.command(
     "tieout.cli.correct:refuse", name="refuse", help="Refuse a correcting entry, as a person."
 )
+member.command(
+    "tieout.cli.member_look:list_members", name="list", help="List the members and their roles."
+)
+member.command("tieout.cli.member_look:show_member", name="show", help="Show a member's keys.")
+member.command(
+    "tieout.cli.member_look:changes", name="changes", help="List changes of members, and the votes."
+)
+member.command("tieout.cli.member:vote_on", name="vote", help="Vote on a change of members.")
+member.command("tieout.cli.member:rotate", name="rotate", help="Exchange a key for a new one.")
+member.command("tieout.cli.member:add", name="add-key", help="Give a person a further key.")
+member.command("tieout.cli.member:revoke", name="revoke", help="End a key.")
+member.command(
+    "tieout.cli.member_join:apply_for", name="apply", help="Make the keys of a party that joins."
+)
+member.command("tieout.cli.member_join:admit", name="admit", help="Propose to admit a party.")
+member.command("tieout.cli.member:remove", name="remove", help="Propose that a member leaves.")
+member.command(
+    "tieout.cli.member_join:validator", name="validator", help="Propose a node's voting power."
+)
+member.command("tieout.cli.member:holders", name="holders", help="Propose who may hold a role.")
 network.command(
     "tieout.cli.network:init", name="init", help="Found a network: genesis, keys, node directories."
 )

@@ -11,9 +11,14 @@ from tieout.engines.proving import LedgerProofs
 DEFAULT_LEDGER = Path("tieout-ledger")
 
 
-def open_ledger(directory: Path, *, read_only: bool = True) -> EmbeddedLedger:
-    """The ledger in a directory. Raises Failure when there is none, or it cannot be opened."""
-    return guarded(lambda: EmbeddedLedger.open(directory, read_only=read_only))
+def open_ledger(
+    directory: Path, *, read_only: bool = True, at_height: int | None = None
+) -> EmbeddedLedger:
+    """The ledger in a directory, as it is or was after a block.
+
+    Raises Failure when there is none, or it cannot be opened.
+    """
+    return guarded(lambda: EmbeddedLedger.open(directory, read_only=read_only, at_height=at_height))
 
 
 def proofs_of(ledger: EmbeddedLedger) -> LedgerProofs:

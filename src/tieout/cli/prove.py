@@ -4,6 +4,7 @@
 is trusted.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +12,14 @@ from cyclopts import Parameter
 
 from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import print_json, say
+from tieout.evidence.checkpoint import quorum_of
+from tieout.evidence.forms import to_one_form
 from tieout.units.dates import format_time
 
 if TYPE_CHECKING:
+    from tieout.engines.embedded.ledger import EmbeddedLedger
     from tieout.evidence.audit import AuditReport
+    from tieout.evidence.certificateform import CertificateDocument
     from tieout.wire.genesis import Genesis
 
 Flag = Annotated[bool, Parameter(negative="")]
@@ -130,10 +135,18 @@ def _verify_certificate(data: bytes, genesis: "Genesis | None", *, as_json: bool
         )
     report = verify_certificate(data, genesis)
     if as_json:
-        print_json({"verdict": "verified", "head": report.head, "signers": report.signers})
+        print_json(
+            {
+                "verdict": "verified",
+                "head": report.head,
+                "signers": report.signers,
+                "others": report.others,
+                "needed": report.needed,
+            }
+        )
     else:
         say(f"verified: {report.head.words}")
-        say(f"  signed by {', '.join(report.signers)}")
+        say(f"  {_signed_by(Signers(report.signers, report.others, report.needed))}")
     return Outcome.COMPLETE
 
 
@@ -143,9 +156,13 @@ def certificate(
     ledger: Path = DEFAULT_LEDGER,
     agreement: str | None = None,
     cutoff: str | None = None,
+    sign: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     json: Flag = False,
 ) -> int:
     """Write the tie-out certificate of a cut-off. Exit code 1 when something does not tie out.
+
+    Where several parties order the ledger, more than two thirds of them must sign it: one makes
+    it, the others sign it, each at its own node, which computes it anew.
 
     Parameters
     ----------
@@ -157,24 +174,18 @@ def certificate(
         The agreement; needed where the ledger has several.
     cutoff
         The time of the cut-off (ISO 8601); the last one otherwise.
+    sign
+        A certificate that other parties signed: it is computed anew, as of its own height, and
+        signed if it says the same. May be repeated: signatures are put together.
     json
         Print the certificate itself.
 
     """
-    from tieout.cli.guarding import guarded
-    from tieout.cli.opening import one_agreement, open_ledger, proofs_of
-    from tieout.cli.reconcile import cutoff_us_of
-
-    cutoff_us = cutoff_us_of(cutoff)
-
-    def built() -> "tuple[bytes, str, bool]":
-        with open_ledger(ledger) as opened:
-            made = proofs_of(opened).certificate(one_agreement(opened, agreement), cutoff_us)
-            document = made.document
-            clean = not document.breaks and not document.carried_forward
-            return made.to_bytes(), document.signed.head.words, clean
-
-    data, words, clean = guarded(built)
+    if sign and (agreement is not None or cutoff is not None):
+        raise Failure("--sign names a certificate of its own", "leave --agreement and --cutoff out")
+    document, signers = _countersigned(ledger, sign) if sign else _made(ledger, agreement, cutoff)
+    data, words = to_one_form(document), document.signed.head.words
+    clean = not document.breaks and not document.carried_forward
     if output is not None:
         _write(output, data)
     if json:
@@ -183,10 +194,84 @@ def certificate(
         print_json(msgspec.Raw(data))
     else:
         say(words)
+        say(f"  {_signed_by(signers)}")
         if output is not None:
             say(f"{output}: {len(data):,} bytes")
-            say(f"  check it with `tieout verify {output} --trust GENESIS`")
+            if signers.lacking:
+                say(f"  {signers.lacking} more must sign it, each with its own copy:"
+                    f" tieout certificate --sign {output}")  # fmt: skip
+            else:
+                say(f"  check it with `tieout verify {output} --trust GENESIS`")
     return Outcome.COMPLETE if clean else Outcome.INCOMPLETE
+
+
+def _made(
+    ledger: Path, agreement: str | None, cutoff: str | None
+) -> "tuple[CertificateDocument, Signers]":
+    """A certificate as of now, signed by the operator or by whose node this is."""
+    from tieout.cli.guarding import guarded
+    from tieout.cli.opening import one_agreement, open_ledger, proofs_of
+    from tieout.cli.reconcile import cutoff_us_of
+
+    cutoff_us = cutoff_us_of(cutoff)
+    with open_ledger(ledger) as opened:
+        name = one_agreement(opened, agreement)
+        made = guarded(lambda: proofs_of(opened).certificate(name, cutoff_us))
+        return made.document, _signers(opened, made.document)
+
+
+def _countersigned(ledger: Path, paths: tuple[Path, ...]) -> "tuple[CertificateDocument, Signers]":
+    """What others signed, computed anew here, with all signatures. Raises Failure."""
+    from tieout.cli.guarding import guarded
+    from tieout.cli.opening import open_ledger, proofs_of
+    from tieout.evidence.certificate import parse_certificate
+    from tieout.evidence.errors import EvidenceError
+
+    try:
+        others = [parse_certificate(_read(path)) for path in paths]
+        height = others[0].signed.head.height
+        with open_ledger(ledger, at_height=height) as opened:
+            document = guarded(lambda: proofs_of(opened).countersigned(others))
+            return document, _signers(opened, document)
+    except EvidenceError as error:
+        what = f"nothing was signed: {error}"
+        raise Failure(what, outcome=Outcome.INCOMPLETE) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Signers:
+    """Who has signed something about a ledger, who has not, and how many must have."""
+
+    signed: tuple[str, ...]
+    others: tuple[str, ...]
+    needed: int
+
+    @property
+    def lacking(self) -> int:
+        """How many signatures are missing."""
+        return max(0, self.needed - len(self.signed))
+
+
+def _signers(ledger: "EmbeddedLedger", document: "CertificateDocument") -> Signers:
+    from tieout import kernel
+
+    signed = [each.party for each in document.signed.signatures]
+    members = [each for each in kernel.parties(ledger.state) if each.until_height == 0]
+    return Signers(
+        signed=tuple(each.name for each in members if each.number in signed),
+        others=tuple(each.name for each in members if each.number not in signed),
+        needed=1 if ledger.genesis.operator else quorum_of(len(members)),
+    )
+
+
+def _signed_by(signers: Signers) -> str:
+    """Who of how many parties signed; where one party speaks for the ledger, who that is."""
+    names = ", ".join(signers.signed)
+    if signers.needed == 1:
+        return f"signed by {names}"
+    count = len(signers.signed) + len(signers.others)
+    words = f"signed by {len(signers.signed)} of {count} parties: {names}; {signers.needed} must"
+    return words + (f"; not signed by {', '.join(signers.others)}" if signers.others else "")
 
 
 def audit(

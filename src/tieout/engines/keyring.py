@@ -1,4 +1,10 @@
-"""The private keys that a ledger directory holds, and the genesis that names their public halves.
+"""The private keys that a ledger directory holds, and which of them may sign now.
+
+The problem: keys are rotated and revoked by the ledger itself (R-MEMBER-5), and a key file knows
+nothing of that. The model: the file keeps seeds. Whose key a seed is, under which number, for which
+purposes and from which block to which, is what the ledger's members say of its public half; before
+a ledger is looked at, its founders. So a key may be in the file before the ledger knows it (it
+*waits*), and stays there after it was revoked, signing nothing.
 
 A single firm that reconciles its own systems plays all parties, so one file beside the ledger
 holds every key; it is written with mode 0600 and says of itself that it is for testing. A
@@ -7,16 +13,19 @@ consortium's node holds its own party's keys only, in the same form.
 
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
+from tieout import kernel
 from tieout.engines.errors import EngineError
+from tieout.kernel import Key, Party
+from tieout.wire import genesis as first
 from tieout.wire.codes import Purpose
 from tieout.wire.ed25519 import SigningKey
-from tieout.wire.genesis import FirstValidator, Genesis, Key, Party, Person
+from tieout.wire.genesis import FirstValidator, Genesis
 
 KEYS_FILE: Final = "keys.json"
 """Private keys, for their owner's eyes alone."""
@@ -27,6 +36,8 @@ PARTY_KEYS: Final = "Keys of one party. Whoever reads them can sign for it."
 ONE_OPERATOR: Final = (Purpose.PUBLISH, Purpose.GOVERN)
 CONSORTIUM: Final = (Purpose.PUBLISH, Purpose.GOVERN, Purpose.CHECKPOINT)
 """What a party's system may sign where an operator signs checkpoints, and where nobody does."""
+RULES_VERSION: Final = 2
+"""Of the ledgers that are founded here; older ones stay what they are."""
 APPROVERS: Final = ("approver-1", "approver-2")
 """Two persons a party: what is not adjusted automatically needs two people (R-ADJ-4)."""
 
@@ -49,72 +60,146 @@ class StoredKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keys: tuple[StoredKey, ...]
 
 
+class Roster(NamedTuple):
+    """Everybody who is or was a member, and the height of the block that is signed for."""
+
+    parties: Sequence[Party]
+    height: int
+
+
 class KeyRing:
     """Private keys by party and purpose. Not safe to print; not meant to leave the process."""
 
-    def __init__(self, genesis: Genesis, stored: StoredKeys) -> None:
-        """Raises EngineError when a stored key is not the one that genesis names."""
+    def __init__(
+        self,
+        genesis: Genesis,
+        stored: StoredKeys,
+        roster: Callable[[], Roster] | None = None,
+        again: Callable[[], StoredKeys] | None = None,
+    ) -> None:
+        """`roster` says who the members are by now; without it the founders are asked.
+
+        `again` reads the file anew: a process that runs finds the keys that came meanwhile.
+        Raises EngineError when a stored key is not the one that genesis has under its number.
+        """
         self.genesis = genesis
         self.salt_secret = bytes.fromhex(stored.salt_secret)
-        self._keys: dict[tuple[int, int], SigningKey] = {}
+        founders = kernel.founders(genesis).parties
+        self._roster = roster or (lambda: Roster(founders, 1))
+        self._again = again
+        self._keys: dict[bytes, SigningKey] = {}
+        self._take(stored)
+
+    def _take(self, stored: StoredKeys) -> None:
         for entry in stored.keys:
-            found = genesis.find_key(entry.party, entry.key)
             key = SigningKey.from_hex(entry.seed)
-            if found is None or found[1].public != key.public.hex():
+            found = self.genesis.find_key(entry.party, entry.key)
+            if found is not None and found[1].public != key.public.hex():
                 raise EngineError(
                     f"key {entry.key} of party {entry.party} is not the one in genesis",
                     "put back the key file that was made with this ledger",
                 )
-            self._keys[entry.party, entry.key] = key
+            self._keys[key.public] = key
+
+    def follow(self, roster: Callable[[], Roster]) -> None:
+        """From now on judge keys by these members; asked anew for each signature."""
+        self._roster = roster
 
     @property
     def parties(self) -> list[int]:
         """The parties of which this ring holds a key, ascending."""
-        return sorted({party for party, _ in self._keys})
+        everybody = self._roster().parties
+        return [each.number for each in everybody if any(self._held(each))]
+
+    def holds(self, public: bytes) -> bool:
+        """Whether the private half of a key (32 bytes) is here."""
+        return public in self._keys
+
+    def waiting(self) -> list[bytes]:
+        """Public halves of the keys here that the ledger does not know (yet)."""
+        known = {
+            key.public
+            for party in self._roster().parties
+            for person in party.persons
+            for key in person.keys
+        }
+        return [public for public in self._keys if public not in known]
 
     def signer(
-        self, party: int, purpose: Purpose, person: str | None = None
+        self,
+        party: int,
+        purpose: Purpose,
+        person: str | None = None,
+        height: int | None = None,
     ) -> tuple[int, SigningKey]:
         """The (key number, key) of a party, or of one of its persons, for a purpose.
 
-        Raises EngineError when this ring holds none.
+        The key may sign in the next block, or at `height`; of several it is the one that came last.
+        Raises EngineError when this ring holds none, which says what became of those it had.
         """
-        wanted = purpose.name.lower()
-        for candidate in self.genesis.parties[party - 1].persons:
-            if person is not None and candidate.name != person:
-                continue
-            for key in candidate.keys:
-                held = self._keys.get((party, key.number))
-                if wanted in key.purposes and held is not None:
-                    return key.number, held
-        who = self.genesis.parties[party - 1].name + (f"'s {person}" if person else "")
+        roster = self._roster()
+        at = roster.height if height is None else height
+        known = roster.parties[party - 1]
+        valid = [key for key in self._for(known, purpose, person) if is_valid(key, at)]
+        if not valid and self._again is not None:
+            self._take(self._again())
+            valid = [key for key in self._for(known, purpose, person) if is_valid(key, at)]
+        if valid:
+            chosen = max(valid, key=lambda key: key.from_height)
+            return chosen.number, self._keys[chosen.public]
+        held = self._for(known, purpose, person)
+        who = known.name + (f"'s {person}" if person else "")
         raise EngineError(
-            f"there is no key of {who} here that may {wanted}",
-            "use the ledger directory that holds that key",
+            f"there is no key of {who} here that may {purpose.name.lower()}"
+            + "".join(f"; {_why_not(key, at)}" for key in held),
+            "use the ledger directory that holds that key"
+            if not held
+            else f"`tieout member show {known.name}` says which keys are valid",
         )
 
+    def _for(self, party: Party, purpose: Purpose, person: str | None) -> list[Key]:
+        return [key for key in self._held(party, person) if purpose in key.purposes]
 
-def found_parties(names: Sequence[str], created_us: int, ledger: str) -> tuple[Genesis, StoredKeys]:
-    """A genesis with one party for each name, and an operator, all with fresh test keys."""
-    parties: list[Party] = []
-    stored: list[StoredKey] = []
-    for number, name in enumerate([*names, OPERATOR], start=1):
-        party, keys = _party(number, name)
-        parties.append(party)
-        stored.extend(keys)
+    def _held(self, party: Party, person: str | None = None) -> Iterator[Key]:
+        """Keys of a party, or of one of its persons, whose private halves are here."""
+        for candidate in party.persons:
+            if person is None or candidate.name == person:
+                yield from (key for key in candidate.keys if key.public in self._keys)
+
+
+def is_valid(key: Key, height: int) -> bool:
+    """Whether a key may sign in the block of a height."""
+    return key.from_height <= height and not 0 < key.until_height < height
+
+
+def _why_not(key: Key, height: int) -> str:
+    if key.from_height > height:
+        return f"key {key.number} signs from block {key.from_height} on"
+    return f"key {key.number} was revoked: it signs nothing after block {key.until_height}"
+
+
+def found_parties(
+    names: Sequence[str], created_us: int, ledger: str, rules_version: int = RULES_VERSION
+) -> tuple[Genesis, StoredKeys]:
+    """A genesis with one party for each name, and an operator, all with fresh test keys.
+
+    One process has everybody's keys, so a single vote decides on a change of members.
+    """
+    rosters = [_party(number, name) for number, name in enumerate([*names, OPERATOR], start=1)]
     genesis = Genesis(
-        format=1,
+        format=rules_version,
         name=ledger,
-        rules_version=1,
+        rules_version=rules_version,
         created_us=created_us,
-        operator=len(parties),
-        parties=tuple(parties),
+        operator=len(rosters),
+        parties=tuple(party for party, _ in rosters),
+        votes_needed=1 if rules_version > 1 else 0,
     )
     return genesis, StoredKeys(
         format=1,
         note=TEST_KEYS,
         salt_secret=secrets.token_hex(32),
-        keys=tuple(stored),
+        keys=tuple(key for _, keys in rosters for key in keys),
     )
 
 
@@ -140,21 +225,21 @@ def found_consortium(
 
 def _party(
     number: int, name: str, purposes_of_system: tuple[Purpose, ...] = ONE_OPERATOR
-) -> tuple[Party, list[StoredKey]]:
+) -> tuple[first.Party, list[StoredKey]]:
     system = ("system", purposes_of_system)
     people = [(approver, (Purpose.APPROVE,)) for approver in APPROVERS]
     roster: Iterable[tuple[str, tuple[Purpose, ...]]] = [system, *people]
     if name == OPERATOR:
-        roster = [("system", (Purpose.CHECKPOINT,))]
-    persons: list[Person] = []
+        roster = [("system", (Purpose.GOVERN, Purpose.CHECKPOINT))]
+    persons: list[first.Person] = []
     stored: list[StoredKey] = []
     for position, (person, purposes) in enumerate(roster, start=1):
         seed = secrets.token_bytes(32)
         public = SigningKey(seed).public.hex()
         names = tuple(purpose.name.lower() for purpose in purposes)
-        persons.append(Person(position, person, (Key(position, public, names),)))
+        persons.append(first.Person(position, person, (first.Key(position, public, names),)))
         stored.append(StoredKey(number, position, position, seed.hex()))
-    return Party(number, name, tuple(persons)), stored
+    return first.Party(number, name, tuple(persons)), stored
 
 
 def write_keys(directory: Path, stored: StoredKeys) -> None:
@@ -167,6 +252,17 @@ def write_keys(directory: Path, stored: StoredKeys) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(directory / KEYS_FILE)
+    folder = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def add_key(directory: Path, entry: StoredKey) -> None:
+    """Put one more key into a key file; it is durable when this returns. Raises EngineError."""
+    stored = _read(directory)
+    write_keys(directory, msgspec.structs.replace(stored, keys=(*stored.keys, entry)))
 
 
 def is_half_founded(directory: Path) -> bool:
@@ -180,13 +276,21 @@ def is_half_founded(directory: Path) -> bool:
     return stored.note == TEST_KEYS
 
 
-def read_keys(directory: Path, genesis: Genesis) -> KeyRing:
-    """The key ring beside a ledger. Raises EngineError when the file is absent or does not fit."""
+def read_keys(
+    directory: Path, genesis: Genesis, roster: Callable[[], Roster] | None = None
+) -> KeyRing:
+    """The key ring beside a ledger, judged by `roster` (see `KeyRing`).
+
+    Raises EngineError when the file is absent or does not fit.
+    """
+    return KeyRing(genesis, _read(directory), roster, lambda: _read(directory))
+
+
+def _read(directory: Path) -> StoredKeys:
     path = directory / KEYS_FILE
     try:
-        stored = msgspec.json.decode(path.read_bytes(), type=StoredKeys)
+        return msgspec.json.decode(path.read_bytes(), type=StoredKeys)
     except FileNotFoundError as error:
         raise EngineError(f"{path} is missing", "without keys nothing can be published") from error
     except msgspec.MsgspecError as error:
         raise EngineError(f"{path}: {error}", "put back the key file of this ledger") from error
-    return KeyRing(genesis, stored)

@@ -1,6 +1,6 @@
 """Proofs of a ledger, signed by whoever keeps this copy: checkpoints, packs, certificates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -16,14 +16,19 @@ from tieout.evidence.certificate import (
     CutoffContent,
     CutoffRange,
     build_certificate,
+    joined,
 )
+from tieout.evidence.certificateform import CertificateDocument
 from tieout.evidence.checkpoint import SignedCheckpoint, make_checkpoint
 from tieout.evidence.cutoffs import note_cutoffs
+from tieout.evidence.membership import show_membership
+from tieout.evidence.membershipform import AppParts
 from tieout.evidence.pack import build_pack
-from tieout.evidence.packform import AppParts, Consensus
+from tieout.evidence.packform import Consensus
 from tieout.evidence.reader import JournalReader
 from tieout.journal.journal import Journal
 from tieout.merkle import lanes
+from tieout.units.dates import parse_time
 from tieout.wire.ed25519 import SigningKey
 from tieout.wire.genesis import Genesis
 
@@ -37,7 +42,7 @@ class Signer(NamedTuple):
 
 
 class LedgerProofs:
-    """What can be proven of a ledger as of its last durable block.
+    """What can be proven of a ledger as of the block that its state is after.
 
     The ledger must not be written while this is used. `votes` gives what the validators signed
     about a height, on a ledger that several parties order. Raises the journal's errors.
@@ -60,15 +65,22 @@ class LedgerProofs:
 
     @cached_property
     def checkpoint(self) -> SignedCheckpoint:
-        """A checkpoint of the ledger as it stands."""
+        """A checkpoint of the ledger as its state has it."""
         signer = self._signer
-        return make_checkpoint(self._reader.checkpoint(), [(signer.party, signer.key)])
+        unsigned = self._reader.checkpoint(self._state.height)
+        return make_checkpoint(unsigned, [(signer.party, signer.key)])
+
+    @property
+    def _app(self) -> AppParts:
+        return AppParts(self._state.events_chain, self._state.state_digest)
 
     @cached_property
     def _cutoffs_us(self) -> dict[str, list[int]]:
         """Times of the cut-offs that were closed, by agreement, each once."""
         cutoffs_us: dict[str, list[int]] = {}
         for entry in self._journal.entries():
+            if entry.block.height > self._state.height:
+                break
             note_cutoffs(cutoffs_us, entry.block, entry.result)
         return cutoffs_us
 
@@ -81,7 +93,6 @@ class LedgerProofs:
         has_certificate = self._genesis.operator and agreement in self._cutoffs_us
         certificate = self.certificate(agreement) if has_certificate else None
         state = self._state
-        app = AppParts(state.events_chain, state.state_digest)
         return build_pack(
             self._reader,
             self.checkpoint,
@@ -89,7 +100,7 @@ class LedgerProofs:
             originator,
             transaction_id,
             certificate,
-            app if state.genesis.rules_version > 1 else None,
+            self._app if state.genesis.rules_version > 1 else None,
             None if self._votes is None else self._votes(state.height),
         )
 
@@ -107,9 +118,22 @@ class LedgerProofs:
         place = len(times_us) - 1 if cutoff_us is None else times_us.index(cutoff_us)
         previous_us = times_us[place - 1] if place else None
         content = self._content(CutoffRange(agreement, times_us[place], previous_us))
+        members = None
+        if self._genesis.rules_version > 1:
+            members = show_membership(self._reader, self.checkpoint.checkpoint, self._app)
         return build_certificate(
-            self._genesis, self.checkpoint, content, [self._signer], lanes.rows_root
+            self._genesis, self.checkpoint, content, [self._signer], lanes.rows_root, members
         )
+
+    def countersigned(self, others: Sequence[CertificateDocument]) -> CertificateDocument:
+        """The certificate that others signed, computed anew here, with all signatures and this one.
+
+        The state must be after the block of the first one's height. Raises EngineError when no such
+        cut-off was closed, and an EvidenceError when another one says something else.
+        """
+        head = others[0].signed.head
+        own = self.certificate(head.agreement, parse_time(head.cutoff))
+        return joined(own.document, others, self._genesis)
 
     def _content(self, cutoff: CutoffRange) -> CutoffContent:
         state = self._state

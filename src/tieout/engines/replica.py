@@ -101,10 +101,12 @@ class Replica:
         read_only: bool = False,
         segment_bytes: int = SEGMENT_BYTES,
         disk: Disk = SYSTEM_DISK,
+        at_height: int | None = None,
     ) -> Self:
         """Open the journal in `directory`, replaying what its newest snapshot does not have.
 
-        Raises EngineError, and the journal's errors (damaged, locked).
+        With `at_height`, for reading alone, the state is that after this block. Raises EngineError,
+        and the journal's errors (damaged, locked).
         """
         warm()
         journal = Journal.open(
@@ -115,15 +117,17 @@ class Replica:
             disk=disk,
         )
         try:
-            replica = cls(genesis, journal, _restored(genesis, journal))
-            replica._replay()
+            replica = cls(genesis, journal, _restored(genesis, journal, at_height))
+            replica._replay(at_height)
         except BaseException:
             journal.close()
             raise
         return replica
 
-    def _replay(self) -> None:
+    def _replay(self, until: int | None) -> None:
         for entry in self.journal.entries(self.state.height + 1):
+            if until is not None and entry.block.height > until:
+                return
             try:
                 self.state, result = kernel.apply_block(self.state, entry.block)
             except BlockError as error:
@@ -193,12 +197,20 @@ class Replica:
         return self.replayed_bytes > SNAPSHOT_AFTER_BYTES
 
 
-def _restored(genesis: Genesis, journal: Journal) -> kernel.State:
-    """The state of the newest snapshot that is sound, or the state before the first block."""
+def _restored(genesis: Genesis, journal: Journal, at_most: int | None) -> kernel.State:
+    """The state of the newest snapshot that is sound, or the state before the first block.
+
+    The snapshot is not after the block `at_most`.
+    """
     index_key = secrets.token_bytes(32)
     room = kernel.SnapshotRoom()
-    loaded = journal.load_snapshot(room.buffer)
+    loaded = journal.load_snapshot(room.buffer, at_most)
     if loaded is None:
+        if at_most is not None and journal.base.height:
+            raise EngineError(
+                f"this copy of the ledger cannot tell its state after block {at_most}",
+                "it began with the state of others; ask a party that has every block",
+            )
         if journal.base.height:
             what = "has no sound snapshot here, and this copy of the ledger begins after it"
             raise LedgerDamaged(journal.base.height, what)

@@ -21,6 +21,7 @@ import numpy as np
 from tieout.evidence.breaklist import BreakLine, line_of
 from tieout.evidence.certificate import (
     STANDING_DTYPE,
+    CertificateReport,
     CutoffContent,
     CutoffRange,
     RowsRoot,
@@ -32,6 +33,7 @@ from tieout.evidence.certificate import (
 from tieout.evidence.certificateform import CertificateHead
 from tieout.evidence.checkpoint import (
     Checkpoint,
+    SignedCheckpoint,
     parse_checkpoint,
     verify_checkpoint,
 )
@@ -195,24 +197,27 @@ class _Auditor:
     def _compare_held(self, app_hash_now: bytes) -> None:
         """Compare what is held of this height with what the ledger is now."""
         state = self.state
+        now = Checkpoint(
+            ledger_id=state.ledger_id,
+            log_size=state.log.size,
+            log_root=state.log.root(),
+            height=state.height,
+            time_us=state.time_us,
+            app_hash=app_hash_now,
+        )
         for data in self.checkpoints.pop(state.height, ()):
-            stated = self._checkpoint(data)
-            now = Checkpoint(
-                ledger_id=state.ledger_id,
-                log_size=state.log.size,
-                log_root=state.log.root(),
-                height=state.height,
-                time_us=state.time_us,
-                app_hash=app_hash_now,
-            )
-            if stated != now:
-                raise _Differs(
-                    state.height, f"the checkpoint that is held says {stated}, not {now}"
-                )
+            self._compare_checkpoint(self._checkpoint(data), now)
             self.report.checkpoints += 1
         for data in self.certificates.pop(state.height, ()):
-            self._compare_certificate(self._certificate(data))
+            report = self._certificate(data)
+            self._compare_checkpoint(report.checkpoint, now)
+            self._compare_certificate(report.head, now)
             self.report.certificates += 1
+
+    def _compare_checkpoint(self, stated: Checkpoint, now: Checkpoint) -> None:
+        if stated != now:
+            what = f"the checkpoint that is held says {stated}, not {now}"
+            raise _Differs(self.state.height, what)
 
     def _checkpoint(self, data: bytes) -> Checkpoint:
         """A held checkpoint, signed by who may sign now."""
@@ -222,15 +227,15 @@ class _Auditor:
             what = f"a checkpoint that is held does not hold: {error}"
             raise _Differs(self.state.height, what) from error
 
-    def _certificate(self, data: bytes) -> CertificateHead:
+    def _certificate(self, data: bytes) -> CertificateReport:
         """A held certificate, signed by who may sign now."""
         try:
-            return verify_certificate(data, self.genesis, self.state.members).head
+            return verify_certificate(data, self.genesis, self.state.members)
         except EvidenceError as error:
             what = f"a certificate that is held does not hold: {error}"
             raise _Differs(self.state.height, what) from error
 
-    def _compare_certificate(self, head: CertificateHead) -> None:
+    def _compare_certificate(self, head: CertificateHead, now: Checkpoint) -> None:
         """Compute a certificate anew and compare all that is signed."""
         height = self.state.height
         times_us = self.cutoffs_us.get(head.agreement, [])
@@ -239,8 +244,10 @@ class _Auditor:
             raise _Differs(height, f"no cut-off {head.cutoff} of {head.agreement} was closed")
         place = times_us.index(cutoff_us)
         cutoff = CutoffRange(head.agreement, cutoff_us, times_us[place - 1] if place > 0 else None)
-        checkpoint = parse_checkpoint(head.checkpoint.encode("utf-8"))
+        has_text_only = self.genesis.rules_version > 1
+        signatures = () if has_text_only else parse_checkpoint(head.checkpoint.encode()).signatures
         content = content_of(self.state, cutoff)
+        checkpoint = SignedCheckpoint(now, signatures)
         anew = build_certificate(self.genesis, checkpoint, content, (), self.rows_root)
         computed = anew.document.signed.head
         for name in CertificateHead.__struct_fields__:

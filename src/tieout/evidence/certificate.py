@@ -11,7 +11,9 @@ A transaction belongs to the cut-off with the time C when it was opened after th
 with the time P, and at or before C. Its last leaf is the highest leaf that holds a standing record
 of it: no later record was accepted until the certificate's height.
 
-The same ledger at the same height gives the same certificate, byte for byte.
+The same ledger at the same height gives the same head, byte for byte. So in a consortium each party
+computes it from its own copy and signs it, and signatures of one head are put together (`joined`);
+where members change, the file also shows who they were (`membership`).
 
 Layout and vectors: docs/formats/certificate.md.
 """
@@ -41,6 +43,8 @@ from tieout.evidence.checkpoint import (
     SignedCheckpoint,
     check_quorum,
     checkpoint_keys,
+    parse_checkpoint_text,
+    quorum,
     verify_checkpoint,
 )
 from tieout.evidence.errors import (
@@ -52,6 +56,8 @@ from tieout.evidence.errors import (
 )
 from tieout.evidence.forms import from_one_form, to_one_form
 from tieout.evidence.limits import MAX_CERTIFICATE_BYTES
+from tieout.evidence.membership import verify_membership
+from tieout.evidence.membershipform import Membership
 from tieout.merkle.errors import ProofError as PathError
 from tieout.merkle.tree import check_inclusion, inclusion_ranges, leaf_hash, root
 from tieout.reference.members import Members, members_of
@@ -63,6 +69,7 @@ from tieout.wire.genesis import Genesis
 from tieout.wire.limits import ID_BYTES
 
 CERTIFICATE_TAG: Final = b"tieout/certificate/1\0"
+CERTIFICATE_TAG_2: Final = b"tieout/certificate/2\0"
 STANDING_DTYPE: Final = np.dtype(
     [
         ("transaction_id", f"S{ID_BYTES}"),
@@ -116,9 +123,14 @@ class Certificate:
     """A certificate with the leaves under its root, so that transactions can be shown under it."""
 
     def __init__(
-        self, document: CertificateDocument, leaves: NDArray[np.void], rows_root: RowsRoot
+        self,
+        document: CertificateDocument,
+        checkpoint: Checkpoint,
+        leaves: NDArray[np.void],
+        rows_root: RowsRoot,
     ) -> None:
         self.document = document
+        self.checkpoint = checkpoint
         self._leaves = leaves
         self._rows_root = rows_root
 
@@ -143,11 +155,16 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class CertificateReport:
-    """A certificate that holds: its head, its checkpoint, and who signed it."""
+    """A certificate that holds: its head, its checkpoint, who signed it, and who had not to.
+
+    `needed` is how many parties must have signed it at least.
+    """
 
     head: CertificateHead
     checkpoint: Checkpoint
     signers: tuple[str, ...]
+    others: tuple[str, ...]
+    needed: int
 
 
 def hashed_rows_root(rows: NDArray[np.uint8]) -> bytes:
@@ -161,15 +178,18 @@ def build_certificate(
     content: CutoffContent,
     signers: Sequence[tuple[int, int, SigningKey]],
     rows_root: RowsRoot = hashed_rows_root,
+    members: Membership | None = None,
 ) -> Certificate:
     """The certificate of a cut-off, as of the height of `checkpoint`.
 
-    `signers` are (party, key number, key); `rows_root` may be a faster one.
+    `signers` are (party, key number, key); `rows_root` may be a faster one. `members` are shown
+    where they change.
     """
+    is_governed = genesis.rules_version > 1
     cutoff, standings = content.cutoff, content.standings
     leaves = standings[np.lexsort((standings["originator"], standings["transaction_id"]))]
     head = CertificateHead(
-        format="tieout/certificate/1",
+        format="tieout/certificate/2" if is_governed else "tieout/certificate/1",
         ledger=genesis.ledger_id().hex(),
         agreement=cutoff.agreement,
         versions=tuple(
@@ -178,7 +198,7 @@ def build_certificate(
         previous_cutoff="" if cutoff.previous_us is None else format_time(cutoff.previous_us),
         cutoff=format_time(cutoff.cutoff_us),
         height=checkpoint.checkpoint.height,
-        checkpoint=checkpoint.to_text(),
+        checkpoint=checkpoint.checkpoint.text() if is_governed else checkpoint.to_text(),
         counts=_counts(leaves),
         transactions_root=rows_root(_matrix(leaves)).hex(),
         breaks=_digest(content.breaks),
@@ -192,9 +212,12 @@ def build_certificate(
         for party, number, key in sorted(signers, key=lambda signer: signer[0])
     )
     document = CertificateDocument(
-        SignedHead(head, signatures), tuple(content.breaks), tuple(content.carried_forward)
+        SignedHead(head, signatures),
+        tuple(content.breaks),
+        tuple(content.carried_forward),
+        members,
     )
-    return Certificate(document, leaves, rows_root)
+    return Certificate(document, checkpoint.checkpoint, leaves, rows_root)
 
 
 def parse_certificate(data: bytes) -> CertificateDocument:
@@ -202,17 +225,44 @@ def parse_certificate(data: bytes) -> CertificateDocument:
     return from_one_form(data, CertificateDocument, _PART, MAX_CERTIFICATE_BYTES)
 
 
+def joined(
+    own: CertificateDocument, others: Sequence[CertificateDocument], trusted: Genesis
+) -> CertificateDocument:
+    """One certificate with the signatures of all of these, of which `own` was computed here.
+
+    Raises VerdictError when another one says something else, which is named; and TrustError or
+    SignatureError when a signature in it does not count.
+    """
+    members = _members(own, trusted, None)
+    head = own.signed.head
+    signatures = {each.party: each for each in own.signed.signatures}
+    for other in others:
+        for name in CertificateHead.__struct_fields__:
+            if getattr(other.signed.head, name) != getattr(head, name):
+                raise VerdictError(
+                    f"{_PART}.{name}",
+                    f"the other one says {getattr(other.signed.head, name)!r}, this copy of the"
+                    f" ledger {getattr(head, name)!r}",
+                )
+        for each in other.signed.signatures:
+            _check_signature(each, _signed_bytes(head), members, head.height)
+            signatures.setdefault(each.party, each)
+    in_order = tuple(signatures[party] for party in sorted(signatures))
+    return msgspec.structs.replace(own, signed=SignedHead(head, in_order))
+
+
 def verify_certificate(
     data: bytes, trusted: Genesis, members: Members | None = None
 ) -> CertificateReport:
     """Read a certificate and check everything that follows from it and the trusted genesis.
 
-    `members` are those after the checkpoint's block; without them, the founders.
-    Raises FormError, TrustError, SignatureError or VerdictError. What it says about the ledger is
-    the word of its signers; `audit` computes it anew.
+    `members` are those after the checkpoint's block; without them, the founders, or those that the
+    certificate shows where members change. Raises FormError, TrustError, SignatureError,
+    ProofError or VerdictError. What it says about the ledger is the word of its signers; `audit`
+    computes it anew.
     """
     document = parse_certificate(data)
-    members = members or members_of(trusted)
+    members = _members(document, trusted, members)
     head = document.signed.head
     checkpoint = verify_head(document.signed, trusted, members)
     for name, lines, digest in (
@@ -222,11 +272,36 @@ def verify_certificate(
         if _digest(lines) != digest:
             raise VerdictError(f"{_PART}.{name}", "the list is not the one that was signed")
     _check_listed(document)
-    names = tuple(members.parties[each.party - 1].name for each in document.signed.signatures)
-    return CertificateReport(head, checkpoint.checkpoint, names)
+    signed = [each.party for each in document.signed.signatures]
+    return CertificateReport(
+        head,
+        checkpoint,
+        signers=tuple(members.parties[party - 1].name for party in signed),
+        others=tuple(
+            party.name
+            for party in members.parties
+            if party.is_member and party.number not in signed
+        ),
+        needed=1 if trusted.operator else quorum(members),
+    )
 
 
-def verify_head(signed: SignedHead, trusted: Genesis, members: Members) -> SignedCheckpoint:
+def _members(document: CertificateDocument, trusted: Genesis, known: Members | None) -> Members:
+    """Whose signatures count. Raises FormError for another format than the ledger's."""
+    head = document.signed.head
+    is_governed = trusted.rules_version > 1
+    has_format_2 = head.format == "tieout/certificate/2"
+    if has_format_2 != is_governed or (document.members is not None) != is_governed:
+        raise FormError(_PART, "its format is not that of the rules version of the genesis")
+    if document.members is None:
+        return known or members_of(trusted)
+    if head.ledger != trusted.ledger_id().hex():
+        raise TrustError(_PART, "it is of another ledger than the genesis")
+    checkpoint = parse_checkpoint_text(head.checkpoint)
+    return verify_membership(document.members, checkpoint, trusted, f"{_PART}.members")
+
+
+def verify_head(signed: SignedHead, trusted: Genesis, members: Members) -> Checkpoint:
     """Check a signed head: ledger, checkpoint, signatures, counts and words.
 
     Returns its checkpoint. Raises as `verify_certificate`.
@@ -234,22 +309,32 @@ def verify_head(signed: SignedHead, trusted: Genesis, members: Members) -> Signe
     head = signed.head
     if head.ledger != trusted.ledger_id().hex():
         raise TrustError(_PART, "it is of another ledger than the genesis")
-    checkpoint = verify_checkpoint(head.checkpoint.encode("utf-8"), trusted, members)
-    if checkpoint.checkpoint.height != head.height:
+    checkpoint = _checkpoint_of(head, trusted, members)
+    if checkpoint.height != head.height:
         raise VerdictError(f"{_PART}.height", "it is not that of the checkpoint")
     parties = [each.party for each in signed.signatures]
     if parties != sorted(set(parties)):
         raise FormError(_PART, "signatures stand in the order of their parties, each once")
-    check_quorum(trusted, members, parties, _PART)
     message = _signed_bytes(head)
+    check_quorum(trusted, members, parties, _PART)
     for each in signed.signatures:
         _check_signature(each, message, members, head.height)
-    _check_times(head, checkpoint.checkpoint)
+    _check_times(head, checkpoint)
     counts = head.counts
     if counts.opened != counts.matched + counts.broken + counts.pending + counts.withdrawn:
         raise VerdictError(f"{_PART}.counts", "they do not add up")
     if head.words != in_words(head):
         raise VerdictError(f"{_PART}.words", "they do not say what the numbers say")
+    return checkpoint
+
+
+def _checkpoint_of(head: CertificateHead, trusted: Genesis, members: Members) -> Checkpoint:
+    """The checkpoint in a head; in format 2 the signatures of the head are all that it has."""
+    if head.format == "tieout/certificate/1":
+        return verify_checkpoint(head.checkpoint.encode("utf-8"), trusted, members).checkpoint
+    checkpoint = parse_checkpoint_text(head.checkpoint)
+    if checkpoint.ledger_id != trusted.ledger_id():
+        raise TrustError(_PART, "its checkpoint is of another ledger than the genesis")
     return checkpoint
 
 
@@ -331,7 +416,8 @@ def _digest(lines: Sequence[BreakLine]) -> ListDigest:
 
 
 def _signed_bytes(head: CertificateHead) -> bytes:
-    return CERTIFICATE_TAG + msgspec.json.encode(head)
+    tag = CERTIFICATE_TAG if head.format == "tieout/certificate/1" else CERTIFICATE_TAG_2
+    return tag + msgspec.json.encode(head)
 
 
 def _check_signature(each: HeadSignature, message: bytes, members: Members, height: int) -> None:

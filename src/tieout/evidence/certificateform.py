@@ -9,6 +9,7 @@ import msgspec
 
 from tieout.evidence.breaklist import BreakLine
 from tieout.evidence.forms import U16, U32, Count, Hash, HexHash, Signature
+from tieout.evidence.membershipform import Membership
 
 
 class _Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,11 +43,13 @@ class ListDigest(_Frozen, frozen=True):
 class CertificateHead(_Frozen, frozen=True):
     """What is signed.
 
+    `checkpoint` is in format 1 the whole signed note; in format 2, that of ledgers whose members
+    change, its text alone: so that each party can sign this head without waiting for another.
     Times are ISO 8601; `previous_cutoff` is empty for the first. `transactions_root` is the RFC
     6962 root over the leaves of all transactions of the cut-off; `words` say the same to people.
     """
 
-    format: Literal["tieout/certificate/1"]
+    format: Literal["tieout/certificate/1", "tieout/certificate/2"]
     ledger: HexHash
     agreement: str
     versions: tuple[AgreementVersion, ...]
@@ -76,12 +79,16 @@ class SignedHead(_Frozen, frozen=True):
     signatures: tuple[HeadSignature, ...]
 
 
-class CertificateDocument(_Frozen, frozen=True):
-    """A certificate as it is kept and sent."""
+class CertificateDocument(_Frozen, frozen=True, omit_defaults=True):
+    """A certificate as it is kept and sent.
+
+    In format 2 `members` shows whose signatures count; nobody signs it, as it follows.
+    """
 
     signed: SignedHead
     breaks: tuple[BreakLine, ...]
     carried_forward: tuple[BreakLine, ...]
+    members: Membership | None = None
 
 
 class CertificateProof(_Frozen, frozen=True):

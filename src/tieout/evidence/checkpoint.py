@@ -160,6 +160,20 @@ def parse_checkpoint(data: bytes) -> SignedCheckpoint:
     return signed
 
 
+def parse_checkpoint_text(text: str) -> Checkpoint:
+    """Read the text of a checkpoint that stands without signatures. Raises FormError."""
+    lines = text.split("\n")
+    if len(lines) != _TEXT_LINES + 1 or lines[-1]:
+        raise FormError(_PART, "its text has six lines")
+    try:
+        checkpoint = _checkpoint(*lines[:-1])
+    except (UnitsError, ValueError) as error:
+        raise FormError(_PART, str(error)) from error
+    if checkpoint.text() != text:
+        raise FormError(_PART, "it is not in its one form")
+    return checkpoint
+
+
 def verify_checkpoint(
     data: bytes, genesis: Genesis, members: Members | None = None, *, needs_quorum: bool = True
 ) -> SignedCheckpoint:
@@ -196,6 +210,16 @@ def checkpoint_keys(members: Members, party: int, height: int) -> tuple[Key, ...
     )
 
 
+def quorum(members: Members) -> int:
+    """How many of the members speak for a consortium: more than two thirds."""
+    return quorum_of(members.count())
+
+
+def quorum_of(count: int) -> int:
+    """More than two thirds of so many members."""
+    return 2 * count // 3 + 1
+
+
 def check_quorum(genesis: Genesis, members: Members, parties: Sequence[int], part: str) -> None:
     """Raise TrustError unless the parties that signed are enough to speak for the ledger."""
     if genesis.operator != 0:
@@ -203,11 +227,12 @@ def check_quorum(genesis: Genesis, members: Members, parties: Sequence[int], par
             name = genesis.parties[genesis.operator - 1].name
             raise TrustError(part, f"the operator {name!r} has not signed it")
         return
-    if 3 * len(parties) <= 2 * members.count():
+    if len(parties) < quorum(members):
+        names = ", ".join(each.name for number in parties if (each := members.find(number)))
         raise TrustError(
             part,
-            f"{len(parties)} of {members.count()} parties have signed it;"
-            " more than two thirds must",
+            f"{len(parties)} of {members.count()} parties have signed it"
+            f"{f' ({names})' if names else ''}; more than two thirds must: {quorum(members)}",
         )
 
 

@@ -13,9 +13,9 @@ checkpoint does, for the standing records; so does an audit of the whole ledger.
 Layout and vectors: docs/formats/evidence.md.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from tieout.agreement.parse import load_canonical
 from tieout.consensus.light import Support
@@ -30,90 +30,37 @@ from tieout.evidence.checkpoint import (
 from tieout.evidence.errors import (
     FormError,
     MissingError,
-    ProofError,
     TrustError,
     VerdictError,
 )
 from tieout.evidence.forms import from_one_form, to_one_form
 from tieout.evidence.limits import MAX_PACK_BYTES
+from tieout.evidence.membership import LedgerReader, LoggedItem, check_app_hash, check_leaf
+from tieout.evidence.membershipform import AppParts, OperationEntry
 from tieout.evidence.ordering import verify_consensus
 from tieout.evidence.packform import (
-    AppParts,
     BatchEntry,
     Consensus,
     DeadlineEntry,
     Entry,
-    OperationEntry,
     Pack,
     RowProof,
     Statement,
 )
 from tieout.evidence.replay import Replay, Step, transaction_key
 from tieout.evidence.statement import last_leaf, state_transaction
-from tieout.merkle.errors import ProofError as PathError
-from tieout.merkle.tree import check_inclusion, inclusion_path, leaf_hash
-from tieout.reference.digest import members_hash
+from tieout.merkle.tree import inclusion_path, leaf_hash
 from tieout.reference.members import Members, Party
-from tieout.reference.state import State, TransactionKey
+from tieout.reference.state import TransactionKey
 from tieout.reference.transaction import Transaction
-from tieout.wire import ids
-from tieout.wire.batch import BATCH_TAG, HEADER_BYTES, parse_batch
+from tieout.wire.batch import BATCH_TAG, parse_batch
 from tieout.wire.codes import ItemOutcome, Status
-from tieout.wire.ed25519 import SIGNATURE_BYTES
 from tieout.wire.errors import WireError
 from tieout.wire.genesis import Genesis, check_genesis
-from tieout.wire.leaf import leaf_bytes
 from tieout.wire.members import ProposeChange, Vote
 from tieout.wire.operations import CloseCutoff, Enact, parse_operation
 
 _NO_FORMAT: Final = "its format is not that of the rules version of its genesis"
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedItem:
-    """An item that is a leaf of the log: where and when, with which outcome, and its bytes."""
-
-    height: int
-    time_us: int
-    item: int
-    outcome: ItemOutcome
-    data: bytes | memoryview
-
-
-class LedgerReader(Protocol):
-    """What `build_pack` asks of a ledger. Leaves at or after the checkpoint's size do no harm."""
-
-    @property
-    def genesis(self) -> Genesis:
-        """The genesis of the ledger."""
-        ...
-
-    def find_records(
-        self, agreement: str, originator: int, transaction_id: str
-    ) -> Iterable[tuple[int, int]]:
-        """(leaf, row) of every row of accepted batches about the transaction, in any version."""
-        ...
-
-    def find_operations(
-        self, agreement: str, originator: int, transaction_id: str
-    ) -> Iterable[int]:
-        """Leaves of enactments and cut-offs of the agreement, and of operations that name it.
-
-        "It" is the transaction. Leaves of other operations do no harm.
-        """
-        ...
-
-    def logged_item(self, leaf: int) -> LoggedItem:
-        """The item at a leaf of the log."""
-        ...
-
-    def block_time_us(self, height: int) -> int:
-        """The time of a block, microseconds UTC."""
-        ...
-
-    def inclusion_path(self, leaf: int, log_size: int) -> Sequence[bytes]:
-        """The RFC 6962 path of a leaf to the root of the first `log_size` leaves."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +134,7 @@ def build_pack(
         builder.add(leaf, sorted(rows.get(leaf, ())))
     transaction = builder.finish(checkpoint.checkpoint)
     proof = None
-    if certificate and certificate.document.signed.head.checkpoint == checkpoint.to_text():
+    if certificate and certificate.checkpoint == checkpoint.checkpoint:
         proof = certificate.prove(originator, key.transaction_id.rstrip(b"\0"))
     pack = Pack(
         format="tieout/evidence/1" if reader.genesis.rules_version == 1 else "tieout/evidence/2",
@@ -321,13 +268,13 @@ def verify_pack(data: bytes, trusted: Genesis | None) -> PackReport:
     replay = Replay(genesis, transaction_key(pack.agreement, pack.originator, pack.transaction_id))
     for part, entry in _named(pack.entries):
         if not isinstance(entry, DeadlineEntry):
-            _check_leaf(entry, checkpoint, part)
+            check_leaf(entry, checkpoint, part)
         replay.apply(entry, part)
     replay.reach(checkpoint.height)
     transaction = replay.finish(checkpoint.time_us)
     members = replay.state.members
     if pack.app is not None:
-        _check_app_hash(replay.state, checkpoint, pack.app)
+        check_app_hash(replay.state, checkpoint, pack.app)
         needs_quorum = pack.consensus is None or genesis.operator != 0
         verify_checkpoint(signed.to_bytes(), genesis, members, needs_quorum=needs_quorum)
     ordered_by = None
@@ -377,44 +324,8 @@ def _trusted_genesis(pack: Pack, trusted: Genesis | None) -> Genesis:
     return pack.genesis
 
 
-def _check_app_hash(state: State, checkpoint: Checkpoint, app: AppParts) -> None:
-    """Refuse a pack whose operations do not lead to the members that the checkpoint commits to."""
-    computed = ids.app_hash(
-        checkpoint.ledger_id,
-        checkpoint.log_size,
-        checkpoint.log_root,
-        app.events_chain,
-        members_hash(state),
-        ids.agreements_hash(book.body_digest for book in state.books),
-        app.state_digest,
-    )
-    if computed != checkpoint.app_hash:
-        raise ProofError("app", "members and agreements are not those of the checkpoint")
-
-
 def _named(entries: Sequence[Entry]) -> Iterator[tuple[str, Entry]]:
     return ((f"entries[{number}]", entry) for number, entry in enumerate(entries))
-
-
-def _check_leaf(entry: BatchEntry | OperationEntry, checkpoint: Checkpoint, part: str) -> None:
-    """Check that the entry is in the log, accepted, at its place and time."""
-    if isinstance(entry, BatchEntry):
-        signed, signature = entry.header, entry.signature
-        if len(signed) != HEADER_BYTES:
-            raise FormError(part, f"a batch header has {HEADER_BYTES} bytes")
-    else:
-        signed, signature = entry.operation[:-SIGNATURE_BYTES], entry.operation[-SIGNATURE_BYTES:]
-    leaf = leaf_bytes(
-        entry.height, entry.time_us, entry.item, ItemOutcome.ACCEPTED, signed, signature
-    )
-    try:
-        check_inclusion(
-            checkpoint.log_root, checkpoint.log_size, entry.leaf, leaf_hash(leaf), entry.path
-        )
-    except PathError as error:
-        raise ProofError(part, f"it is not in the log there: {error}") from error
-    if entry.height > checkpoint.height or entry.time_us > checkpoint.time_us:
-        raise VerdictError(part, "it is later than the checkpoint")
 
 
 def _compare(stated: Statement, computed: Statement) -> None:
@@ -435,8 +346,9 @@ def _check_certificate(
     if proof is None:
         return None
     head = proof.signed.head
-    verify_head(proof.signed, genesis, members)
-    if head.checkpoint != pack.checkpoint or head.agreement != pack.agreement:
+    certified = verify_head(proof.signed, genesis, members)
+    same_checkpoint = certified == parse_checkpoint(pack.checkpoint.encode("utf-8")).checkpoint
+    if not same_checkpoint or head.agreement != pack.agreement:
         raise VerdictError("certificate", "it is of another checkpoint or agreement")
     verify_standing(
         proof,

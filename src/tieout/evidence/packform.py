@@ -14,6 +14,7 @@ from tieout.consensus.forms import Header, SignedHeader
 from tieout.evidence.certificateform import CertificateProof
 from tieout.evidence.forms import U16, U32, Count, Hash, HexHash, Signature, TimeUs
 from tieout.evidence.limits import MAX_STEPS
+from tieout.evidence.membershipform import AppParts, OperationEntry
 from tieout.wire.genesis import Genesis
 
 
@@ -44,17 +45,6 @@ class BatchEntry(_Frozen, frozen=True, tag_field="entry", tag="batch"):
     signature: Signature
     path: tuple[Hash, ...]
     rows: tuple[RowProof, ...]
-
-
-class OperationEntry(_Frozen, frozen=True, tag_field="entry", tag="operation"):
-    """An accepted operation, whole: signed bytes and signature."""
-
-    leaf: Count
-    height: Count
-    time_us: TimeUs
-    item: U32
-    operation: bytes
-    path: tuple[Hash, ...]
 
 
 class DeadlineEntry(_Frozen, frozen=True, tag_field="entry", tag="deadline"):
@@ -147,13 +137,6 @@ class Statement(_Frozen, frozen=True):
     breaks: tuple[BreakStatement, ...]
     benchmarks: tuple[BenchmarkStatement, ...]
     adjustments: tuple[AdjustmentStatement, ...]
-
-
-class AppParts(_Frozen, frozen=True):
-    """What goes into the app hash beside log, members and agreements."""
-
-    events_chain: Hash
-    state_digest: Hash
 
 
 class Consensus(_Frozen, frozen=True):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from tieout.evidence.checkpoint import Checkpoint
 from tieout.evidence.errors import MissingError
-from tieout.evidence.pack import LoggedItem
+from tieout.evidence.membership import LoggedItem
 from tieout.journal.journal import Journal
 from tieout.merkle.log import Log
 from tieout.merkle.tree import leaf_hash

@@ -26,7 +26,8 @@ from tieout.evidence.errors import (
     TrustError,
     VerdictError,
 )
-from tieout.evidence.packform import BatchEntry, DeadlineEntry, Entry, OperationEntry, RowProof
+from tieout.evidence.membershipform import OperationEntry
+from tieout.evidence.packform import BatchEntry, DeadlineEntry, Entry, RowProof
 from tieout.merkle.errors import ProofError as PathError
 from tieout.merkle.tree import check_inclusion, leaf_hash
 from tieout.reference.deadlines import judge_overdue

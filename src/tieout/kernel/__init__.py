@@ -14,6 +14,7 @@ from tieout.kernel.digest import (
     state_digest,
 )
 from tieout.kernel.machine import apply_block
+from tieout.kernel.members import Change, Key, Party, founders
 from tieout.kernel.queries import (
     NO_VERDICT,
     Adjustment,
@@ -27,6 +28,7 @@ from tieout.kernel.queries import (
     break_table,
     breaks,
     breaks_of,
+    changes,
     counts,
     opened_us,
     parties,
@@ -37,7 +39,9 @@ from tieout.kernel.queries import (
     stated_ids,
     transaction,
     unjudged,
+    upcoming_parties,
     validators,
+    votes_needed,
 )
 from tieout.kernel.reading import located, slots_of, statuses_of
 from tieout.kernel.selftest import SelfTestError, warm
@@ -49,7 +53,10 @@ from tieout.kernel.timing import next_deadline_us
 __all__ = [
     "NO_VERDICT",
     "Adjustment",
+    "Change",
     "Counts",
+    "Key",
+    "Party",
     "PoisonedError",
     "SelfTestError",
     "SnapshotError",
@@ -70,8 +77,10 @@ __all__ = [
     "break_table",
     "breaks",
     "breaks_of",
+    "changes",
     "counts",
     "dump",
+    "founders",
     "initial_state",
     "load",
     "located",
@@ -93,7 +102,9 @@ __all__ = [
     "statuses_of",
     "transaction",
     "unjudged",
+    "upcoming_parties",
     "validators",
+    "votes_needed",
     "vouch",
     "warm",
 ]

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from tieout.kernel.members import Bound, Change, Taken, changed
+from tieout.kernel.members import Bound, Change, Members, Taken, changed
 from tieout.kernel.state import State
 from tieout.wire.codes import NO_ITEM, ChangeStatus, EventKind, ItemOutcome
 from tieout.wire.limits import MAX_OPEN_CHANGES
@@ -108,10 +108,15 @@ def vote(state: State, body: Vote, party: int, person: int, item: int) -> ItemOu
     return ItemOutcome.ACCEPTED
 
 
+def needed_votes(state: State) -> int:
+    """How many members must be in favour of a change, of those that there are now (R-MEMBER-4)."""
+    members, stated = state.members.count(), state.genesis.votes_needed
+    return 2 * members // 3 + 1 if stated == 0 else min(stated, members)
+
+
 def _count(state: State, change: Change, item: int) -> None:
     """Schedule or refuse a change when its votes decide it."""
-    members, stated = state.members.count(), state.genesis.votes_needed
-    needed = 2 * members // 3 + 1 if stated == 0 else min(stated, members)
+    members, needed = state.members.count(), needed_votes(state)
     asked = [party for step in change.steps for party in _newly_entitled(state, step)]
     if len(change.in_favour) >= needed and all(party in change.in_favour for party in asked):
         _schedule(state, change, item)
@@ -166,14 +171,40 @@ def _look_again(state: State, change: Change) -> None:
         _count(state, left, NO_ITEM)
 
 
-def _tried(state: State, steps: Sequence[Step], height: int) -> Taken:
+def upcoming(state: State) -> Members:
+    """The members by whom the items of the next block will be judged; nothing changes by asking.
+
+    What `begin_block` will do to them: whoever signs for a block must know before it is made.
+    """
+    members, height = state.members, state.height + 1
+    waiting = [each for each in members.changes if each.status is ChangeStatus.SCHEDULED]
+    while due := next((each for each in waiting if each.due_height <= height), None):
+        waiting.remove(due)
+        made = _tried(state, due.steps, due.due_height, members)
+        if isinstance(made, ItemOutcome):
+            continue
+        members = made
+        waiting = [each for each in waiting if _can_still_be_done(state, each, members)]
+    return members
+
+
+def _can_still_be_done(state: State, change: Change, members: Members) -> bool:
+    """Whether a scheduled change stays so when these are the members."""
+    if not members.is_member(change.proposer):
+        return False
+    return isinstance(_tried(state, change.steps, change.due_height, members), Members)
+
+
+def _tried(
+    state: State, steps: Sequence[Step], height: int, members: Members | None = None
+) -> Taken:
     books = [Bound(book.number, book.holders) for book in state.books]
 
     def find(name: str, version: int) -> Bound | None:
         book = state.by_version.get((name, version))
         return books[book.number - 1] if book else None
 
-    return changed(state.members, steps, height, books, find)
+    return changed(members or state.members, steps, height, books, find)
 
 
 def _find(state: State, number: int) -> Change | None:

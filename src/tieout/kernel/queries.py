@@ -17,7 +17,8 @@ from tieout.kernel import index, listing
 from tieout.kernel import layout as at
 from tieout.kernel.book import Book, Bytes, books_of
 from tieout.kernel.digest import is_episode
-from tieout.kernel.members import Party
+from tieout.kernel.governing import needed_votes, upcoming
+from tieout.kernel.members import Change, Party
 from tieout.kernel.operations import adjustment_id_of, enactment_key
 from tieout.kernel.state import State
 from tieout.kernel.words import KEY_BYTES
@@ -536,6 +537,21 @@ def signatories(state: State, agreement: Agreement, body: Enact) -> tuple[int, .
 def parties(state: State) -> tuple[Party, ...]:
     """Everybody who is or was a member, by number, with all keys they ever had (R-MEMBER-1)."""
     return state.members.parties
+
+
+def upcoming_parties(state: State) -> tuple[Party, ...]:
+    """As `parties`, by the changes that are due with the next block: who may sign its items."""
+    return upcoming(state).parties
+
+
+def changes(state: State) -> tuple[Change, ...]:
+    """Changes of members that are open, in the order of their numbers (R-MEMBER-3)."""
+    return state.members.changes
+
+
+def votes_needed(state: State) -> int:
+    """How many members must be in favour of a change now (R-MEMBER-4)."""
+    return needed_votes(state)
 
 
 def validators(state: State) -> tuple[Validator, ...]:

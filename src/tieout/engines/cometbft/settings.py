@@ -42,6 +42,10 @@ Setting = tuple[str, str, Value, str]
 
 LAN_BYTES_A_SECOND: Final = 200_000_000
 
+VALIDATOR_KEY: Final = "priv_validator_key.json"
+"""In CometBFT's `config/`: with what the node votes."""
+NEXT_VALIDATOR_KEY: Final = "priv_validator_key.next.json"
+"""Beside it: with what it will vote once the members have agreed."""
 SETTINGS: Final[tuple[Setting, ...]] = (
     ("", "proxy_app", f"unix://{SOCKET}", "a UNIX socket: gRPC takes no block beyond 4 MiB"),
     ("", "filter_peers", True, "only nodes of members connect; the application knows them"),
@@ -150,11 +154,7 @@ def write_node(directory: Path, network: Network, node: NodeSettings, keys: Node
         raise EngineError(f"{directory} holds a node already")
     private = {
         home / "config" / "node_key.json": {"priv_key": _private(keys.node, keys.node_seed)},
-        home / "config" / "priv_validator_key.json": {
-            "address": address(keys.validator.public).hex().upper(),
-            "pub_key": _public(keys.validator.public),
-            "priv_key": _private(keys.validator, keys.validator_seed),
-        },
+        home / "config" / VALIDATOR_KEY: _validator_key(keys.validator, keys.validator_seed),
         home / "data" / "priv_validator_state.json": {"height": "0", "round": 0, "step": 0},
     }
     peers = network.node_ids or None
@@ -172,6 +172,38 @@ def write_node(directory: Path, network: Network, node: NodeSettings, keys: Node
         (directory / NODE_FILE).write_bytes(msgspec.json.encode(NodeFile(1, peers)) + b"\n")
     except OSError as error:
         raise EngineError(f"no node can be made at {directory}: {error.strerror}") from error
+
+
+def make_next_validator_key(directory: Path) -> bytes:
+    """Write a key with which the node shall vote later, beside the one it has; its public half.
+
+    One that was written before is made use of. The node takes it once the file has the name of the
+    one before (docs/network.md). Raises EngineError.
+    """
+    config = directory / COMETBFT / "config"
+    try:
+        if not (config / NEXT_VALIDATOR_KEY).exists():
+            seed = secrets.token_bytes(SEED_BYTES)
+            _write_private(config / NEXT_VALIDATOR_KEY, _validator_key(SigningKey(seed), seed))
+    except OSError as error:
+        raise EngineError(f"{directory} is no node's directory: {error.strerror}") from error
+    return _public_half(config / NEXT_VALIDATOR_KEY)
+
+
+def validator_key(directory: Path) -> bytes | None:
+    """The public half of the key of the node in a directory; None when there is no node.
+
+    Raises EngineError.
+    """
+    path = directory / COMETBFT / "config" / VALIDATOR_KEY
+    return _public_half(path) if path.exists() else None
+
+
+def _public_half(path: Path) -> bytes:
+    try:
+        return base64.b64decode(json.loads(path.read_text())["pub_key"]["value"], validate=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EngineError(f"{path} is no validator's key: {error}") from error
 
 
 def write_config(directory: Path, node: NodeSettings) -> None:
@@ -281,6 +313,14 @@ def _genesis(network: Network) -> dict[str, object]:
 
 def _public(public: bytes) -> dict[str, str]:
     return {"type": "tendermint/PubKeyEd25519", "value": base64.b64encode(public).decode()}
+
+
+def _validator_key(key: SigningKey, seed: bytes) -> dict[str, object]:
+    return {
+        "address": address(key.public).hex().upper(),
+        "pub_key": _public(key.public),
+        "priv_key": _private(key, seed),
+    }
 
 
 def _private(key: SigningKey, seed: bytes) -> dict[str, str]:

@@ -26,6 +26,7 @@ from tieout.engines.embedded.places import GENESIS_FILE, JOURNAL
 from tieout.engines.errors import EngineError, NoLedger, Refused
 from tieout.engines.keyring import (
     KeyRing,
+    Roster,
     found_parties,
     is_half_founded,
     read_keys,
@@ -106,10 +107,13 @@ class EmbeddedLedger:
         self._ring: KeyRing | None = None
 
     @classmethod
-    def open(cls, directory: Path, *, read_only: bool = False) -> Self:
+    def open(
+        cls, directory: Path, *, read_only: bool = False, at_height: int | None = None
+    ) -> Self:
         """Open the ledger in a directory, replaying what its newest snapshot does not have.
 
-        Raises NoLedger, EngineError, and the journal's errors (damaged, locked).
+        With `at_height`, for reading alone, the state is that after this block. Raises NoLedger,
+        EngineError, and the journal's errors (damaged, locked).
         """
         genesis = read_genesis(directory)
         if not read_only and not genesis.operator:
@@ -118,7 +122,17 @@ class EmbeddedLedger:
                 f"several parties order the ledger at {directory}: nobody writes to it alone",
                 "publish through its node",
             )
-        ledger = cls(directory, Replica.open(directory / JOURNAL, genesis, read_only=read_only))
+        path = directory / JOURNAL
+        ledger = cls(
+            directory, Replica.open(path, genesis, read_only=read_only, at_height=at_height)
+        )
+        if at_height is not None and ledger.height != at_height:
+            height = ledger.height
+            ledger.journal.close()
+            raise EngineError(
+                f"the ledger at {directory} ends with block {height}, before block {at_height}",
+                "let its node catch up",
+            )
         ledger.read_only = read_only
         return ledger
 
@@ -148,8 +162,11 @@ class EmbeddedLedger:
     def ring(self) -> KeyRing:
         """The private keys beside the ledger. Raises EngineError when they are not there."""
         if self._ring is None:
-            self._ring = read_keys(self.directory, self.genesis)
+            self._ring = read_keys(self.directory, self.genesis, self._roster)
         return self._ring
+
+    def _roster(self) -> Roster:
+        return Roster(kernel.upcoming_parties(self.state), self.height + 1)
 
     def agreement(self, name: str) -> Agreement | None:
         """The newest version in force of an agreement; None when there is none."""
@@ -161,14 +178,17 @@ class EmbeddedLedger:
         return list(self.state.newest)
 
     def party(self, name: str) -> int:
-        """The number of a party. Raises EngineError when genesis does not name it."""
-        for party in self.genesis.parties:
+        """The number of a member. Raises EngineError when none has that name."""
+        members = [each for each in self._roster().parties if each.until_height == 0]
+        for party in members:
             if party.name == name:
                 return party.number
-        known = ", ".join(party.name for party in self.genesis.parties)
+        known = ", ".join(party.name for party in members)
+        advice = "begin another ledger with --ledger DIR"
+        if self.genesis.rules_version > 1:
+            advice = f"admit it (`tieout member admit {name}`), or {advice}"
         raise EngineError(
-            f"'{name}' is not a party of this ledger",
-            f"its parties are: {known}. Begin another ledger with --ledger DIR",
+            f"'{name}' is not a party of this ledger", f"its parties are: {known}; {advice}"
         )
 
     def publisher(self, party: int, stream: int = 0, *, vouch: bool = False) -> Publisher:
@@ -283,8 +303,15 @@ class EmbeddedLedger:
         # What proves is half of what an engine imports, and most runs prove nothing.
         from tieout.engines.proving import LedgerProofs, Signer  # noqa: PLC0415
 
-        party = self.genesis.operator or self.ring.parties[0]
-        signer = Signer(party, *self.ring.signer(party, Purpose.CHECKPOINT))
+        held = self.ring.parties
+        if not self.genesis.operator and not held:
+            raise EngineError(
+                f"no key in {self.directory} is of a member, so nobody can answer for a proof",
+                "use the directory of a party's node",
+            )
+        party = self.genesis.operator or held[0]
+        height = max(self.height, 1)
+        signer = Signer(party, *self.ring.signer(party, Purpose.CHECKPOINT, height=height))
         return LedgerProofs(self.genesis, self.journal, self.state, signer, votes)
 
     # ------------------------------------------------------------------ closing
