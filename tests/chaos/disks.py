@@ -12,6 +12,8 @@ from typing import Final
 
 DISK_MB: Final = 256
 """Room for the journal of the whole run."""
+LITTLE: Final = 1 << 20
+"""So little room that a journal cannot ask for more ahead, and fills it block by block."""
 _BALLAST: Final = "ballast"
 _PIECE: Final = bytes(1 << 16)
 
@@ -50,13 +52,14 @@ def own_disk(folder: Path) -> Iterator[None]:
         aside.rename(folder)
 
 
-def fill(folder: Path) -> None:
-    """Leave no room on the folder's disk."""
+def fill(folder: Path, leaving: int = 0) -> None:
+    """Leave no more than so many bytes on the folder's disk."""
     with (folder / _BALLAST).open("ab", buffering=0) as ballast:
         for piece in (_PIECE, _PIECE[:4096], _PIECE[:1]):
             with contextlib.suppress(_DiskFull):
                 while True:
                     _write(ballast.fileno(), piece)
+        ballast.truncate(max(ballast.tell() - leaving, 0))
 
 
 def free(folder: Path) -> None:

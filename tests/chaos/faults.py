@@ -10,14 +10,14 @@ import random
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from tests.chaos import cables, clocks, disks
 from tests.chaos.examine import Examiner, entries
-from tests.chaos.load import Load
+from tests.chaos.load import SIZES, Load
 from tests.chaos.network import RETURN_S, VALIDATORS, Network
 from tests.chaos.parties import BANK
 from tests.engines.cometbft.consortium import Node, eventually
@@ -166,20 +166,25 @@ def fill_disk(stage: Stage) -> None:
     journal = node.directory / JOURNAL
     node.processes.stop()
     with disks.own_disk(journal):
+        disks.fill(journal, leaving=disks.LITTLE)
+        before = len(_said(node, "application.log"))
+        node.processes.start()
+        application = node.processes.application
+        assert application is not None
         try:
-            network.await_progress(1)
-            told_before = len(_said(node, "application.log"))
-            disks.fill(journal)
-            application = node.processes.application
-            assert application is not None
+            for party in stage.load.parties.values():
+                party.sizes = (1_000,)
             eventually(lambda: application.poll() is not None, "the full node ends", RETURN_S)
+            for party in stage.load.parties.values():
+                party.sizes = SIZES
             assert application.returncode == 1
-            said = _said(node, "application.log")[told_before:]
-            assert "No space left on device" in said, said
-            # Started again, it ends again, at the latest with its next block.
+            # Started again without room, it ends again.
+            disks.fill(journal)
             with contextlib.suppress(NodeFailed):
                 node.processes.start()
             _go_on_for(2.0, stage.others(node))
+            said = _said(node, "application.log", before)
+            assert "No space left on device: mend the disk (is it full?)" in said, said
             disks.free(journal)
             network.await_progress()
         finally:
@@ -190,37 +195,64 @@ def fill_disk(stage: Stage) -> None:
 
 
 def clock_ahead(stage: Stage) -> None:
-    """One node's clock is an hour ahead."""
-    _turn_clock(stage, HOUR_S)
+    """One node's clock is an hour ahead: the network's time stays, and the node takes part.
+
+    A block's time is the middle one of what its validators say, weighed by their power.
+    """
+    network, node = stage.network, stage.one()
+    with _turned_clock(network, node, HOUR_S):
+        # Each validator proposes once in four blocks.
+        network.await_progress(VALIDATORS + 1)
+        assert node.processes.is_whole
+        _assert_time(network, node, HOUR_S)
 
 
 def clock_behind(stage: Stage) -> None:
-    """One node's clock is an hour behind."""
-    _turn_clock(stage, -HOUR_S)
+    """One node's clock is an hour behind: it stops, as all others seem to be ahead of time.
 
-
-def _turn_clock(stage: Stage, seconds: int) -> None:
-    """The block's time is the middle one of what a majority says: one node does not move it."""
+    CometBFT takes no block from more than a minute ahead of its own clock. Set right and started
+    again, the node goes on.
+    """
     network, node = stage.network, stage.one()
+    before = len(_said(node, "cometbft.log"))
+    with _turned_clock(network, node, -HOUR_S):
+        eventually(
+            lambda: "is too far in the future" in _said(node, "cometbft.log", before),
+            "the node says that its clock is behind",
+            RETURN_S,
+        )
+        stopped_at = node.height
+        network.await_height(network.top + VALIDATORS, stage.others(node))
+        assert node.height == stopped_at
+        _assert_time(network, node, -HOUR_S)
+    node.processes.stop()
+    node.processes.start()
+
+
+@contextlib.contextmanager
+def _turned_clock(network: Network, node: Node, seconds: int) -> Iterator[None]:
+    """Both processes of a node see another time of day meanwhile."""
     network.await_progress(1)
     running = [node.processes.cometbft, node.processes.application]
-    ids = [each.pid for each in running if each is not None]
-    for process in ids:
-        clocks.turn(process, seconds)
+    for each in running:
+        assert each is not None
+        clocks.turn(each.pid, seconds)
     try:
-        # Each validator proposes once in four blocks.
-        network.await_progress(VALIDATORS + 1)
-        assert all(each is not None and each.poll() is None for each in running)
-        wrong_s = _logged_s(node) - time.time()
-        assert abs(wrong_s - seconds) < LEDGER_TIME_S, f"its clock is {wrong_s:.0f} s ahead"
-        for each in network.honest:
-            *_, newest = entries(network, each, each.height - 1)
-            behind_s = time.time() - newest.block.time_us / 1_000_000
-            assert abs(behind_s) < LEDGER_TIME_S, f"the ledger's time is {behind_s:.0f} s behind"
+        yield
     finally:
-        for process, each in zip(ids, running, strict=True):
+        for each in running:
             if each is not None and each.poll() is None:
-                clocks.turn(process, 0)
+                clocks.turn(each.pid, 0)
+
+
+def _assert_time(network: Network, node: Node, seconds: int) -> None:
+    """A node's clock is so wrong, and the ledger's time is not."""
+    wrong_s = _logged_s(node) - time.time()
+    assert abs(wrong_s - seconds) < LEDGER_TIME_S, f"its clock is {wrong_s:.0f} s ahead"
+    for each in (other for other in network.honest if other is not node):
+        *_, newest = entries(network, each, each.height - 1)
+        behind_s = time.time() - newest.block.time_us / 1_000_000
+        assert abs(behind_s) < LEDGER_TIME_S, f"the ledger's time is {behind_s:.0f} s behind"
 
 
 def _logged_s(node: Node) -> float:
@@ -232,8 +264,9 @@ def _logged_s(node: Node) -> float:
 # ------------------------------------------------------------------ what they have in common
 
 
-def _said(node: Node, log: str) -> str:
-    return (node.directory / LOGS / log).read_text(errors="replace")
+def _said(node: Node, log: str, after: int = 0) -> str:
+    """What a process of a node said, behind so many characters."""
+    return (node.directory / LOGS / log).read_text(errors="replace")[after:]
 
 
 def _go_on_for(seconds: float, nodes: list[Node]) -> None:

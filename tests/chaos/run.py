@@ -15,6 +15,7 @@ import contextlib
 import random
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -198,6 +199,8 @@ def main() -> int:
     parser.add_argument("--away", type=float, default=10.0, help="seconds that f nodes stay away")
     parser.add_argument("--only", action="append", default=[], help="faults with this in the name")
     asked = parser.parse_args()
+    # Told to end, it ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     program = find_cometbft()
     if program is None:
         print("CometBFT is not built here: `make cometbft` builds it where Go can be had")

@@ -68,7 +68,10 @@ def main(arguments: Sequence[str] | None = None, kind: type[Application] = Appli
     try:
         os.chdir(options.directory)
         asyncio.run(run(calls, kind))
-    except (EngineError, JournalError, OSError) as error:
+    except (EngineError, JournalError) as error:
+        _LOG.critical("%s", f"{error}: {error.advice}" if error.advice else error)
+        return 1
+    except OSError as error:
         _LOG.critical("%s", error)
         return 1
     return 0
