@@ -34,6 +34,14 @@ def lie(how: str, shows: ItemOutcome | None, stage: Stage) -> None:
     network.is_honest_again(liar)
 
 
+def propose_too_much(stage: Stage) -> None:
+    """A node whose application proposes more bytes than asked for stops by itself."""
+    network, liar = stage.network, stage.one()
+    with network.lying(liar, "oversized"):
+        _await_stop(stage, liar, "transaction data size exceeds maximum")
+    network.is_honest_again(liar)
+
+
 def flood(stage: Stage) -> None:
     """A node hands on rubbish of all sizes as fast as it is given it; parties get receipts."""
     network, liar = stage.network, stage.one()
@@ -56,19 +64,26 @@ def tell_a_wrong_hash(stage: Stage) -> None:
     """A node whose state is another one stops by itself; mended, it begins anew."""
     network, liar = stage.network, stage.one()
     with network.lying(liar, "wrong-hash"):
-        _await_lies(liar, 1)
-        eventually(lambda: _has_failed(liar), "the liar's CometBFT stops", RETURN_S)
-        network.await_progress()
-        assert liar.height < network.top
+        _await_stop(stage, liar, "wrong Block.Header.AppHash")
     network.begin_anew(liar)
     stage.examiner.forget(liar)
     network.is_honest_again(liar)
 
 
-def _has_failed(node: Node) -> bool:
-    # Ended, or up without taking part any more.
-    log = (node.directory / LOGS / "cometbft.log").read_text(errors="replace")
-    return "CONSENSUS FAILURE" in log
+def _await_stop(stage: Stage, liar: Node, reason: str) -> None:
+    """A lie is told, the liar's own CometBFT says why it goes no further, and the others go on."""
+    # It stays up, and answers.
+    _await_lies(liar, 1)
+    log = liar.directory / LOGS / "cometbft.log"
+
+    def has_stopped() -> bool:
+        last_run = log.read_text(errors="replace").rpartition("Starting StateSync service")[2]
+        return reason in last_run
+
+    eventually(has_stopped, "the liar's CometBFT stops", RETURN_S)
+    stopped_at = liar.height
+    stage.network.await_progress()
+    assert liar.height == stopped_at
 
 
 def _await_lies(node: Node, count: int) -> None:
@@ -94,7 +109,7 @@ LYING: Final = (
     Fault("liar: proposes rubbish", _liar("rubbish")),
     Fault("liar: proposes items of elsewhere", _liar("foreign")),
     Fault("liar: proposes too many items", _liar("too-many")),
-    Fault("liar: proposes too many bytes", _liar("oversized")),
+    Fault("liar: proposes too many bytes", propose_too_much),
     Fault("liar: reorders, repeats old ones", _liar("reordered", ItemOutcome.REPEATED)),
     Fault("liar: proposes everything twice", _liar("duplicated", ItemOutcome.REPEATED)),
     Fault("liar: forges signatures", _liar("forged", ItemOutcome.BAD_SIGNATURE)),
