@@ -53,6 +53,10 @@ class Cables:
         """Where its house finds it."""
         return f"10.2.{number}.1:{_RPC_PORT}"
 
+    def namespace(self, number: int) -> str:
+        """What a node's namespace is called."""
+        return self._nodes[number]
+
     def program(self, folder: Path, number: int, cometbft: Path) -> Path:
         """What runs CometBFT in the namespace of a node: a script, written into `folder`."""
         path = folder / f"cometbft-{number}"
