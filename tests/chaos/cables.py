@@ -26,6 +26,8 @@ from typing import Final
 _NEW_NETWORK: Final = 0x40000000
 """CLONE_NEWNET of setns(2)."""
 _P2P_PORT, _RPC_PORT = 26656, 26657
+LISTENING: Final = f"0.0.0.0:{_RPC_PORT}"
+"""Where a node's RPC listens: in its own namespace, for its house and for its peers."""
 _NAMES: Final = Path("/run/netns")
 
 
@@ -52,6 +54,10 @@ class Cables:
     def rpc(self, number: int) -> str:
         """Where its house finds it."""
         return f"10.2.{number}.1:{_RPC_PORT}"
+
+    def rpc_for_peers(self, number: int) -> str:
+        """Where a new node asks for headers."""
+        return f"10.1.0.{number + 1}:{_RPC_PORT}"
 
     def namespace(self, number: int) -> str:
         """What a node's namespace is called."""

@@ -4,9 +4,9 @@ import statistics
 from typing import Final
 
 from tests.chaos.faults import Fault, Stage
-from tests.chaos.load import SIZES, Receipt, asked_about
+from tests.chaos.load import SIZES, Receipt
 from tests.chaos.network import RETURN_S, VALIDATORS, Network
-from tests.chaos.parties import BANK, BRANCH, POWER, SELLER, set_validator
+from tests.chaos.parties import BANK, BRANCH, POWER, SELLER, asked_about, set_validator
 from tests.engines.cometbft.consortium import eventually
 from tieout.consensus.hashing import address
 from tieout.engines.cometbft.settings import StateSync
@@ -33,12 +33,12 @@ def sync_state(stage: Stage) -> None:
     servers = network.nodes[:2]
     cutoff = network.parties.cutoff()
     network.place(cutoff)
-    (place,) = servers[0].ask("/items", asked_about(cutoff))[1]
+    (place,) = network.places(servers[0], asked_about(cutoff))
     height = place["height"]
     network.await_height(height + 2)
     header = servers[0].call("commit", height=str(height))["signed_header"]
     trusted = header["commit"]["block_id"]["hash"]
-    sync = StateSync(tuple(node.rpc for node in servers), height, trusted)
+    sync = StateSync(tuple(map(network.rpc_for_peers, servers)), height, trusted)
     node = network.add(SYNCED, sync)
     network.await_height(height + 2, [node])
     assert stage.examiner.kept(node).first > height, "the node replayed instead"

@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.chaos.network import RETURN_S, Network
-from tests.chaos.parties import BANK, BRANCH, LOAD, SELLER
-from tieout.wire.batch import BATCH_TAG, parse_header
+from tests.chaos.parties import BANK, BRANCH, LOAD, SELLER, asked_about
 from tieout.wire.codes import ItemOutcome
-from tieout.wire.operations import parse_operation
 
 PAUSE_S: Final = 0.05
 AGAIN_S: Final = 3.0
@@ -134,13 +132,6 @@ class _Waiting:
         self.hand_in_at = begun
         self.told = ""
         self.about = asked_about(item)
-
-
-def asked_about(item: bytes) -> dict[str, int]:
-    """The number of a batch or operation, as nodes are asked about it."""
-    is_batch = item.startswith(BATCH_TAG)
-    said = parse_header(item) if is_batch else parse_operation(item)
-    return {"party": said.party, "stream": said.stream, "sequence": said.sequence}
 
 
 class Load:

@@ -7,13 +7,14 @@ held against each other.
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from tests.chaos import byzantine
-from tests.chaos.cables import Cables
-from tests.chaos.parties import NAMES, POWER, Parties
+from tests.chaos.cables import LISTENING, Cables
+from tests.chaos.parties import NAMES, POWER, Parties, asked_about
 from tests.engines.cometbft.consortium import Node, eventually
 from tieout.engines.cometbft import settings
 from tieout.engines.cometbft.addresses import free_addresses
@@ -29,6 +30,8 @@ RETURN_S: Final = 90.0
 """Four nodes that all start again, on two busy cores."""
 ANSWER_S: Final = 2.0
 """A node that stands still is not asked for longer."""
+AGAIN_S: Final = 1.0
+"""A node that keeps ending is not started more often."""
 CALLS: Final = "calls.log"
 
 
@@ -55,6 +58,7 @@ class Network:
         )
         self.nodes: list[Node] = []
         self.liars: list[Node] = []
+        self._started: dict[Node, float] = {}
         for number in range(VALIDATORS):
             self.nodes.append(self._made(number))
 
@@ -64,7 +68,8 @@ class Network:
         peers = tuple(
             f"{self._keys[i].node_id}@{self._p2p[i]}" for i in range(VALIDATORS) if i != number
         )
-        node = NodeSettings(directory.name, self._p2p[number], self._rpc[number], peers, state_sync)
+        rpc = self._rpc[number] if self.cables is None else LISTENING
+        node = NodeSettings(directory.name, self._p2p[number], rpc, peers, state_sync)
         settings.write_node(directory, self._network, node, self._keys[number])
         program = self._cometbft
         if self.cables is not None:
@@ -90,12 +95,18 @@ class Network:
         """The public key that a node votes with."""
         return self._keys[self.number_of(node)].validator.public
 
+    def rpc_for_peers(self, node: Node) -> str:
+        """Where other nodes reach a node's RPC."""
+        return self.cables.rpc_for_peers(self.number_of(node)) if self.cables else node.rpc
+
     # ------------------------------------------------------------ going on
 
     def tend(self) -> None:
         """Start again whatever has ended, as a supervisor would."""
+        now = time.monotonic()
         for node in self.nodes:
-            if not node.processes.is_whole:
+            if not node.processes.is_whole and now >= self._started.get(node, 0.0) + AGAIN_S:
+                self._started[node] = now
                 # It may end again at once; whoever waits for it finds that it does not come back.
                 with contextlib.suppress(NodeFailed):
                     node.processes.start()
@@ -115,23 +126,38 @@ class Network:
         eventually(lambda: self.top > 0, "somebody answers", RETURN_S)
         self.await_height(self.top + blocks)
 
+    def places(self, node: Node, about: dict[str, int]) -> list[dict[str, int]]:
+        """Where a node has items with a number; none while it does not answer."""
+        with contextlib.suppress(OSError, RuntimeError):
+            code, places = node.ask("/items", about)
+            return list(places or ()) if code == 0 else []
+        return []
+
     def place(self, *items: bytes) -> None:
-        """Have these in blocks, one after the other: operations of the test's own."""
+        """Have these in blocks at all honest nodes, one after the other."""
         for item in items:
+            about = asked_about(item)
+            same = [len(self.places(node, about)) for node in self.honest]
             told: list[str] = []
 
             def is_taken(item: bytes = item, told: list[str] = told) -> bool:
-                with contextlib.suppress(OSError):
-                    try:
-                        code = self.honest[0].submit(item)
-                    except RuntimeError as error:
-                        return "already exists" in str(error)
-                    told.append(ItemOutcome(code).name)
-                    return code == ItemOutcome.ACCEPTED or told[-1:] == ["REPEATED"]
-                return False
+                try:
+                    told.append(ItemOutcome(self.honest[0].submit(item)).name)
+                except RuntimeError as error:
+                    told.append(str(error))
+                except OSError:
+                    return False
+                return told[-1] == "ACCEPTED" or "already exists" in told[-1]
 
             eventually(is_taken, f"an item is taken; it was told {told}", RETURN_S)
-            self.await_progress(1)
+            for node, before in zip(self.honest, same, strict=True):
+
+                def is_there(
+                    node: Node = node, about: dict[str, int] = about, before: int = before
+                ) -> bool:
+                    return len(self.places(node, about)) > before
+
+                eventually(is_there, f"{node.directory.name} has the item in a block", RETURN_S)
 
     # ------------------------------------------------------------ nodes that lie, come and go
 

@@ -12,6 +12,7 @@ from typing import Final
 from tests.engines.ledgers import AGREEMENT, rows
 from tieout.engines.keyring import KeyRing, StoredKeys, found_consortium
 from tieout.engines.publisher import Publisher
+from tieout.wire.batch import BATCH_TAG, parse_header
 from tieout.wire.codes import OperationKind, Purpose
 from tieout.wire.genesis import FirstValidator
 from tieout.wire.members import ProposeChange, SetValidator, Step, Vote
@@ -100,3 +101,10 @@ class Parties:
 def set_validator(public: bytes, power: int) -> SetValidator:
     """A validator of the registrar: added, or with power 0 taken away."""
     return SetValidator(REGISTRAR, public, power)
+
+
+def asked_about(item: bytes) -> dict[str, int]:
+    """The number of a batch or operation, as nodes are asked about it."""
+    is_batch = item.startswith(BATCH_TAG)
+    said = parse_header(item) if is_batch else parse_operation(item)
+    return {"party": said.party, "stream": said.stream, "sequence": said.sequence}
