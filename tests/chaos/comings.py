@@ -14,7 +14,7 @@ from tieout.engines.cometbft.settings import StateSync
 REPLAYED, SYNCED = VALIDATORS, VALIDATORS + 1
 """The places of nodes that come later."""
 LARGEST: Final = 10_000
-SMALL_ONES: Final = 20
+SMALL_ONES: Final = 10
 """Small batches whose waits are measured, alone and beside large ones."""
 PATIENCE_S: Final = 10.0
 """A small batch that waits no longer is not starved, on a machine with two cores for four nodes."""

@@ -12,7 +12,7 @@ from typing import Final
 
 DISK_MB: Final = 256
 """Room for the journal of the whole run."""
-LITTLE: Final = 1 << 20
+LITTLE: Final = 1 << 18
 """So little room that a journal cannot ask for more ahead, and fills it block by block."""
 _BALLAST: Final = "ballast"
 _PIECE: Final = bytes(1 << 16)
