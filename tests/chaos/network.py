@@ -123,7 +123,7 @@ class Network:
 
     def await_progress(self, blocks: int = 2) -> None:
         """All honest nodes have more blocks than any of them has now."""
-        eventually(lambda: self.top > 0, "somebody answers", RETURN_S)
+        self.await_height(1)
         self.await_height(self.top + blocks)
 
     def places(self, node: Node, about: dict[str, int]) -> list[dict[str, int]]:

@@ -105,8 +105,9 @@ def play(stage: Stage, faults: Sequence[Fault], report: Report) -> None:
 def _look(stage: Stage, report: Report, row: Row) -> None:
     """Everything that was promised so far is looked for, and counted for this kind of fault."""
     receipts = stage.load.receipts
-    # A node may be asked before it has the block of a receipt that another one gave.
-    stage.network.await_height(stage.network.top)
+    # A node may not have the block yet of a receipt that another one gave; and CometBFT counts a
+    # block before its application has committed it, but not the next one.
+    stage.network.await_height(stage.network.top + 1)
     found = stage.examiner.look(receipts)
     row.given += len(receipts) - report.given
     row.found += found.receipts_found - report.found
@@ -114,6 +115,10 @@ def _look(stage: Stage, report: Report, row: Row) -> None:
     report.blocks, report.given = found.blocks, len(receipts)
     report.found = found.receipts_found
     report.differences += found.differences
+    if found.disagreements:
+        report.differences.append(f"{found.disagreements} app hashes disagree")
+    if found.receipts_found < len(receipts):
+        report.differences.append(f"{len(receipts) - found.receipts_found} receipts are lost")
 
 
 def audited(stage: Stage) -> list[str]:
