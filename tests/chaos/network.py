@@ -141,6 +141,7 @@ class Network:
             told: list[str] = []
 
             def is_taken(item: bytes = item, told: list[str] = told) -> bool:
+                self.tend()
                 try:
                     told.append(ItemOutcome(self.honest[0].submit(item)).name)
                 except RuntimeError as error:
@@ -155,6 +156,7 @@ class Network:
                 def is_there(
                     node: Node = node, about: dict[str, int] = about, before: int = before
                 ) -> bool:
+                    self.tend()
                     return len(self.places(node, about)) > before
 
                 eventually(is_there, f"{node.directory.name} has the item in a block", RETURN_S)

@@ -144,7 +144,7 @@ def audited(stage: Stage) -> list[str]:
     )
     if done.returncode != 0:
         differences.append(f"tieout audit, {node.directory.name}: {done.stdout}{done.stderr}")
-    print(done.stdout.strip())
+    print(done.stdout + done.stderr)
     return differences
 
 
