@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -77,27 +78,33 @@ class Report:
 
 
 def play(stage: Stage, faults: Sequence[Fault], report: Report) -> None:
-    """Inject these in a row, and look after each; the first that breaks a promise is the last."""
+    """Inject these in a row, and look after each; the first that breaks a promise is the last.
+
+    What is printed meanwhile: seconds of the fault, until all go on, and of looking.
+    """
     for fault in faults:
         reason = fault.why_not()
         if reason:
             report.left_out[fault.name] = reason
             continue
-        begun = time.monotonic()
         time.sleep(stage.chance.uniform(*BETWEEN_S))
+        times = [time.monotonic()]
         row = report.rows.setdefault(fault.name, Row())
         row.injected += 1
         try:
             fault.act(stage)
+            times.append(time.monotonic())
             stage.network.await_progress()
+            times.append(time.monotonic())
         except (AssertionError, NodeFailed, OSError, RuntimeError, TimeoutError) as error:
             report.differences.append(f"{fault.name}: {error!r}")
         else:
             _look(stage, report, row)
             stage.network.retire()
         report.differences += stage.load.failures
-        took = time.monotonic() - begun
-        print(f"… {fault.name} ({took:.1f} s)", file=sys.stderr, flush=True)
+        times.append(time.monotonic())
+        took = " + ".join(f"{after - before:.1f}" for before, after in pairwise(times))
+        print(f"… {fault.name} ({took} s)", file=sys.stderr, flush=True)
         if report.differences:
             return
 

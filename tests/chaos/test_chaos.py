@@ -29,7 +29,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 @pytest.mark.parametrize(
     "name",
     [
-        "kill -9 of both",
         "one node is cut off",
         "a node's disk is full",
         "a node's clock is an hour ahead",
