@@ -83,7 +83,7 @@ bench: setup ## measure speed against the floor and the peers; writes build/benc
 soak: setup ## run the properties on many more examples (EXAMPLES=10000 TESTS=tests)
 	TIEOUT_SOAK_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n $(JOBS) --dist loadgroup --hypothesis-profile=soak $(TESTS)
 
-chaos: setup cometbft ## kill the parts of a real network under load, and hold its nodes against each other
+chaos: setup cometbft ## do to a real network under load whatever may go wrong; ends with a table
 	$(BIN)/python -m tests.chaos.run $(CHAOS)
 
 lint: setup ## check style, types and layers

@@ -1,13 +1,13 @@
-"""`python -m tests.chaos.run`: a network of four under load, while its parts are killed.
+"""`python -m tests.chaos.run`: a network of four under load, and everything that may go wrong.
 
-Two parties publish signed batches all the time, each to whichever node answers, until its bytes
-are in a block: that is the receipt. Meanwhile faults are injected one after the other, their order
-and moments drawn from a seed: a node's application, its CometBFT, or both are killed; one node (f
-of four) stays away for some seconds; all are killed at once; a signer signs two batches with one
-number. At the end every node must have come back, and is held against the others: the same app
-hash after every block, every receipt in the ledger once, a sound journal, an audit that agrees.
+Three parties publish signed batches all the time (`load`). Meanwhile faults are injected one after
+the other, their order and moments drawn from a seed: to processes, cables, disks and clocks
+(`faults`), by a node that lies (`lies`), by nodes and validators that come and go (`comings`).
+After each of them the network must be whole again, and the honest nodes are held against each
+other, the receipts and the readable rules (`examine`).
 
-Exit code 0 when all of that holds. A failure prints what differed and keeps the nodes' files.
+It ends with a table. Exit code 0 when all promises were kept. A failure prints what differed and
+keeps the nodes' files.
 """
 
 import argparse
@@ -15,254 +15,234 @@ import contextlib
 import random
 import secrets
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
-from tests.engines.benches import NetworkBench, network
-from tests.engines.cometbft.consortium import BANK, SELLER, Node, eventually
-from tests.engines.ledgers import AGREEMENT, rows
-from tieout.engines.cometbft.process import find_cometbft
-from tieout.evidence.audit import audit
-from tieout.testing.engines import accepted, app_hashes, entries
-from tieout.wire.batch import parse_header
-from tieout.wire.codes import EventKind, ItemOutcome
+from tests.chaos import cables
+from tests.chaos.comings import COMINGS
+from tests.chaos.examine import Examiner
+from tests.chaos.faults import PROCESSES, SURROUNDINGS, Fault, Stage
+from tests.chaos.lies import LYING
+from tests.chaos.load import Load
+from tests.chaos.network import PLACES, running
+from tieout.engines.cometbft.places import JOURNAL
+from tieout.engines.cometbft.process import NodeFailed, find_cometbft
+from tieout.journal.check import check_journal
 
-NODES = 4
-RETURN_S = 90.0
-"""Four nodes that all start again, on two busy cores."""
-PAUSE_S = 0.05
-BETWEEN_S = (1.0, 3.0)
+BETWEEN_S: Final = (0.2, 1.5)
+AUDIT_S: Final = 300.0
+ALL: Final = (*PROCESSES, *SURROUNDINGS, *LYING, *COMINGS)
+AT_THE_END: Final = "none any more"
+_WIDTH: Final = 38
 
 
 @dataclass
-class Load:
-    """Two parties that publish until they are told to stop; `receipts` are theirs alone."""
+class Row:
+    """What came of the faults of one kind."""
 
-    bench: NetworkBench
-    chance: random.Random
-    until: threading.Event = field(default_factory=threading.Event)
-    receipts: list[bytes] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
+    injected: int = 0
+    given: int = 0
+    found: int = 0
+    disagreements: int = 0
 
-    def run(self) -> None:
-        """Publish one transaction after the other, both sides of it."""
-        number = 0
+
+@dataclass
+class Report:
+    """What came of a run; whether all promises were kept."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    blocks: int = 0
+    given: int = 0
+    found: int = 0
+    differences: list[str] = field(default_factory=list)
+
+    @property
+    def disagreements(self) -> int:
+        """At any height, between any two honest nodes."""
+        return max((row.disagreements for row in self.rows.values()), default=0)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether nothing was lost and nobody disagrees."""
+        whole = bool(self.rows) and 0 < self.given == self.found
+        return whole and self.disagreements == 0 and not self.differences
+
+
+def play(stage: Stage, faults: Sequence[Fault], report: Report) -> None:
+    """Inject these in a row, and look after each; the first that breaks a promise is the last.
+
+    What is printed meanwhile: seconds of the fault, until all go on, and of looking.
+    """
+    for fault in faults:
+        reason = fault.why_not()
+        if reason:
+            report.left_out[fault.name] = reason
+            continue
+        time.sleep(stage.chance.uniform(*BETWEEN_S))
+        times = [time.monotonic()]
+        row = report.rows.setdefault(fault.name, Row())
+        row.injected += 1
         try:
-            while not self.until.is_set():
-                number += 1
-                for role in (SELLER, BANK):
-                    item = self.bench.members.batch(role, (f"K-{number}", 100 + number % 2 * role))
-                    self._publish(item)
-        except BaseException as error:  # noqa: BLE001 - told by whoever waits for this thread
-            self.failures.append(repr(error))
-
-    def _publish(self, item: bytes) -> None:
-        """Hand in the same bytes until some node shows them in a block: that is the receipt."""
-        header = parse_header(item)
-        about = {"party": header.party, "stream": header.stream, "sequence": header.sequence}
-        end = time.monotonic() + RETURN_S
-        while time.monotonic() < end:
-            node = self.chance.choice(self.bench.consortium.nodes)
-            with contextlib.suppress(OSError, RuntimeError):
-                node.submit(item)
-            with contextlib.suppress(OSError, RuntimeError):
-                code, places = node.ask("/items", about)
-                if code == 0 and places:
-                    self.receipts.append(item)
-                    return
-            time.sleep(PAUSE_S)
-        raise TimeoutError(f"item {header.sequence} of party {header.party} is in no block")
+            fault.act(stage)
+            times.append(time.monotonic())
+            stage.network.await_progress()
+            times.append(time.monotonic())
+        except (AssertionError, NodeFailed, OSError, RuntimeError, TimeoutError) as error:
+            report.differences.append(f"{fault.name}: {error!r}")
+        else:
+            _look(stage, report, row)
+            stage.network.retire()
+        report.differences += stage.load.failures
+        times.append(time.monotonic())
+        took = " + ".join(f"{after - before:.1f}" for before, after in pairwise(times))
+        print(f"… {fault.name} ({took} s)", file=sys.stderr, flush=True)
+        if report.differences:
+            return
 
 
-class Faults:
-    """What is done to the network. Each leaves it whole again."""
-
-    def __init__(self, bench: NetworkBench, chance: random.Random, away_s: float) -> None:
-        self._bench = bench
-        self._chance = chance
-        self._away_s = away_s
-        self.signed_twice: list[bytes] = []
-        self.done: Counter[str] = Counter()
-        self._faults: dict[str, Callable[[], None]] = {
-            "kill -9 of an application": lambda: self._kill_part("application"),
-            "kill -9 of a CometBFT": lambda: self._kill_part("cometbft"),
-            "kill -9 of both": lambda: self._kill([self._one()]),
-            f"f nodes away for {away_s:.0f} s": lambda: self._kill([self._one()], away_s),
-            "kill -9 of all nodes at once": lambda: self._kill(self._bench.consortium.nodes),
-            "a signer signs two for one number": self._equivocate,
-        }
-
-    def inject(self, rounds: int) -> None:
-        """Every fault once a round, in an order of chance."""
-        for _ in range(rounds):
-            names = list(self._faults)
-            self._chance.shuffle(names)
-            for name in names:
-                print(f"… {name}", file=sys.stderr, flush=True)
-                time.sleep(self._chance.uniform(*BETWEEN_S))
-                self._faults[name]()
-                self.done[name] += 1
-                self._await_progress()
-
-    def _one(self) -> Node:
-        return self._chance.choice(self._bench.consortium.nodes)
-
-    def _kill_part(self, part: str) -> None:
-        node = self._one()
-        node.processes.kill(getattr(node.processes, part))
-        node.processes.start()
-        _await_whole(node)
-
-    def _kill(self, nodes: list[Node], away_s: float = 0.0) -> None:
-        for node in nodes:
-            node.processes.kill(node.processes.cometbft, node.processes.application)
-        time.sleep(away_s)
-        for node in nodes:
-            node.processes.start()
-
-    def _equivocate(self) -> None:
-        """The bank's party signs two for one number of a stream of its own; the first stands."""
-        # Not the stream of the load, which goes on meanwhile in another thread.
-        publisher = self._bench.members.publisher(BANK + 1, stream=1)
-        number = publisher.next_sequence
-        node = self._bench.consortium.nodes[0]
-        about = {"party": BANK + 1, "stream": 1, "sequence": number}
-        for nth in (1, 2):
-            publisher.next_sequence = number
-            item = publisher.batch(AGREEMENT, BANK, rows((f"Q-{number}", nth)))
-            assert node.submit(item) == ItemOutcome.ACCEPTED
-            eventually(lambda nth=nth: _places(node, about) == nth, "the item is in a block")
-        self.signed_twice.append(item)
-
-    def _await_progress(self) -> None:
-        """Every node answers, and has two more blocks than any had."""
-        nodes = self._bench.consortium.nodes
-        height = max(node.height for node in nodes) + 2
-        for node in nodes:
-            eventually(
-                lambda node=node: _whole_again(node) and node.height >= height,
-                f"{node.directory.name} reaches block {height}",
-                RETURN_S,
-            )
+def _look(stage: Stage, report: Report, row: Row) -> None:
+    """Everything that was promised so far is looked for, and counted for this kind of fault."""
+    receipts = stage.load.receipts
+    # A node may not have the block yet of a receipt that another one gave; and CometBFT counts a
+    # block before its application has committed it, but not the next one.
+    stage.network.await_height(stage.network.top + 1)
+    found = stage.examiner.look(receipts)
+    row.given += len(receipts) - report.given
+    row.found += found.receipts_found - report.found
+    row.disagreements += found.disagreements
+    report.blocks, report.given = found.blocks, len(receipts)
+    report.found = found.receipts_found
+    report.differences += found.differences
+    if found.disagreements:
+        report.differences.append(f"{found.disagreements} app hashes disagree")
+    if found.receipts_found < len(receipts):
+        report.differences.append(f"{len(receipts) - found.receipts_found} receipts are lost")
 
 
-def _places(node: Node, about: dict[str, int]) -> int:
-    """How many items with a number a node has in its blocks."""
-    with contextlib.suppress(OSError, RuntimeError):
-        return len(node.ask("/items", about)[1] or ())
-    return 0
+def audited(stage: Stage) -> list[str]:
+    """What is unsound in the journals of the ended nodes, and what `tieout audit` says of one.
 
-
-def _await_whole(node: Node) -> None:
-    """CometBFT may end when its application did: then it is started again, as supervised."""
-    eventually(lambda: _whole_again(node) and node.height > 0, "the node is whole", RETURN_S)
-
-
-def _whole_again(node: Node) -> bool:
-    if not node.processes.is_whole:
-        node.processes.start()
-    return node.processes.is_whole
-
-
-@dataclass(frozen=True)
-class Found:
-    """What the nodes keep, held against what was promised; the last two must be empty."""
-
-    blocks: int
-    receipts_found: int
-    disagreements: int
-    differences: list[str]
-
-
-def examine(bench: NetworkBench, receipts: list[bytes], doubly_signed: list[bytes]) -> Found:
-    """Hold every node against the others, the receipts and the readable rules."""
-    first, *others = app_hashes(bench)
-    disagreements = sum(a != b for other in others for a, b in zip(first, other, strict=True))
-    found, differences = len(receipts), []
-    for node, journal in zip(bench.consortium.nodes, bench.journals(), strict=True):
-        kept = accepted(bench, journal)
-        found = min(found, sum(kept[item] == 1 for item in receipts))
-        if any(count > 1 for count in kept.values()):
-            differences.append(f"{node.directory.name} has an item twice")
-        told = [(entry.block, entry.result) for entry in entries(bench, journal)]
-        report = audit(told, bench.members.genesis)
-        if not report.is_sound:
-            differences.append(f"{node.directory.name}: {report.difference}")
-        named = sum(
-            result.events["kind"].tolist().count(EventKind.EQUIVOCATION) for _, result in told
-        )
-        seen = sum(
-            bytes(item) in doubly_signed and each.outcome is ItemOutcome.EQUIVOCATION
-            for block, result in told
-            for item, each in zip(block.items, result.items, strict=True)
-        )
-        if (named, seen) != (len(doubly_signed), len(doubly_signed)):
-            differences.append(f"{node.directory.name} names {named} signers, {seen} items")
-    return Found(len(first), found, disagreements, differences)
-
-
-def chaos(folder: Path, cometbft: Path, seed: int, rounds: int, away_s: float) -> bool:
-    """Run it, print the table; whether all promises were kept."""
-    print(f"seed {seed}", flush=True)
-    chance = random.Random(seed)
-    with network(folder, cometbft, NODES) as bench:
-        load = Load(bench, random.Random(seed + 1))
-        faults = Faults(bench, chance, away_s)
-        thread = threading.Thread(target=load.run)
-        thread.start()
-        try:
-            faults.inject(rounds)
-        finally:
-            load.until.set()
-            thread.join()
-        top = max(node.height for node in bench.consortium.nodes)
-        for node in bench.consortium.nodes:
-            node.await_height(top + 1)
-        found = examine(bench, load.receipts, faults.signed_twice)
-    for name, times in faults.done.items():
-        print(f"{name:<36} {times:>6}")
-    print(f"{'faults injected':<36} {faults.done.total():>6}")
-    print(f"{'blocks compared at four nodes':<36} {found.blocks:>6}")
-    print(f"{'receipts given':<36} {len(load.receipts):>6}")
-    print(f"{'receipts found at every node, once':<36} {found.receipts_found:>6}")
-    print(f"{'app hash disagreements':<36} {found.disagreements:>6}")
-    differences = [*load.failures, *found.differences]
-    print(f"{'other differences':<36} {len(differences):>6}")
-    for each in differences:
-        print(f"  {each}")
-    return (
-        bool(load.receipts)
-        and found.receipts_found == len(load.receipts)
-        and found.disagreements == 0
-        and not differences
+    One is enough: all have the same app hashes.
+    """
+    network = stage.network
+    ledger_id = network.parties.genesis.ledger_id()
+    differences = [
+        f"{node.directory.name}: the journal is unsound"
+        for node in network.honest
+        if not check_journal(node.directory / JOURNAL, ledger_id).is_sound
+    ]
+    node = stage.chance.choice(network.honest)
+    command = [str(Path(sys.executable).with_name("tieout")), "audit", "--ledger"]
+    done = subprocess.run(
+        [*command, str(node.directory)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=AUDIT_S,
     )
+    if done.returncode != 0:
+        differences.append(f"tieout audit, {node.directory.name}: {done.stdout}{done.stderr}")
+    print(done.stdout + done.stderr)
+    return differences
+
+
+@contextlib.contextmanager
+def set_up(folder: Path, cometbft: Path, seed: int, away_s: float) -> Iterator[Stage]:
+    """A network under load, in namespaces of its own where there can be some."""
+    with contextlib.ExitStack() as stack:
+        laid = None if cables.why_not() else stack.enter_context(cables.laid(PLACES))
+        network = stack.enter_context(running(folder, cometbft, laid))
+        load = Load(network, seed)
+        yield Stage(network, load, Examiner(network), random.Random(seed), away_s)
+
+
+def chaos(
+    folder: Path, cometbft: Path, seed: int, faults: Sequence[Fault], away_s: float
+) -> Report:
+    """A whole run: these faults under load, and at the end an audit by the command."""
+    report = Report()
+    with set_up(folder, cometbft, seed, away_s) as stage:
+        with stage.load.going_on():
+            play(stage, faults, report)
+        if not report.differences:
+            stage.network.await_progress()
+            _look(stage, report, report.rows.setdefault(AT_THE_END, Row()))
+            report.differences += stage.load.failures
+            for node in stage.network.nodes:
+                node.processes.stop()
+            report.differences += audited(stage)
+        notes = stage.notes
+    for note in notes:
+        print(note)
+    return report
+
+
+def print_table(report: Report) -> None:
+    """Faults, receipts, disagreements, by kind and in all."""
+    heads = ("fault", "injected", "receipts", "found", "app hash")
+    print(f"{heads[0]:<{_WIDTH}}" + "".join(f"{head:>10}" for head in heads[1:]))
+    print(f"{'':<{_WIDTH + 10}}{'given':>10}{'':>10}{'disagrees':>10}")
+    for name, row in report.rows.items():
+        values = (row.injected, row.given, row.found, row.disagreements)
+        print(f"{name:<{_WIDTH}}" + "".join(f"{value:>10}" for value in values))
+    injected = sum(row.injected for row in report.rows.values())
+    values = (injected, report.given, report.found, report.disagreements)
+    print(f"{'all':<{_WIDTH}}" + "".join(f"{value:>10}" for value in values))
+    print(f"blocks compared at all honest nodes: {report.blocks}")
+    for name, reason in report.left_out.items():
+        print(f"not injected here: {name} ({reason})")
+    print(f"other differences: {len(report.differences)}")
+    for each in report.differences:
+        print(f"  {each}")
+
+
+def order(chance: random.Random, rounds: int, names: Sequence[str]) -> list[Fault]:
+    """Every fault that is named (all) once a round, in an order of chance."""
+    chosen = [fault for fault in ALL if not names or any(name in fault.name for name in names)]
+    faults = []
+    for _ in range(rounds):
+        chance.shuffle(chosen)
+        faults += chosen
+    return faults
 
 
 def main() -> int:
     """Parse the command line and run; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.run", description=__doc__)
     parser.add_argument("--seed", type=int, default=None, help="repeat the choices of a run")
-    parser.add_argument("--rounds", type=int, default=3, help="each fault so often")
-    parser.add_argument("--away", type=float, default=20.0, help="seconds that f nodes stay away")
+    parser.add_argument("--rounds", type=int, default=1, help="each fault so often")
+    parser.add_argument("--away", type=float, default=10.0, help="seconds that f nodes stay away")
+    parser.add_argument("--only", action="append", default=[], help="faults with this in the name")
     asked = parser.parse_args()
+    # Told to end, it ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     program = find_cometbft()
     if program is None:
         print("CometBFT is not built here: `make cometbft` builds it where Go can be had")
         return 1
     seed = secrets.randbelow(1 << 31) if asked.seed is None else asked.seed
+    print(f"seed {seed}", flush=True)
+    faults = order(random.Random(seed), asked.rounds, asked.only)
+    if not faults:
+        print(f"no fault is named so; they are: {', '.join(fault.name for fault in ALL)}")
+        return 1
     folder = Path(tempfile.mkdtemp(prefix="tieout-chaos-"))
-    kept = chaos(folder, program, seed, asked.rounds, asked.away)
-    if kept:
+    report = chaos(folder, program, seed, faults, asked.away)
+    print_table(report)
+    if report.is_kept:
         shutil.rmtree(folder)
     else:
         print(f"promises were broken; the nodes' files are in {folder}")
-    return 0 if kept else 1
+    return 0 if report.is_kept else 1
 
 
 if __name__ == "__main__":

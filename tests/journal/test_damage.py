@@ -1,8 +1,10 @@
 """Every changed byte is found and named; what a power cut leaves is told apart from damage."""
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ from tests.journal import ledgers
 from tests.journal.ledgers import LEDGER_ID
 from tests.journal.test_journal import shown, shown_entry
 from tieout.journal.check import CheckReport, check_journal
-from tieout.journal.errors import JournalDamaged
+from tieout.journal.disk import Buffer, SystemDisk
+from tieout.journal.errors import JournalDamaged, JournalFailed
 from tieout.journal.journal import Journal
 from tieout.journal.limits import SECTOR_BYTES
 
@@ -192,6 +195,26 @@ def test_a_lost_header_of_a_durable_block_is_damage_when_opened(tmp_path: Path) 
         Journal.open(tmp_path, LEDGER_ID, read_only=True)
     assert damaged.value.height == 2
     assert damaged.value.offset == second.offset
+
+
+class FullDisk(SystemDisk):
+    """No file gets a byte more."""
+
+    def write(self, _fd: int, _buffers: Sequence[Buffer], _offset: int) -> int:
+        raise OSError(ENOSPC, os.strerror(ENOSPC))
+
+
+def test_what_was_torn_stays_where_it_is_while_the_disk_is_full(ledger: Path) -> None:
+    without_snapshots(ledger)
+    path = one_file(ledger, "*.seg", 1)
+    path.write_bytes(path.read_bytes()[:-3])
+    torn = path.read_bytes()
+    with pytest.raises(JournalFailed, match=r"cannot be set aside .*No space left") as caught:
+        Journal.open(ledger, LEDGER_ID, disk=FullDisk())
+    assert "is it full?" in caught.value.advice
+    assert path.read_bytes() == torn
+    with Journal.open(ledger, LEDGER_ID) as journal:
+        assert journal.torn is not None
 
 
 def test_a_sector_that_was_never_written_makes_all_blocks_behind_it_torn(tmp_path: Path) -> None:

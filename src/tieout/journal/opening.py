@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tieout.journal.chain import Chain
 from tieout.journal.disk import SYSTEM_DISK, Disk
-from tieout.journal.errors import JournalDamaged
+from tieout.journal.errors import JournalDamaged, JournalFailed
 from tieout.journal.recovery import find_tail, is_torn_header, used_bytes
 from tieout.journal.segment import (
     ORIGIN,
@@ -43,7 +43,8 @@ def open_chain(
 ) -> Opened:
     """Open all segments and find the end of the last one.
 
-    What is torn is moved to `*.torn` if `may_move`, else passed over. Raises JournalDamaged.
+    What is torn is moved to `*.torn` if `may_move`, else passed over. Raises JournalDamaged, and
+    JournalFailed when it cannot be moved.
     """
     paths = segment_files(folder)
     torn = None
@@ -117,8 +118,20 @@ def _moved(path: Path, disk: Disk) -> Path:
 
 
 def _copied(segment: Segment, start: int, disk: Disk) -> Path:
-    """Copy what stands behind `start` aside; the writer cuts it off only after that."""
+    """Copy what stands behind `start` aside; the writer cuts it off only after that.
+
+    Raises JournalFailed: a disk that was full when the tail was torn is likely to be full still.
+    """
     torn = segment.path.with_name(f"{segment.path.name}.{start}{TORN_SUFFIX}")
+    try:
+        _copy(segment, start, torn, disk)
+    except OSError as error:
+        what = f"a block that was never wholly written cannot be set aside as {torn.name}"
+        raise JournalFailed(what, error) from error
+    return torn
+
+
+def _copy(segment: Segment, start: int, torn: Path, disk: Disk) -> None:
     end = used_bytes(segment)
     fd = disk.open(torn, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
@@ -130,4 +143,3 @@ def _copied(segment: Segment, start: int, disk: Disk) -> Path:
     finally:
         disk.close(fd)
     disk.sync_folder(torn.parent)
-    return torn

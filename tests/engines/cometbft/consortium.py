@@ -77,8 +77,11 @@ class Members:
 class Node:
     """A node of a running network, asked over its RPC."""
 
-    def __init__(self, directory: Path, rpc: str, processes: NodeProcesses) -> None:
+    def __init__(
+        self, directory: Path, rpc: str, processes: NodeProcesses, answer_s: float = WAIT_S
+    ) -> None:
         self.directory = directory
+        self.answer_s = answer_s
         self.rpc = rpc
         self.processes = processes
 
@@ -88,7 +91,7 @@ class Node:
             f"http://{self.rpc}", body.encode(), {"Content-Type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=WAIT_S) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=self.answer_s) as response:  # noqa: S310
                 answer: dict[str, Any] = json.load(response)
         except (http.client.HTTPException, ValueError) as error:
             raise ConnectionError(f"{self.rpc} broke off its answer") from error

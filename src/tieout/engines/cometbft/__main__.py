@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -40,10 +41,10 @@ class CallFile:
         self._file.write(f"{kind}\n" if height is None else f"{kind} {height}\n")
 
 
-async def run(calls: Path | None) -> None:
+async def run(calls: Path | None, kind: type[Application]) -> None:
     """Serve the node in the working directory. Raises EngineError, and the journal's errors."""
     genesis, _ = read_node(Path())
-    application = Application.open(Path(JOURNAL), genesis, Allowed(Path()))
+    application = kind.open(Path(JOURNAL), genesis, Allowed(Path()))
     try:
         server = Server(application, CallFile(calls)) if calls else Server(application)
         loop = asyncio.get_running_loop()
@@ -55,20 +56,23 @@ async def run(calls: Path | None) -> None:
         application.close()
 
 
-def main() -> int:
-    """Parse the command line and serve; the exit code."""
+def main(arguments: Sequence[str] | None = None, kind: type[Application] = Application) -> int:
+    """Parse the command line and serve an application of this kind; the exit code."""
     parser = argparse.ArgumentParser(prog="tieout.engines.cometbft", description=__doc__)
     parser.add_argument("directory", type=Path, help="the node's directory")
     parser.add_argument("--calls", type=Path, help="write down which calls came")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
     calls = None if options.calls is None else options.calls.absolute()
     try:
         os.chdir(options.directory)
-        asyncio.run(run(calls))
-    except (EngineError, JournalError, OSError) as error:
+        asyncio.run(run(calls, kind))
+    except (EngineError, JournalError) as error:
+        _LOG.critical("%s", f"{error}: {error.advice}" if error.advice else error)
+        return 1
+    except OSError as error:
         _LOG.critical("%s", error)
         return 1
     return 0

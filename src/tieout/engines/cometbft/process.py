@@ -28,6 +28,7 @@ COMETBFT_VARIABLE: Final = "TIEOUT_COMETBFT"
 _BUILT: Final = Path(__file__).parents[4] / "build" / "tools" / "bin" / "cometbft"
 START_S: Final = 60.0
 """A journal of a gigabyte is replayed in less."""
+APPLICATION: Final = (sys.executable, "-m", "tieout.engines.cometbft")
 STOP_S: Final = 10.0
 """CometBFT closes its databases in less; after that it is killed."""
 ORPHAN_STOP_S: Final = 1.0
@@ -69,13 +70,15 @@ class NodeProcesses:
     ) -> None:
         """`environment` is added to CometBFT's, `options` to the application's command line.
 
-        What `environment` holds may be changed; it counts for the next start.
+        What `environment` and `command` hold may be changed; it counts for the next start.
         """
         self.directory = directory
         self.application: subprocess.Popen[bytes] | None = None
         self.cometbft: subprocess.Popen[bytes] | None = None
         self._program = cometbft.absolute()
         self.environment = dict(environment or {})
+        self.command = list(APPLICATION)
+        """What runs the application: its directory and `options` are added to it."""
         self._options = list(options)
         self._starting_until: float | None = None
 
@@ -92,8 +95,7 @@ class NodeProcesses:
         """Begin to start what does not run; `go_on` must follow until it returns True."""
         if not _is_running(self.application):
             self._end(self.cometbft, ORPHAN_STOP_S)
-            package = __package__ or "tieout.engines.cometbft"
-            command = [sys.executable, "-m", package, ".", *self._options]
+            command = [*self.command, ".", *self._options]
             self.application = self._spawn(command, "application.log", {})
         self._starting_until = time.monotonic() + START_S
 
