@@ -36,6 +36,8 @@ class Watch:
         self.counter = Counter(genesis.ledger_id())
         self.first_unseen = 1
         """The height of the first block that no node has judged."""
+        self.conflicts = 0
+        """How many were named so far."""
 
     def order(self, block: Block, expected: BlockResult, state: State) -> None:
         """Take the next block that the orderer agreed on, and what the reference says it does."""
@@ -59,10 +61,9 @@ class Watch:
             holds=result.items == expected.items and bytes(result.events) == bytes(expected.events),
         )
 
-    def check_first_judged(self, block: Block, result: BlockResult) -> int:
+    def check_first_judged(self, block: Block, result: BlockResult) -> None:
         """What the first node to judge a block says agrees with all blocks before. Raises Broken.
 
-        Gives the number of conflicts that it names.
         Told by the node's own outcomes, not by the reference's: both could be wrong alike.
         """
         self.first_unseen = block.height + 1
@@ -90,7 +91,7 @@ class Watch:
                 require(Promise.SEQUENCES, told_of, holds=number not in self._used)
                 self._used[number] = item.digest()
         self._check_postings(block, result)
-        return len(named)
+        self.conflicts += len(named)
 
     def _check_postings(self, block: Block, result: BlockResult) -> None:
         for event in result.events:
@@ -121,6 +122,11 @@ class Watch:
         )
         if durable.height:
             self._check_kept(node, durable.height)
+        # What it judged just before it stopped was told to nobody, and may be the first.
+        for height in range(self.first_unseen, durable.height + 1):
+            entry = node.replica.journal.read(height)
+            self._check_kept(node, height)
+            self.check_first_judged(entry.block, entry.result)
 
     def check_journal(self, node: Node) -> None:
         """All that a node keeps is what was ordered. Raises Broken."""
@@ -138,6 +144,13 @@ class Watch:
             f"node {node.number} keeps another block {height} than was ordered",
             holds=kept == (expected.height, expected.time_us, tuple(map(bytes, expected.items)))
             and entry.header.app_hash == self._expected[height - 1].app_hash,
+        )
+        result = self._expected[height - 1]
+        require(
+            Promise.RECEIPTS,
+            f"node {node.number} keeps other receipts of block {height} than it had to give",
+            holds=entry.result.items == result.items
+            and bytes(entry.result.events) == bytes(result.events),
         )
 
 

@@ -339,7 +339,7 @@ class World:
         for block, result in zip(blocks, results, strict=True):
             self.watch.check_judged(node, block, result)
             if block.height == self.watch.first_unseen:
-                self.tally.conflicts += self.watch.check_first_judged(block, result)
+                self.watch.check_first_judged(block, result)
             self.tally.receipts += len(result.items)
         self._note(f"node {node.number} has {node.height}")
 
@@ -452,12 +452,13 @@ class World:
             for house in self._houses.values():
                 house.restart()
             self._count_books()
-            if not said:
+            if not said and not any(house.is_waiting for house in self._houses.values()):
                 break
             story.true_us += 1_000
             story.apply_ordered(said, 0)
             self._take_ordered()
         self.tally.postings = self.watch.counter.postings
+        self.tally.conflicts = self.watch.conflicts
         for house in self._houses.values():
             node = self._node_of(house)
             assert node.replica is not None
