@@ -297,6 +297,8 @@ class House:
             if deal.role not in book.agreement.roles:
                 continue
             role = book.agreement.roles.index(deal.role)
+            if self.party not in book.holders[role]:
+                continue  # R-MEMBER-7: it may not speak, and nobody else for it
             adjuster = self._adjuster(book.agreement, role)
             told = f"{deal.transaction_id} as {deal.role} of party {self.party}"
             status, *_ = self._standing(state, book, role, adjuster, deal)

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tieout.engines.replica import Replica
 from tieout.testing.simulator.promises import Broken, Promise
-from tieout.testing.simulator.world import Tally, World
+from tieout.testing.simulator.world import AS_SHIPPED, Practice, Tally, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +28,11 @@ class Report:
     trace: str
     tally: Tally
     violation: Violation | None
+    rules_version: int
 
 
 def run(
-    seed: int, steps: Sequence[int], node_count: int, practice: type[Replica] = Replica
+    seed: int, steps: Sequence[int], node_count: int, practice: Practice = AS_SHIPPED
 ) -> Report:
     """Do these steps of a seed, in order, up to the first violation."""
     with tempfile.TemporaryDirectory(prefix="tieout-simulate-") as folder:
@@ -49,7 +49,9 @@ def run(
             violation = Violation(number, Promise.COMPOSURE, f"{type(error).__name__}: {error}")
         finally:
             world.close()
-    return Report(seed, node_count, len(steps), world.trace, world.tally, violation)
+    return Report(
+        seed, node_count, len(steps), world.trace, world.tally, violation, world.rules_version
+    )
 
 
 def words_of(steps: Sequence[int]) -> str:

@@ -3,8 +3,9 @@
 The problem: a violation comes after thousands of steps, of which a handful matter. The model: what
 a step chooses does not depend on the steps before it (`world.py`), so any of them can be left out,
 and the network can have fewer nodes. Tried are, each as long as the same promise is still broken:
-fewer nodes; everything of one kind left out, all crashes, say, or all that is sent; then ever
-smaller parts of what is left, from its end (delta debugging; Zeller, Hildebrandt 2002).
+the first steps alone; fewer nodes; everything of one kind left out, all crashes, say, or all that
+is sent; then ever smaller parts of what is left, from its end (delta debugging; Zeller and
+Hildebrandt 2002).
 
 All of it is bounded by the steps that may be done again, not by a clock: the same failure is
 shortened to the same history on every machine.
@@ -14,13 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tieout.engines.replica import Replica
 from tieout.testing.simulator.promises import Promise
 from tieout.testing.simulator.run import Report, run
-from tieout.testing.simulator.world import act_of
+from tieout.testing.simulator.world import AS_SHIPPED, Practice, act_of
 
 MAX_EFFORT: Final = 60_000
-"""Steps that may be done again; a run of none counts as RUN_EFFORT. About a minute or two."""
+"""Steps that may be done again; a run of none counts as RUN_EFFORT. Some minutes at most."""
 RUN_EFFORT: Final = 30
 
 
@@ -35,7 +35,7 @@ class Shortest:
 def shorten(
     failed: Report,
     steps: Sequence[int],
-    practice: type[Replica] = Replica,
+    practice: Practice = AS_SHIPPED,
     effort: int = MAX_EFFORT,
 ) -> Shortest:
     """The shortest history found within an effort."""
@@ -43,8 +43,8 @@ def shorten(
     if failed.violation.step:
         steps = [number for number in steps if number <= failed.violation.step]
     search = _Search(failed.seed, failed.violation.promise, practice, effort)
-    best = Shortest(tuple(steps), failed.nodes)
-    for nodes in range(1, failed.nodes):
+    best = _beginning(search, Shortest(tuple(steps), failed.nodes))
+    for nodes in range(1, best.nodes):
         fewer = search.broken(Shortest(best.steps, nodes))
         if fewer is not None:
             best = fewer
@@ -59,6 +59,17 @@ def shorten(
             break
         best, size = shorter, max(min(size, len(shorter.steps)) // 2, 1)
     return best
+
+
+def _beginning(search: "_Search", whole: Shortest) -> Shortest:
+    """The first steps alone, when they show it; doubled until they do."""
+    count = 1
+    while count < len(whole.steps):
+        count = min(count * 2, len(whole.steps))
+        found = search.broken(Shortest(whole.steps[:count], whole.nodes))
+        if found is not None:
+            return found
+    return whole
 
 
 def _without_parts(search: "_Search", best: Shortest, size: int) -> Shortest:
@@ -76,7 +87,7 @@ def _without_parts(search: "_Search", best: Shortest, size: int) -> Shortest:
 class _Search:
     """Tries histories out, as long as there is effort left."""
 
-    def __init__(self, seed: int, promise: Promise, practice: type[Replica], effort: int) -> None:
+    def __init__(self, seed: int, promise: Promise, practice: Practice, effort: int) -> None:
         self._seed = seed
         self._promise = promise
         self._practice = practice

@@ -81,14 +81,25 @@ class Tally:
     house_stops: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """What nodes and houses are made of: what is shipped, or something with a planted defect."""
+
+    replica: type[Replica] = Replica
+    house: type[House] = House
+
+
+AS_SHIPPED: Final = Practice()
+
+
 class World:
     """A network under one seed. `step` it, then `finish`; both raise Broken."""
 
     def __init__(
-        self, seed: int, node_count: int, folder: Path, practice: type[Replica] = Replica
+        self, seed: int, node_count: int, folder: Path, practice: Practice = AS_SHIPPED
     ) -> None:
-        """`practice` is the replica of every node: the real one, or one with a planted defect."""
         self._seed = seed
+        self._practice = practice
         self.tally = Tally()
         self._story = Parties(seed, self._dice_of(0, many=True))
         self._waiting: list[bytes] = []
@@ -100,7 +111,7 @@ class World:
         """Parties that say nothing, and up to which step."""
         self._number = 0
         self.nodes = [
-            Node(number, folder / str(number), genesis, practice)
+            Node(number, folder / str(number), genesis, practice.replica)
             for number in range(1, node_count + 1)
         ]
         self._dice = self._story.dice
@@ -117,6 +128,11 @@ class World:
         self._note(f"{number} {act.__name__}")
         act(self)
         self._count_books()
+
+    @property
+    def rules_version(self) -> int:
+        """Of this seed's ledger."""
+        return self._story.genesis.rules_version
 
     @property
     def trace(self) -> str:
@@ -210,7 +226,8 @@ class World:
         party, deal, values = self._story.choose_deal(self._number)
         house = self._houses.get(party)
         if house is None:
-            house = self._houses[party] = House(party, self._agreement, self._story.sender)
+            house = self._practice.house(party, self._agreement, self._story.sender)
+            self._houses[party] = house
         house.enter(deal, values)
         self.watch.counter.enter(house, deal, values)
         self.tally.deals += 1
