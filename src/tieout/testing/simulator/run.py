@@ -49,9 +49,8 @@ def run(
             violation = Violation(number, Promise.COMPOSURE, f"{type(error).__name__}: {error}")
         finally:
             world.close()
-    return Report(
-        seed, node_count, len(steps), world.trace, world.tally, violation, world.rules_version
-    )
+    version = world.genesis.rules_version
+    return Report(seed, node_count, len(steps), world.trace, world.tally, violation, version)
 
 
 def words_of(steps: Sequence[int]) -> str:

@@ -29,7 +29,7 @@ class Watch:
     def __init__(self, genesis: Genesis) -> None:
         self._genesis = genesis
         self.blocks: list[Block] = []
-        self._expected: list[BlockResult] = []
+        self.expected: list[BlockResult] = []
         self._used: dict[Number, bytes] = {}
         self._approved: set[tuple[int, int]] = set()
         self._posted: set[tuple[int, int]] = set()
@@ -42,14 +42,14 @@ class Watch:
     def order(self, block: Block, expected: BlockResult, state: State) -> None:
         """Take the next block that the orderer agreed on, and what the reference says it does."""
         self.blocks.append(block)
-        self._expected.append(expected)
+        self.expected.append(expected)
         for event in expected.events[expected.events["kind"] == int(EventKind.ADJUSTMENT_APPROVED)]:
             book = state.books[int(event["agreement"]) - 1]
             self.counter.approve(block.height, book, book.adjustments[int(event["extra"])])
 
     def check_judged(self, node: Node, block: Block, result: BlockResult) -> None:
         """A node's outcome of a block is the reference's. Raises Broken."""
-        expected = self._expected[block.height - 1]
+        expected = self.expected[block.height - 1]
         require(
             Promise.AGREEMENT,
             f"node {node.number} has another app hash at block {block.height}",
@@ -143,9 +143,9 @@ class Watch:
             Promise.ORDER,
             f"node {node.number} keeps another block {height} than was ordered",
             holds=kept == (expected.height, expected.time_us, tuple(map(bytes, expected.items)))
-            and entry.header.app_hash == self._expected[height - 1].app_hash,
+            and entry.header.app_hash == self.expected[height - 1].app_hash,
         )
-        result = self._expected[height - 1]
+        result = self.expected[height - 1]
         require(
             Promise.RECEIPTS,
             f"node {node.number} keeps other receipts of block {height} than it had to give",

@@ -38,6 +38,7 @@ from tieout.testing.simulator.watch import Watch, digest_of
 from tieout.testing.workbench import signing_key
 from tieout.wire.batch import Batch
 from tieout.wire.codes import BreakKind, EventKind
+from tieout.wire.genesis import Genesis
 
 MAX_NODES: Final = 16
 MAX_BLOCK_ITEMS: Final = 5
@@ -130,9 +131,9 @@ class World:
         self._count_books()
 
     @property
-    def rules_version(self) -> int:
+    def genesis(self) -> Genesis:
         """Of this seed's ledger."""
-        return self._story.genesis.rules_version
+        return self._story.genesis
 
     @property
     def trace(self) -> str:
