@@ -11,19 +11,23 @@ import pytest
 from tests.conftest import ROOT
 from tieout.testing.simulator.run import run, steps_of, words_of
 
-STEPS = 2_500
+STEPS = 10_000
 SOAK_EXAMPLES = int(os.environ.get("TIEOUT_SOAK_EXAMPLES", "0"))
 SEEDS = range(1, 5 + SOAK_EXAMPLES // 50)
+NODES = (4, 3, 1, 4, 2, 7)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_is_violated_whatever_goes_wrong(seed: int) -> None:
-    nodes = (4, 3, 7, 1)[seed % 4]
+    nodes = NODES[seed % len(NODES)]
     report = run(seed, range(1, STEPS + 1), nodes)
     assert report.violation is None
     tally = report.tally
+    changes = tally.changes_of_members if report.rules_version > 1 else 1
     assert min(tally.conflicts, tally.power_cuts, tally.disk_faults, tally.snapshots) > 0
+    assert min(tally.postings, tally.house_stops, tally.silences, tally.missing) > 0
+    assert min(tally.refused_blocks, changes) > 0
     assert tally.restarts > nodes
 
 

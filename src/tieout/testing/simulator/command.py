@@ -46,7 +46,8 @@ def simulate(
             "the simulator needs the packages of the extra `dev`",
             "install tieout[dev], then run the same command again",
         ) from missing
-    from tieout.testing.simulator.run import run, shorten, steps_of, words_of
+    from tieout.testing.simulator.run import run, steps_of, words_of
+    from tieout.testing.simulator.shorten import shorten
 
     chosen = tuple(range(1, steps + 1))
     if only is not None:
@@ -57,9 +58,10 @@ def simulate(
     report = run(seed, chosen, nodes)
     again = None
     if report.violation is not None:
-        shortest = words_of(shorten(report, chosen))
-        which = f"--only {shortest}" if shortest else "--steps 0"
-        again = f"tieout simulate --seed {seed} --nodes {nodes} {which}"
+        shortest = shorten(report, chosen)
+        words = words_of(shortest.steps)
+        which = f"--only {words}" if words else "--steps 0"
+        again = f"tieout simulate --seed {seed} --nodes {shortest.nodes} {which}"
     if json:
         print_json({**asdict(report), "again": again})
     else:
@@ -67,9 +69,14 @@ def simulate(
         print(f"seed {seed}: {report.steps} steps, {nodes} nodes, trace {report.trace[:16]}")
         print(f"  {tally.blocks} blocks, {tally.items} items, {tally.conflicts} conflicts named")
         print(f"  {tally.stops} stops, {tally.power_cuts} power cuts, {tally.restarts} restarts")
-        if report.violation is None:
+        print(
+            f"  {tally.deals} bookings, {tally.postings} adjustments posted,"
+            f" {tally.changes_of_members} changes of members, {tally.silences} silences"
+        )
+        violation = report.violation
+        if violation is None:
             print("nothing was violated")
         else:
-            print(f"step {report.violation.step}: {report.violation.what}")
+            print(f"step {violation.step}, promise of {violation.promise}: {violation.what}")
             print(f"the shortest history that shows it: {again}")
     return Outcome.COMPLETE if report.violation is None else Outcome.INCOMPLETE

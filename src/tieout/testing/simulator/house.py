@@ -6,8 +6,8 @@ may stop between any two things it does. Then nothing may be posted twice, or fo
 The model: the books are real ones (`connectors.books_sqlite`), in a database that outlives the
 process; the process remembers nothing that it could not do again. When it works it looks at the
 state of its party's node: it carries out what is approved there, says so, and publishes what its
-books say where the ledger has something else. What it sends may be lost, late or doubled; it
-looks again later. The business books and corrects without asking it.
+books say where the ledger has something else. What it sends may be lost, late or doubled
+(`outbox.py`). The business books and corrects without asking it.
 """
 
 import sqlite3
@@ -19,20 +19,22 @@ import numpy as np
 
 from tieout import kernel
 from tieout.agreement.model import NUMBERS, Agreement, Field, FieldType
-from tieout.connectors.adjuster import Adjuster, Carried, Correction
+from tieout.connectors.adjuster import REVISION_BYTES, Adjuster, Carried, Correction
 from tieout.connectors.books_config import BooksConfig
 from tieout.connectors.books_sqlite import SqliteBooks
+from tieout.connectors.csv_known import REVISION_OFFSET
 from tieout.kernel import listing
 from tieout.kernel.book import Book
 from tieout.testing.dice import Dice
 from tieout.testing.simulator.disk import Stopped
-from tieout.testing.workbench import Sender, signing_key
+from tieout.testing.simulator.outbox import Outbox, Sign
+from tieout.testing.workbench import FOREVER_US, Sender, signing_key
 from tieout.units.dates import format_date, format_time
 from tieout.wire.codes import AdjustmentStatus, OperationKind, Purpose
 from tieout.wire.operations import AdjustmentStep
 
-PATIENCE_BLOCKS: Final = 4
-"""After so many blocks, what was sent and is not on the ledger is taken for lost."""
+SYSTEM_STREAM, PEOPLE_STREAM = 2, 3
+"""Apart from the streams of those who sign in the party's name without asking it."""
 VALIDITY_US: Final = 5_400_000_000
 """What a house signs is good for an hour and a half by its own clock: not when two are wrong."""
 KEY, ADJUSTMENT, REASON = "transaction_id", "adjustment", "reason"
@@ -99,8 +101,8 @@ class House:
         self._agreement = agreement
         self._sender = sender
         self._adjusters: dict[tuple[int, int], Adjuster] = {}
-        self._sent: dict[tuple[object, ...], int] = {}
-        """When it last sent something: the height of its node."""
+        self._system = Outbox()
+        self._people = Outbox()
         for number, role in enumerate(agreement.roles):
             columns = "".join(
                 f", {column_of(f)} {'INTEGER' if field.type in NUMBERS else 'TEXT'}"
@@ -113,6 +115,11 @@ class House:
     def close(self) -> None:
         """Give the books up."""
         self.books.close()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something that it said is under way."""
+        return self._system.is_waiting or self._people.is_waiting
 
     def enter(self, deal: Deal, values: Mapping[int, int | bytes]) -> None:
         """The business books a deal, in the place of what it booked before."""
@@ -133,7 +140,8 @@ class House:
         """The process ended, and begins anew with its books alone."""
         self.books.mend()
         self._adjusters.clear()
-        self._sent.clear()
+        self._system.stale()
+        self._people.stale()
 
     # ------------------------------------------------------------------ work
 
@@ -145,6 +153,8 @@ class House:
         `people` choose whether somebody approves what waits; without them nobody does. Raises
         Stopped.
         """
+        yield from self._system.again(state, lambda: self.key_for(state, Purpose.PUBLISH))
+        yield from self._people.again(state, lambda: self.key_for(state, Purpose.APPROVE))
         for deal in deals:
             yield from self._look_at(state, deal, now_us + self.clock_us, people)
 
@@ -200,15 +210,19 @@ class House:
         now_us: int,
     ) -> Iterator[bytes]:
         status, revision, row = self._standing(state, book, role, adjuster, deal)
-        agreement = book.agreement
-        if status not in (listing.NEW, listing.CHANGED) or not self._waited(state, deal, row):
+        if status not in (listing.NEW, listing.CHANGED) or not self._system.is_free_for(deal):
             return
         key = self.key_for(state, Purpose.PUBLISH)
         if key is None:
             return
-        changes = {"key": key, "valid_until_us": now_us + VALIDITY_US}
-        row = adjuster.restated(deal.transaction_id, revision + 1) or row
-        yield self._sender.batch(agreement, self.party, role, [row], **changes)
+        agreement, rows = book.agreement, [_with_revision(row, revision + 1)]
+        until = {"stream": SYSTEM_STREAM, "valid_until_us": now_us + VALIDITY_US}
+
+        def sign(key: int, number: int) -> bytes:
+            changes = {**until, "key": key, "sequence": number}
+            return self._sender.batch(agreement, self.party, role, rows, **changes)
+
+        yield self._system.say(deal, sign, key, state.height)
 
     def _standing(
         self, state: kernel.State, book: Book, role: int, adjuster: Adjuster, deal: Deal
@@ -231,26 +245,28 @@ class House:
     ) -> Iterator[bytes]:
         behind = {code & 0xFFFF for code in (adjustment.proposer, *adjustment.approvers)}
         key = self.key_for(state, Purpose.APPROVE, behind)
-        if key is not None:
-            step = _step(name, adjustment)
-            yield self._sender.operation(self.party, OperationKind.APPROVE, step, key=key)
+        kind = OperationKind.APPROVE
+        if key is None or not self._people.is_free_for((kind, adjustment.id)):
+            return
+        sign = self._signs(kind, _step(name, adjustment), PEOPLE_STREAM, FOREVER_US)
+        yield self._people.say((kind, adjustment.id), sign, key, state.height)
 
     def _report(
         self, state: kernel.State, kind: OperationKind, adjustment: kernel.Adjustment, now_us: int
     ) -> Iterator[bytes]:
         key = self.key_for(state, Purpose.PUBLISH)
-        if key is not None and self._waited(state, kind, adjustment.id):
-            step = _step(self._agreement.name, adjustment)
-            until = {"valid_until_us": now_us + VALIDITY_US}
-            yield self._sender.operation(self.party, kind, step, key=key, **until)
+        if key is None or not self._system.is_free_for((kind, adjustment.id)):
+            return
+        step = _step(self._agreement.name, adjustment)
+        sign = self._signs(kind, step, SYSTEM_STREAM, now_us + VALIDITY_US)
+        yield self._system.say((kind, adjustment.id), sign, key, state.height)
 
-    def _waited(self, state: kernel.State, *what: object) -> bool:
-        """Whether this was not sent lately, and will be now."""
-        height = self._sent.get(what)
-        if height is not None and state.height < height + PATIENCE_BLOCKS:
-            return False
-        self._sent[what] = state.height
-        return True
+    def _signs(self, kind: OperationKind, step: AdjustmentStep, stream: int, until_us: int) -> Sign:
+        def sign(key: int, number: int) -> bytes:
+            changes = {"stream": stream, "sequence": number, "valid_until_us": until_us}
+            return self._sender.operation(self.party, kind, step, key=key, **changes)
+
+        return sign
 
     # ------------------------------------------------------------------ what is so
 
@@ -281,6 +297,8 @@ class House:
             if deal.role not in book.agreement.roles:
                 continue
             role = book.agreement.roles.index(deal.role)
+            if self.party not in book.holders[role]:
+                continue  # R-MEMBER-7: it may not speak, and nobody else for it
             adjuster = self._adjuster(book.agreement, role)
             told = f"{deal.transaction_id} as {deal.role} of party {self.party}"
             status, *_ = self._standing(state, book, role, adjuster, deal)
@@ -313,6 +331,11 @@ class House:
 def reported(agreement: Agreement, role: int) -> list[tuple[int, Field]]:
     """The fields that a role reports, with their numbers."""
     return [(f, field) for f, field in enumerate(agreement.fields) if role in field.roles]
+
+
+def _with_revision(row: bytes, revision: int) -> bytes:
+    end = REVISION_OFFSET + REVISION_BYTES
+    return row[:REVISION_OFFSET] + revision.to_bytes(REVISION_BYTES, "little") + row[end:]
 
 
 def _step(name: str, adjustment: kernel.Adjustment) -> AdjustmentStep:

@@ -9,13 +9,14 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
+from tieout.reference.state import StreamKey
 from tieout.testing.agreements import Tree, choose_tree
 from tieout.testing.dice import Dice
 from tieout.testing.governed import GovernedStory
 from tieout.testing.histories import PARTY_COUNT
 from tieout.testing.simulator.house import Deal
 from tieout.testing.statements import LARGEST, choose_value
-from tieout.testing.workbench import SYSTEM, governed_genesis, workbench_genesis
+from tieout.testing.workbench import SYSTEM, Sender, governed_genesis, workbench_genesis
 from tieout.wire.codes import Purpose
 from tieout.wire.members import AddKey, Remove, RevokeKey, SetHolders, Step
 
@@ -24,6 +25,8 @@ MAX_MEMBERS: Final = 6
 STEPS_OF_A_DAY: Final = 300
 """After so many steps the business turns to other deals."""
 DEALS_OF_A_DAY: Final = 3
+MAX_HOLES: Final = 300
+"""How far the lowest unused number may be behind before holes are filled."""
 _MISTAKES: Final = (1, -1, 3, -25, 50, 1_000)
 _LIMITS: Final = ("0.05", "0.50", "20.00")
 
@@ -43,6 +46,7 @@ class Parties(GovernedStory):
         )
         self.percent_about_members = 30 if is_governed else 0
         super().__init__(tree, dice, genesis)
+        self.sender = _Patcher(self)
         self.true_us = self._time_us
         """What a right clock shows."""
 
@@ -144,6 +148,30 @@ class Parties(GovernedStory):
         known = self.state.members.find(party)
         keys = known.persons[SYSTEM - 1].keys if known else []
         return [key.number for key in keys if key.is_valid_at(len(self.blocks) + 1)]
+
+
+class _Patcher(Sender):
+    """Signs for the parties, and uses the numbers of what was lost before the window ends.
+
+    Not as a house would (`outbox.py`): what was only late conflicts with what takes its number.
+    """
+
+    def __init__(self, parties: Parties) -> None:
+        super().__init__(parties.genesis.ledger_id())
+        self._parties = parties
+        self._filled: dict[StreamKey, int] = {}
+
+    def take_number(self, party: int, stream: int = 0) -> int:
+        """The next number of a party's stream, or one that was left out."""
+        key = StreamKey(party, stream)
+        known = self._parties.state.streams.get(key)
+        if known is None or known.highest_used - known.lowest_unused < MAX_HOLES:
+            return super().take_number(party, stream)
+        number = max(known.lowest_unused, self._filled.get(key, 0) + 1)
+        while number in known.used:
+            number += 1
+        self._filled[key] = number if number < known.highest_used else 0
+        return number
 
 
 def _with_money(tree: Tree, dice: Dice) -> Tree:

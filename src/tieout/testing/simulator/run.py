@@ -1,18 +1,12 @@
-"""Runs: one seed from the beginning to the end, and the shortest run that still goes wrong."""
+"""Runs: one seed from the beginning to the end."""
 
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from tieout.engines.replica import Replica
 from tieout.testing.simulator.promises import Broken, Promise
-from tieout.testing.simulator.world import Tally, World
-
-MAX_TRIES: Final = 150
-"""Runs that shortening a history may take."""
+from tieout.testing.simulator.world import AS_SHIPPED, Practice, Tally, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +28,11 @@ class Report:
     trace: str
     tally: Tally
     violation: Violation | None
+    rules_version: int
 
 
 def run(
-    seed: int, steps: Sequence[int], node_count: int, practice: type[Replica] = Replica
+    seed: int, steps: Sequence[int], node_count: int, practice: Practice = AS_SHIPPED
 ) -> Report:
     """Do these steps of a seed, in order, up to the first violation."""
     with tempfile.TemporaryDirectory(prefix="tieout-simulate-") as folder:
@@ -54,41 +49,8 @@ def run(
             violation = Violation(number, Promise.COMPOSURE, f"{type(error).__name__}: {error}")
         finally:
             world.close()
-    return Report(seed, node_count, len(steps), world.trace, world.tally, violation)
-
-
-def shorten(
-    failed: Report, steps: Sequence[int], practice: type[Replica] = Replica
-) -> tuple[int, ...]:
-    """The fewest steps found, within MAX_TRIES runs, after which something is still violated.
-
-    Delta debugging (Zeller, Hildebrandt 2002): leave out ever smaller parts while it still fails.
-    Only a violation in the same words, numbers aside, counts as the same failure.
-    """
-    assert failed.violation is not None
-    if failed.violation.step:
-        steps = [number for number in steps if number <= failed.violation.step]
-    left, tries, parts = list(steps), 0, 2
-    while left and tries < MAX_TRIES:
-        size = -(-len(left) // parts)
-        for first in range(0, len(left), size):
-            tried = left[:first] + left[first + size :]
-            tries += 1
-            found = run(failed.seed, tried, failed.nodes, practice).violation
-            if found is not None and _words(found) == _words(failed.violation):
-                left, parts = tried, max(parts - 1, 2)
-                break
-            if tries >= MAX_TRIES:
-                break
-        else:
-            if size == 1:
-                break
-            parts = min(parts * 2, len(left))
-    return tuple(left)
-
-
-def _words(violation: Violation) -> str:
-    return re.sub("[0-9]+", "", violation.what)
+    version = world.genesis.rules_version
+    return Report(seed, node_count, len(steps), world.trace, world.tally, violation, version)
 
 
 def words_of(steps: Sequence[int]) -> str:

@@ -29,25 +29,27 @@ class Watch:
     def __init__(self, genesis: Genesis) -> None:
         self._genesis = genesis
         self.blocks: list[Block] = []
-        self._expected: list[BlockResult] = []
+        self.expected: list[BlockResult] = []
         self._used: dict[Number, bytes] = {}
         self._approved: set[tuple[int, int]] = set()
         self._posted: set[tuple[int, int]] = set()
         self.counter = Counter(genesis.ledger_id())
         self.first_unseen = 1
         """The height of the first block that no node has judged."""
+        self.conflicts = 0
+        """How many were named so far."""
 
     def order(self, block: Block, expected: BlockResult, state: State) -> None:
         """Take the next block that the orderer agreed on, and what the reference says it does."""
         self.blocks.append(block)
-        self._expected.append(expected)
+        self.expected.append(expected)
         for event in expected.events[expected.events["kind"] == int(EventKind.ADJUSTMENT_APPROVED)]:
             book = state.books[int(event["agreement"]) - 1]
             self.counter.approve(block.height, book, book.adjustments[int(event["extra"])])
 
     def check_judged(self, node: Node, block: Block, result: BlockResult) -> None:
         """A node's outcome of a block is the reference's. Raises Broken."""
-        expected = self._expected[block.height - 1]
+        expected = self.expected[block.height - 1]
         require(
             Promise.AGREEMENT,
             f"node {node.number} has another app hash at block {block.height}",
@@ -59,10 +61,9 @@ class Watch:
             holds=result.items == expected.items and bytes(result.events) == bytes(expected.events),
         )
 
-    def check_first_judged(self, block: Block, result: BlockResult) -> int:
+    def check_first_judged(self, block: Block, result: BlockResult) -> None:
         """What the first node to judge a block says agrees with all blocks before. Raises Broken.
 
-        Gives the number of conflicts that it names.
         Told by the node's own outcomes, not by the reference's: both could be wrong alike.
         """
         self.first_unseen = block.height + 1
@@ -90,7 +91,7 @@ class Watch:
                 require(Promise.SEQUENCES, told_of, holds=number not in self._used)
                 self._used[number] = item.digest()
         self._check_postings(block, result)
-        return len(named)
+        self.conflicts += len(named)
 
     def _check_postings(self, block: Block, result: BlockResult) -> None:
         for event in result.events:
@@ -121,6 +122,11 @@ class Watch:
         )
         if durable.height:
             self._check_kept(node, durable.height)
+        # What it judged just before it stopped was told to nobody, and may be the first.
+        for height in range(self.first_unseen, durable.height + 1):
+            entry = node.replica.journal.read(height)
+            self._check_kept(node, height)
+            self.check_first_judged(entry.block, entry.result)
 
     def check_journal(self, node: Node) -> None:
         """All that a node keeps is what was ordered. Raises Broken."""
@@ -137,7 +143,14 @@ class Watch:
             Promise.ORDER,
             f"node {node.number} keeps another block {height} than was ordered",
             holds=kept == (expected.height, expected.time_us, tuple(map(bytes, expected.items)))
-            and entry.header.app_hash == self._expected[height - 1].app_hash,
+            and entry.header.app_hash == self.expected[height - 1].app_hash,
+        )
+        result = self.expected[height - 1]
+        require(
+            Promise.RECEIPTS,
+            f"node {node.number} keeps other receipts of block {height} than it had to give",
+            holds=entry.result.items == result.items
+            and bytes(entry.result.events) == bytes(result.events),
         )
 
 

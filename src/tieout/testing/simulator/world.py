@@ -38,6 +38,7 @@ from tieout.testing.simulator.watch import Watch, digest_of
 from tieout.testing.workbench import signing_key
 from tieout.wire.batch import Batch
 from tieout.wire.codes import BreakKind, EventKind
+from tieout.wire.genesis import Genesis
 
 MAX_NODES: Final = 16
 MAX_BLOCK_ITEMS: Final = 5
@@ -81,14 +82,25 @@ class Tally:
     house_stops: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """What nodes and houses are made of: what is shipped, or something with a planted defect."""
+
+    replica: type[Replica] = Replica
+    house: type[House] = House
+
+
+AS_SHIPPED: Final = Practice()
+
+
 class World:
     """A network under one seed. `step` it, then `finish`; both raise Broken."""
 
     def __init__(
-        self, seed: int, node_count: int, folder: Path, practice: type[Replica] = Replica
+        self, seed: int, node_count: int, folder: Path, practice: Practice = AS_SHIPPED
     ) -> None:
-        """`practice` is the replica of every node: the real one, or one with a planted defect."""
         self._seed = seed
+        self._practice = practice
         self.tally = Tally()
         self._story = Parties(seed, self._dice_of(0, many=True))
         self._waiting: list[bytes] = []
@@ -100,7 +112,7 @@ class World:
         """Parties that say nothing, and up to which step."""
         self._number = 0
         self.nodes = [
-            Node(number, folder / str(number), genesis, practice)
+            Node(number, folder / str(number), genesis, practice.replica)
             for number in range(1, node_count + 1)
         ]
         self._dice = self._story.dice
@@ -117,6 +129,11 @@ class World:
         self._note(f"{number} {act.__name__}")
         act(self)
         self._count_books()
+
+    @property
+    def genesis(self) -> Genesis:
+        """Of this seed's ledger."""
+        return self._story.genesis
 
     @property
     def trace(self) -> str:
@@ -210,7 +227,8 @@ class World:
         party, deal, values = self._story.choose_deal(self._number)
         house = self._houses.get(party)
         if house is None:
-            house = self._houses[party] = House(party, self._agreement, self._story.sender)
+            house = self._practice.house(party, self._agreement, self._story.sender)
+            self._houses[party] = house
         house.enter(deal, values)
         self.watch.counter.enter(house, deal, values)
         self.tally.deals += 1
@@ -339,7 +357,7 @@ class World:
         for block, result in zip(blocks, results, strict=True):
             self.watch.check_judged(node, block, result)
             if block.height == self.watch.first_unseen:
-                self.tally.conflicts += self.watch.check_first_judged(block, result)
+                self.watch.check_first_judged(block, result)
             self.tally.receipts += len(result.items)
         self._note(f"node {node.number} has {node.height}")
 
@@ -452,12 +470,13 @@ class World:
             for house in self._houses.values():
                 house.restart()
             self._count_books()
-            if not said:
+            if not said and not any(house.is_waiting for house in self._houses.values()):
                 break
             story.true_us += 1_000
             story.apply_ordered(said, 0)
             self._take_ordered()
         self.tally.postings = self.watch.counter.postings
+        self.tally.conflicts = self.watch.conflicts
         for house in self._houses.values():
             node = self._node_of(house)
             assert node.replica is not None
