@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import socket
+import statistics
 import struct
 import subprocess
 import sys
@@ -19,8 +20,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
-
-import numpy as np
 
 from bench.measure import ROOT, Row, Setting, take_turns
 from tieout.node.access import Doorkeeper, Role, now_us
@@ -75,9 +74,9 @@ def told(peer: str, rate: float, values: list[float], found: list[dict[str, Any]
     """Throughput and latencies of one of the two."""
     rows = [Row(f"{peer}: single records", rate, "/s", "", None, tuple(values))]
     for percent in (50, 99):
-        each = [float(np.percentile(one["latencies_us"], percent)) / 1_000 for one in found]
+        each = [float(one[f"p{percent}_us"]) / 1_000 for one in found]
         rows.append(
-            Row(f"{peer}: p{percent} to the durable verdict", float(np.median(each)), "ms", "",
+            Row(f"{peer}: p{percent} to the durable verdict", statistics.median(each), "ms", "",
                 None, tuple(each))
         )  # fmt: skip
     return rows
