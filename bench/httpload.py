@@ -6,7 +6,7 @@ must carry a Content-Length; they are read, counted and timed, and checked for t
     python -m bench.httpload PORT CONNECTIONS REQUESTS < bodies
 
 Standard input is one request's whole text after the other, each preceded by its length (4 bytes).
-Standard output is one JSON object: seconds, failed, and latencies in microseconds.
+Standard output is one JSON object: seconds, failed, and p50 and p99 in microseconds.
 """
 
 import asyncio
@@ -84,10 +84,12 @@ async def load(port: int, connections: int, requests: list[bytes]) -> dict[str, 
         ends.append(end)
     await asyncio.gather(*ends)
     seconds = time.perf_counter() - began
+    latencies = sorted(each for line in lines for each in line.latencies_us)
     return {
         "seconds": seconds,
         "failed": [each.decode("latin-1") for line in lines for each in line.failed][:3],
-        "latencies_us": [each for line in lines for each in line.latencies_us],
+        "p50_us": latencies[len(latencies) // 2],
+        "p99_us": latencies[len(latencies) * 99 // 100],
     }
 
 

@@ -12,6 +12,14 @@ from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import say
 
 
+def _check_installed() -> None:
+    try:
+        import tieout.node.run  # noqa: F401
+    except ModuleNotFoundError as error:
+        what = f"a node needs the package {error.name}"
+        raise Failure(what, "install tieout[node], which brings it") from error
+
+
 def init(
     directory: Path,
     /,
@@ -31,6 +39,7 @@ def init(
         Names of further parties. May be repeated.
 
     """
+    _check_installed()
     from tieout.node.errors import NodeError
     from tieout.node.run import found_node
 
@@ -53,6 +62,7 @@ def run(directory: Path, /) -> int:
         The node's directory.
 
     """
+    _check_installed()
     from tieout.node.errors import NodeError
     from tieout.node.run import run_node
 
@@ -93,6 +103,7 @@ def token(
         How long it is good.
 
     """
+    _check_installed()
     from tieout.node.access import ROLES, Doorkeeper, Role, now_us
     from tieout.node.errors import NodeError
     from tieout.node.places import SETTINGS_FILE, STORE_FILE

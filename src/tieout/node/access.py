@@ -137,7 +137,8 @@ class Doorkeeper:
         prefix, _, rest = token.partition("_")
         name, _, secret = rest.partition("_")
         found = self._store.token(name) if prefix == TOKEN_PREFIX and name and secret else None
-        is_right = self._fits(found.secret if found else self._nobody, secret)
+        # An id is random and no secret; what is made up costs no hash.
+        is_right = found is not None and self._fits(found.secret, secret)
         now_us = self._clock()
         if found is None or not is_right or found.revoked_us or found.expires_us < now_us:
             raise ProblemError("not_signed_in", "the token is not known, has ended, or was revoked")
@@ -210,8 +211,9 @@ class Doorkeeper:
 
     def _begin_session(self, user: User) -> tuple[Principal, str, str]:
         cookie, csrf = secrets.token_urlsafe(TOKEN_BYTES), secrets.token_urlsafe(TOKEN_BYTES)
-        expires_us = self._clock() + self._session_us
-        self._store.add_session(digest_of(cookie), user.id, digest_of(csrf), expires_us)
+        now_us = self._clock()
+        expires_us = now_us + self._session_us
+        self._store.add_session(digest_of(cookie), user.id, digest_of(csrf), expires_us, now_us)
         return _session_principal(user, digest_of(csrf), expires_us), cookie, csrf
 
     def session(self, cookie: str) -> Principal:

@@ -42,6 +42,8 @@ class House:
     """Keys of requests that are being worked on: (user, key)."""
     forms: dict[tuple[int, int], RecordForm] = field(default_factory=dict)
     """Makers of rows, by agreement number and role."""
+    roles: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
+    """(role, party) by agreement number and name of the role, once they were found."""
     pages: dict[str, bytes] = field(default_factory=dict)
     """What is written once at the start: the API's document and manual."""
 
@@ -57,6 +59,12 @@ class House:
 
         Without a name: the only one.
         """
+        known = self.roles.get((book.number, name))
+        if known is None:
+            known = self.roles[book.number, name] = self._role(book, name)
+        return known
+
+    def _role(self, book: Book, name: str) -> tuple[int, int]:
         parties = frozenset(self.ordering.ring.parties)
         roles = book.agreement.roles
         ours = {

@@ -218,7 +218,11 @@ def set_up_log(settings: Log) -> None:
     """Say everything on standard error, a line each: JSON, or text for people."""
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     is_json = settings.format == "json"
-    render = structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer()
+    render = (
+        structlog.processors.JSONRenderer()
+        if is_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
     shared: list[structlog.types.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

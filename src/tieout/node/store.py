@@ -183,10 +183,12 @@ class Store:
 
     # ------------------------------------------------------------------ sessions and links
 
-    def add_session(self, digest: bytes, user: int, csrf: bytes, expires_us: int) -> None:
+    def add_session(
+        self, digest: bytes, user: int, csrf: bytes, expires_us: int, time_us: int
+    ) -> None:
         """Keep a session; those that have ended go."""
         with self._writing() as connection:
-            connection.execute("DELETE FROM sessions WHERE expires_us < ?", (expires_us - 10**14,))
+            connection.execute("DELETE FROM sessions WHERE expires_us < ?", (time_us,))
             connection.execute(
                 "INSERT INTO sessions VALUES (?, ?, ?, ?)", (digest, user, csrf, expires_us)
             )

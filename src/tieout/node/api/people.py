@@ -152,7 +152,8 @@ async def sign_in(call: Call) -> Reply:
             call.house.doorkeeper.sign_in, asked.name, asked.password, address
         )
     except ProblemError as error:
-        call.audit("sign in", asked.name, error.code)
+        if error.code == "wrong_credentials":
+            call.audit("sign in", asked.name, error.code)
         raise
     call.principal = principal
     call.audit("sign in", principal.name)
