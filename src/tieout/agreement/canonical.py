@@ -11,7 +11,7 @@ import json
 from typing import Final
 
 from tieout.agreement.errors import Findings
-from tieout.agreement.stated import StatedAgreement, StatedField
+from tieout.agreement.stated import StatedAgreement, StatedDrift, StatedField, StatedTolerance
 from tieout.agreement.table import BareDecimal
 from tieout.units.durations import format_duration
 from tieout.wire.limits import MAX_AGREEMENT_BYTES
@@ -91,7 +91,7 @@ def reject_other_bytes(findings: Findings) -> None:
 
 
 def _field_tree(field: StatedField) -> dict[str, object]:
-    tolerance = field.tolerance
+    drift, rounded = field.drift_days, field.rounded
     return _stated_only(
         {
             "name": field.name,
@@ -104,17 +104,33 @@ def _field_tree(field: StatedField) -> dict[str, object]:
             "currency": field.currency
             if field.currency_field is None
             else {"field": field.currency_field},
-            "tolerance": None
-            if tolerance is None
-            else _stated_only(
-                {
-                    "absolute": tolerance.absolute,
-                    "percent": tolerance.percent,
-                    "of": tolerance.of,
-                    "within": tolerance.within,
-                }
-            ),
-            "drift_days": field.drift_days,
+            "tolerance": None if field.tolerance is None else _tolerance_tree(field.tolerance),
+            "drift_days": _stated_only({"before": drift.before, "after": drift.after})
+            if isinstance(drift, StatedDrift)
+            else drift,
+            "rounded": None
+            if rounded is None
+            else {"decimals": rounded.decimals, "mode": rounded.mode},
+            "ignore": field.ignore,
+            "equivalent": field.equivalent,
+        }
+    )
+
+
+def _tolerance_tree(tolerance: StatedTolerance) -> dict[str, object]:
+    chosen: object = None
+    if tolerance.by is not None:
+        name, by_value = tolerance.by
+        values = {code: _tolerance_tree(each) for code, each in by_value.items()}
+        chosen = {"field": name, "values": values}
+    return _stated_only(
+        {
+            "absolute": tolerance.absolute,
+            "percent": tolerance.percent,
+            "of": tolerance.of,
+            "base": tolerance.base,
+            "within": tolerance.within,
+            "by": chosen,
         }
     )
 

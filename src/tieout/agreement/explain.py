@@ -8,9 +8,12 @@ from tieout.agreement.model import (
     NUMBERS,
     AdjustmentMode,
     Agreement,
+    Base,
+    CodeRule,
     Field,
     FieldType,
     Policy,
+    RoundingMode,
     Tolerance,
 )
 from tieout.units.durations import format_duration
@@ -22,6 +25,19 @@ _MODES: Final = {
     " difference (a field that is no number is cancelled and booked again).",
     AdjustmentMode.REPLACE: "The party whose books deviate overwrites the entry in its books.",
     AdjustmentMode.NOTIFY: "The party whose books deviate is told. Nothing is posted by Tieout.",
+}
+
+_BASES: Final = {
+    Base.LARGER: "the larger value",
+    Base.SMALLER: "the smaller value",
+    Base.AVERAGE: "the average",
+}
+_ROUNDING: Final = {
+    RoundingMode.HALF_EVEN: "a half to the even digit",
+    RoundingMode.HALF_UP: "a half away from zero",
+    RoundingMode.FLOOR: "down",
+    RoundingMode.CEILING: "up",
+    RoundingMode.TRUNCATE: "towards zero",
 }
 
 
@@ -84,13 +100,8 @@ def _ties_out(agreement: Agreement, field: Field) -> str:
     said = [_kind(agreement, field)]
     if not field.compare:
         said.append("kept and shown, never compared")
-    elif field.tolerance is not None:
-        said.append(f"ties out {_within(agreement, field, field.tolerance)}")
-    elif field.drift_days:
-        days = "1 day" if field.drift_days == 1 else f"{field.drift_days} days"
-        said.append(f"ties out within {days}")
     else:
-        said.append("ties out when equal")
+        said.append(_how_it_ties_out(agreement, field))
     said.append("may be left blank" if field.optional else "missing when left blank")
     return "; ".join(said)
 
@@ -100,13 +111,80 @@ def _kind(agreement: Agreement, field: Field) -> str:
         return f"{field.type} of at most {field.length} bytes"
     if field.type not in NUMBERS or field.type is FieldType.INTEGER:
         return str(field.type)
-    decimals = "1 decimal" if field.scale == 1 else f"{field.scale} decimals"
-    said = f"{field.type} with {decimals}"
+    said = f"{field.type} with {_decimals(field.scale)}"
     if field.currency is not None:
         return f"{said} in {field.currency}"
     if field.currency_field is not None:
         return f"{said} in the currency of {agreement.fields[field.currency_field].name}"
     return said
+
+
+def _how_it_ties_out(agreement: Agreement, field: Field) -> str:
+    said = []
+    if field.rounding is not None:
+        how = _ROUNDING[field.rounding.mode]
+        said.append(f"compared when rounded to {_decimals(field.rounding.decimals)} ({how})")
+    if field.codes is not None and field.type is FieldType.CODE:
+        said.extend(_same_codes(field.codes))
+    if field.drift_before or field.drift_after:
+        said.append(f"ties out {_drift(field)}")
+    elif field.tolerance is not None and _is_limited(field.tolerance):
+        said.append(f"ties out {_within(agreement, field, field.tolerance)}")
+    else:
+        said.append("ties out when equal")
+    if field.choice is not None:
+        chooser = agreement.fields[field.choice.field]
+        said.extend(
+            f"{_within(agreement, field, tolerance)} where {chooser.name} is"
+            f" {_listed(_group_of(chooser, code), 'or')}"
+            for code, tolerance in field.choice.by_value
+        )
+    return "; ".join(said)
+
+
+def _is_limited(tolerance: Tolerance) -> bool:
+    return tolerance.absolute is not None or tolerance.percent_units is not None
+
+
+def _same_codes(rule: CodeRule) -> list[str]:
+    ignored = [
+        name
+        for name, is_ignored in (
+            ("upper or lower case", rule.ignores_case),
+            ("punctuation", rule.ignores_punctuation),
+            ("leading zeros", rule.ignores_leading_zeros),
+        )
+        if is_ignored
+    ]
+    said = [f"{_listed(ignored, 'and')} do not matter"] if ignored else []
+    groups: dict[bytes, list[str]] = {}
+    for code, first in rule.equivalent:
+        groups.setdefault(first, []).append(code.decode())
+    return said + [f"{_listed(codes, 'and')} are the same" for codes in groups.values()]
+
+
+def _group_of(field: Field, settled: bytes) -> list[str]:
+    """All codes that count as a settled one."""
+    equivalent = field.codes.equivalent if field.codes is not None else ()
+    codes = [code for code, first in equivalent if first == settled]
+    return [code.decode() for code in codes or [settled]]
+
+
+def _drift(field: Field) -> str:
+    if field.drift_before == field.drift_after:
+        return f"within {_days(field.drift_before)}"
+    return (
+        f"from {_days(field.drift_before)} before to {_days(field.drift_after)} after the value"
+        " that stands"
+    )
+
+
+def _days(count: int) -> str:
+    return "1 day" if count == 1 else f"{count} days"
+
+
+def _decimals(count: int) -> str:
+    return "1 decimal" if count == 1 else f"{count} decimals"
 
 
 def _within(agreement: Agreement, field: Field, tolerance: Tolerance) -> str:
@@ -115,7 +193,7 @@ def _within(agreement: Agreement, field: Field, tolerance: Tolerance) -> str:
         limits.append(f"within {format_scaled(tolerance.absolute, field.scale)}")
     if tolerance.percent_units is not None:
         percent = format_scaled(tolerance.percent_units, tolerance.percent_scale)
-        base = "the larger value" if tolerance.of is None else agreement.roles[tolerance.of]
+        base = _BASES[tolerance.base] if tolerance.of is None else agreement.roles[tolerance.of]
         limits.append(f"within {percent}% of {base}")
     return (" and also " if tolerance.within_all else " or ").join(limits)
 

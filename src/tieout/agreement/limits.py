@@ -29,5 +29,12 @@ MAX_PERCENT_UNITS: Final = 10**12
 MAX_DRIFT_DAYS: Final = 3_652_059
 """Days of the years 0001 to 9999: a wider drift means nothing."""
 
+MAX_EQUIVALENT_CODES: Final = 1_024
+"""Codes in the equivalence table of a field: all currencies, several times over; looked through
+one by one, and only where two codes differ."""
+
+MAX_CHOSEN_TOLERANCES: Final = 256
+"""Tolerances of which a value chooses one: more than there are currencies."""
+
 MAX_DURATION_US: Final = 36_525 * 86_400 * 1_000_000
 """A hundred years: a block time and a duration add up within 64 bits."""

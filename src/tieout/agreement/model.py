@@ -43,6 +43,24 @@ class Policy(IntEnum):
     DECISION = 3
 
 
+class Base(IntEnum):
+    """Of what a percentage is taken (R-TOL-3, R-TOL-6)."""
+
+    LARGER = 0
+    SMALLER = 1
+    AVERAGE = 2
+
+
+class RoundingMode(StrEnum):
+    """How a number with too many decimals is rounded (R-ROUND-1)."""
+
+    HALF_EVEN = "half_even"
+    HALF_UP = "half_up"
+    FLOOR = "floor"
+    CEILING = "ceiling"
+    TRUNCATE = "truncate"
+
+
 class AdjustmentMode(StrEnum):
     """How books are adjusted.
 
@@ -61,7 +79,7 @@ class Tolerance:
 
     At least one of `absolute` and `percent_units` is stated. `absolute` is scaled as the field, 0
     or more. The percentage is percent_units / 10**percent_scale, 0 ≤ percent_units ≤ 10**12,
-    percent_scale ≤ 6. `of` is the index of the base's role, None for the larger absolute value.
+    percent_scale ≤ 6. `of` is the index of the base's role; None: `base` says what the base is.
     """
 
     absolute: int | None
@@ -69,6 +87,40 @@ class Tolerance:
     percent_scale: int
     of: int | None
     within_all: bool
+    base: Base = Base.LARGER
+
+
+@dataclass(frozen=True, slots=True)
+class ToleranceChoice:
+    """Tolerances of which the value of a code field chooses one (R-TOL-11).
+
+    `by_value` holds settled codes (`codes.settled`), ascending, each with its tolerance.
+    """
+
+    field: int
+    by_value: tuple[tuple[bytes, Tolerance], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """Rounding before comparison (R-TOL-7): to fewer decimals than the field has."""
+
+    decimals: int
+    mode: RoundingMode
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRule:
+    """Which different codes count as the same (R-TOL-9, R-TOL-10).
+
+    `equivalent` has, for each code of an equivalence table, what is left of it, and what is left of
+    the code that stands for its group; ascending. ASCII only.
+    """
+
+    ignores_case: bool
+    ignores_punctuation: bool
+    ignores_leading_zeros: bool
+    equivalent: tuple[tuple[bytes, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +130,10 @@ class Field:
     `scale` is the number of decimals (0 unless a number), `length` bytes (codes and texts, else 0),
     `roles` ascending indices of the roles that report it. `currency_field` is the index of the code
     field that holds this money's currency, `currency` a fixed code; both None: no currency.
-    `authority` is a role that reports the field, None unless the policy is AUTHORITY.
+    `authority` is a role that reports the field, None unless the policy is AUTHORITY. A date may
+    lie `drift_before` days before, or `drift_after` days after the benchmark. `codes` are the rule
+    of a code field, or of the field that holds this money's currency; None: codes are compared byte
+    by byte.
     """
 
     name: str
@@ -91,7 +146,8 @@ class Field:
     currency_field: int | None
     currency: str | None
     tolerance: Tolerance | None
-    drift_days: int
+    drift_before: int
+    drift_after: int
     policy: Policy
     authority: int | None
     limits: tuple[tuple[str, int], ...]
@@ -100,6 +156,9 @@ class Field:
     The currency is "" for a field without one, and the fixed code of a field that has one. No entry
     for a currency, or none at all: always needs approval.
     """
+    choice: ToleranceChoice | None = None
+    rounding: Rounding | None = None
+    codes: CodeRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +183,5 @@ class Agreement:
     hash: bytes
     """SHA-256 over a domain tag and the canonical form; 32 bytes."""
     layout: RowLayout
+    needs_rules: int = 1
+    """The first version of the rules that knows everything that is stated (R-AGREE-3)."""

@@ -15,17 +15,39 @@ Decimal = str
 
 @dataclass(frozen=True, slots=True)
 class StatedTolerance:
-    """`[fields.<name>.tolerance]`."""
+    """`[fields.<name>.tolerance]`. `by` is None, or the field and a tolerance for each value."""
 
     absolute: Decimal | None
     percent: Decimal | None
     of: str | None
+    base: str | None
     within: str | None
+    by: "tuple[str, dict[str, StatedTolerance]] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedDrift:
+    """`[fields.<name>.drift_days]`."""
+
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedRounding:
+    """`[fields.<name>.rounded]`."""
+
+    decimals: int
+    mode: str
 
 
 @dataclass(frozen=True, slots=True)
 class StatedField:
-    """`[fields.<name>]`. `currency` is a code; `currency_field` the field named in its place."""
+    """`[fields.<name>]`. `currency` is a code; `currency_field` the field named in its place.
+
+    `ignore` stands in the order of `keys.IGNORED`; the codes of an equivalent group are ascending,
+    and so are the groups.
+    """
 
     name: str
     type: FieldType
@@ -37,7 +59,10 @@ class StatedField:
     currency: str | None
     currency_field: str | None
     tolerance: StatedTolerance | None
-    drift_days: int | None
+    drift_days: int | StatedDrift | None
+    rounded: StatedRounding | None = None
+    ignore: tuple[str, ...] | None = None
+    equivalent: tuple[tuple[str, ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

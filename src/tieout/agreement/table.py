@@ -145,6 +145,21 @@ class Table:
             return None
         return items
 
+    def groups(self, key: str, remedy: str) -> tuple[tuple[str, ...], ...] | None:
+        """Read a list of lists of strings, at least one, each of at least two."""
+        value = self._values.get(key)
+        if key not in self._values:
+            return None
+        if (
+            not isinstance(value, list)
+            or not value
+            or not all(isinstance(group, list) and len(group) > 1 for group in value)
+            or not all(isinstance(item, str) for group in value for item in group)
+        ):
+            self.reject(key, f"{_described(value)} is no list of groups", remedy)
+            return None
+        return tuple(tuple(group) for group in value)
+
     def table(self, key: str, remedy: str) -> "Table | None":
         """Read a table below this one."""
         value = self._values.get(key)

@@ -22,7 +22,7 @@ from tieout.compiled.memory import (
     store64,
 )
 from tieout.kernel import layout as at
-from tieout.kernel.compare import within
+from tieout.kernel.compare import alike_currency, within
 from tieout.kernel.telling import NOWHERE, mark_pages, tell
 from tieout.kernel.verdict import (
     APPROVED,
@@ -298,10 +298,8 @@ def _within_limits(plan: Any, slots: Any, block: Int64, adjustments: Any, image:
         if plan[line + at.F_IS_NUMBER] == 0:
             return False
         limit = _limit_of(plan, field, adjustments, values)
-        if plan[line + at.F_CURRENCY] >= 0:
-            offset, width = plan[line + at.F_CURRENCY_AT], plan[line + at.F_CURRENCY_WIDTH]
-            if not same_bytes(slots, own + offset, adjustments, values + offset, width):
-                return False
+        if not alike_currency(plan, line, slots, own, adjustments, values):
+            return False
         offset = plan[line + at.F_AT]
         if abs(load64(slots, own + offset) - load64(adjustments, values + offset)) > limit:
             return False

@@ -87,6 +87,7 @@ P_ALL_ROLES: Final = 11  # mask
 P_AUTOMATIC: Final = 12  # 1: the mode allows to approve at once (R-ADJ-3)
 P_VERDICT_BYTES: Final = 13  # most bytes of events that one row or judgement gives
 P_COMPARED: Final = 14  # mask of fields with compare = true
+P_SETTLES: Final = 15  # 1: the fast way is closed, since equal values may still change a verdict
 P_TABLES: Final = 16
 
 # One line for each role: what it reports (mask), must report (mask), then for every other role
@@ -109,15 +110,51 @@ F_CURRENCY_WIDTH: Final = 7
 F_POLICY: Final = 8
 F_AUTHORITY: Final = 9  # role, −1 for none
 F_IS_NUMBER: Final = 10
-F_ABSOLUTE: Final = 11  # −1: not stated
-F_PERCENT: Final = 12  # percent_units, −1: not stated
-F_PERCENT_FACTOR: Final = 13  # 100 · 10^percent_scale
-F_OF: Final = 14  # role, −1: the larger absolute value
-F_WITHIN_ALL: Final = 15
-F_DRIFT: Final = 16
-F_LIMITS: Final = 17  # where the list of limits begins
-F_LIMIT_COUNT: Final = 18
-FIELD_LINE: Final = 19
+F_TOLERANCE: Final = 11  # TOLERANCE_WORDS of them
+F_DRIFT_BEFORE: Final = 17
+F_DRIFT_AFTER: Final = 18
+F_LIMITS: Final = 19  # where the list of limits begins
+F_LIMIT_COUNT: Final = 20
+F_CODES: Final = 21  # where the rule of the codes is, 0 for none; for money that of its currency
+F_CHOICE: Final = 22  # where the tolerances are of which another field chooses one, 0 for none
+F_ROUND_UNIT: Final = 23  # what is compared is a multiple of this; 1: nothing is rounded
+F_ROUND_MODE: Final = 24
+FIELD_LINE: Final = 25
+
+# A tolerance.
+T_ABSOLUTE: Final = 0  # −1: not stated
+T_PERCENT: Final = 1  # percent_units, −1: not stated
+T_PERCENT_FACTOR: Final = 2  # 100 · 10^percent_scale
+T_OF: Final = 3  # role, −1: T_BASE says what the base is
+T_WITHIN_ALL: Final = 4
+T_BASE: Final = 5
+TOLERANCE_WORDS: Final = 6
+
+# Modes of rounding.
+ROUND_HALF_EVEN: Final = 0
+ROUND_HALF_UP: Final = 1
+ROUND_FLOOR: Final = 2
+ROUND_CEILING: Final = 3
+ROUND_TRUNCATE: Final = 4
+
+# The rule of codes: what is ignored, the number of listed codes, then each of these: its group, its
+# length, and what is left of it in words of eight bytes.
+IGNORE_CASE: Final = 1
+IGNORE_PUNCTUATION: Final = 2
+IGNORE_ZEROS: Final = 4
+CR_FLAGS: Final = 0
+CR_COUNT: Final = 1
+CODE_RULE_HEAD: Final = 2
+LC_GROUP: Final = 0
+LC_LENGTH: Final = 1
+LISTED_CODE_HEAD: Final = 2
+
+# A choice of tolerances: the field that chooses, the rule of its codes, how many, then each: a
+# tolerance and a listed code (group −1: of none).
+CH_FIELD: Final = 0
+CH_CODES: Final = 1
+CH_COUNT: Final = 2
+CHOICE_HEAD: Final = 3
 
 # A limit: the amount, then the currency, NUL padded, in words of eight bytes.
 LIMIT_LINE: Final = 33

@@ -28,7 +28,7 @@ from tieout.compiled.memory import (
 )
 from tieout.kernel import layout as at
 from tieout.kernel.apply import same_record
-from tieout.kernel.compare import same_currency
+from tieout.kernel.compare import alike_currency
 from tieout.kernel.telling import NOWHERE
 from tieout.kernel.verdict import DECIDED, field_line, look, note_benchmark, role_block
 from tieout.kernel.words import KEY_BYTES, bit, copy_bytes
@@ -118,11 +118,11 @@ def _put_values(
     if source >= 0:
         mark = role_block(plan, base, source) + at.VALUES
         copy_bytes(table, line + B_REPORTED + width, slots, mark + offset, own_width)
-        alike = same_currency(plan, about, slots, values, slots, mark)
+        alike = alike_currency(plan, about, slots, values, slots, mark)
     else:
         mark = (at.FROZEN_BASE - source) * plan[at.P_ADJUSTMENT_BYTES] + at.ADJ_VALUES
         copy_bytes(table, line + B_REPORTED + width, adjustments, mark + offset, own_width)
-        alike = same_currency(plan, about, slots, values, adjustments, mark)
+        alike = alike_currency(plan, about, slots, values, adjustments, mark)
     kind = plan[about + at.F_KIND]
     if kind >= _CODE or not alike:
         return

@@ -211,7 +211,10 @@ def _some_pair_apart(plan: Any, field: Int64, slots: Any, base: Int64, taking: I
             for other in range(role + 1, roles):
                 if taking & bit(other):
                     others = role_block(plan, base, other) + at.VALUES
-                    if not within(plan, field, slots, values, slots, others, slots, base):
+                    if not (
+                        within(plan, field, slots, values, slots, others, slots, base)
+                        or within(plan, field, slots, others, slots, values, slots, base)
+                    ):
                         return True
     return False
 

@@ -11,7 +11,13 @@ from itertools import combinations
 
 from tieout.agreement.model import Agreement
 from tieout.reference.benchmark import basis_of, find_benchmark
-from tieout.reference.tolerance import difference, tolerance_rules, within
+from tieout.reference.tolerance import (
+    difference,
+    either_way,
+    tolerance_of,
+    tolerance_rules,
+    within,
+)
 from tieout.reference.transaction import Break, Transaction, Verdict
 from tieout.reference.values import Record, Value
 from tieout.wire.codes import BenchmarkState, BreakKind, Status
@@ -101,11 +107,12 @@ def _mismatches(
     """R-MATCH-2 where a benchmark stands, else R-MATCH-3."""
     field = agreement.fields[f]
     benchmark = find_benchmark(agreement, transaction, f, values)
+    tolerance = tolerance_of(agreement, field, transaction)
     stands = benchmark.value
     if stands is not None:
-        rules = ("R-MATCH-2", benchmark.rule, *tolerance_rules(field))
+        rules = ("R-MATCH-2", benchmark.rule, *tolerance_rules(field, tolerance))
         for role, value in values.items():
-            if not within(field, value, stands, values):
+            if not within(field, tolerance, value, stands, values):
                 yield Break(
                     BreakKind.MISMATCH,
                     f,
@@ -114,12 +121,13 @@ def _mismatches(
                     reported=value,
                     benchmark=stands,
                     basis=basis_of(agreement, field),
-                    difference=difference(value, stands),
+                    difference=difference(field, value, stands),
                     state=BenchmarkState.DECIDED,
                 )
         return
-    if all(within(field, a, b, values) for a, b in combinations(values.values(), 2)):
+    pairs = combinations(values.values(), 2)
+    if all(either_way(field, tolerance, a, b, values) for a, b in pairs):
         return
-    rules = ("R-MATCH-3", benchmark.rule, *tolerance_rules(field))
+    rules = ("R-MATCH-3", benchmark.rule, *tolerance_rules(field, tolerance))
     for role, value in values.items():
         yield Break(BreakKind.MISMATCH, f, role, rules, reported=value, state=benchmark.state)
