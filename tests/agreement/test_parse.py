@@ -71,7 +71,7 @@ def expected(tree: dict[str, Any], name: str) -> dict[str, Any]:
         "roles": [role for role in roles if role in reporting],
         "optional": field.get("optional", False),
         "compare": field.get("compare", True),
-        "drift_days": drift_of(field),
+        "drift_days": (field.get("drift_days", 0),) * 2,
         "currency": currency if isinstance(currency, str) else None,
         "currency_field": currency["field"] if isinstance(currency, dict) else None,
         "tolerance": None

@@ -47,7 +47,7 @@ def explain(agreement: Agreement) -> str:
     Lines are within 96 characters but for names that are longer together.
     """
     parts = [
-        f"{agreement.name}, version {agreement.version}\nhash {agreement.hash.hex()}",
+        _heading(agreement),
         _titled("Who reports what", _reports(agreement)),
         _titled("When a field ties out", _each_field(agreement, _ties_out)),
         _titled("Which value stands when they differ", _each_field(agreement, _stands)),
@@ -57,6 +57,13 @@ def explain(agreement: Agreement) -> str:
         _titled("How long it is kept", [_keeping(agreement)]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _heading(agreement: Agreement) -> str:
+    lines = [f"{agreement.name}, version {agreement.version}", f"hash {agreement.hash.hex()}"]
+    if agreement.needs_rules > 1:
+        lines.append(f"for ledgers of rules version {agreement.needs_rules} and later")
+    return "\n".join(lines)
 
 
 def _titled(title: str, lines: list[str]) -> str:

@@ -103,9 +103,9 @@ def found_parties(names: Sequence[str], created_us: int, ledger: str) -> tuple[G
         parties.append(party)
         stored.extend(keys)
     genesis = Genesis(
-        format=1,
+        format=2,
         name=ledger,
-        rules_version=1,
+        rules_version=3,
         created_us=created_us,
         operator=len(parties),
         parties=tuple(parties),
@@ -126,7 +126,7 @@ def found_consortium(
     genesis = Genesis(
         format=2,
         name=ledger,
-        rules_version=2,
+        rules_version=3,
         created_us=created_us,
         operator=0,
         parties=tuple(party for party, _ in rosters),

@@ -1,0 +1,76 @@
+"""What rules version 3 adds to random agreements: `refine` takes a plain tree and makes it subtle.
+
+Refinements are chosen so that the values of `statements` lie on both sides of them: rounding steps
+as wide as a few units, codes that differ in case or in a zero, tolerances for the codes that are
+used most.
+"""
+
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from tieout.agreement.keys import IGNORED
+from tieout.agreement.model import Base, RoundingMode
+from tieout.testing.agreements import PERCENTAGES, SCALED, Chooser, Drawn, Tree, agreement_trees
+
+_MODES: Final = [mode.value for mode in RoundingMode]
+_BASES: Final = [base.name.lower() for base in Base]
+_NEVER_THIRD: Final = (False, True, True)
+_GROUPS: Final = (["A", "B"], ["A", "~"], ["B", "7"], ["a", "B", "07"])
+_CURRENCY_GROUPS: Final = (["CNY", "156"], ["CNY", "EUR"], ["usd", "840"])
+
+
+@st.composite
+def refined_trees(draw: st.DrawFn, max_fields: int = 6) -> Tree:
+    """Draw the tables of an agreement file that uses what rules version 3 knows."""
+    return refine(Drawn(draw), draw(agreement_trees(max_fields)))
+
+
+def refine(chooser: Chooser, tree: Tree) -> Tree:
+    """Add what only rules version 3 knows to some fields of an agreement."""
+    fields: Any = tree["fields"]
+    refined = {name: _refine_field(chooser, dict(field)) for name, field in fields.items()}
+    codes = [name for name, field in refined.items() if field["type"] == "code"]
+    for field in refined.values():
+        if codes and field["type"] in (*SCALED, "integer") and chooser.pick(_NEVER_THIRD):
+            _choose_by_value(chooser, field, chooser.pick(codes))
+    return {**tree, "fields": refined}
+
+
+def _refine_field(chooser: Chooser, field: Tree) -> Tree:
+    kind = field["type"]
+    if kind in SCALED and field["scale"] and chooser.pick(_NEVER_THIRD):
+        scale: Any = field["scale"]
+        decimals = chooser.pick([scale - 1, max(scale - 2, 0), 0])
+        field["rounded"] = {"decimals": decimals, "mode": chooser.pick(_MODES)}
+    tolerance: Any = field.get("tolerance", {})
+    if "percent" in tolerance and "of" not in tolerance and chooser.pick(_NEVER_THIRD):
+        field["tolerance"] = {**tolerance, "base": chooser.pick(_BASES)}
+    if kind == "date" and chooser.pick(_NEVER_THIRD):
+        sides = chooser.pick([("before",), ("after",), ("before", "after")])
+        field["drift_days"] = {side: chooser.pick(range(4)) for side in sides}
+    if kind == "code":
+        _refine_code(chooser, field)
+    return field
+
+
+def _refine_code(chooser: Chooser, field: Tree) -> None:
+    if chooser.pick(_NEVER_THIRD):
+        ignored = [name for name in IGNORED if chooser.pick((True, False))]
+        field["ignore"] = ignored or ["case"]
+    if chooser.pick(_NEVER_THIRD):
+        length: Any = field["length"]
+        groups = _GROUPS if length != len("CNY") else (*_CURRENCY_GROUPS, *_GROUPS)
+        group = chooser.pick(groups)
+        if all(len(code) <= length for code in group):
+            field["equivalent"] = [group]
+
+
+def _choose_by_value(chooser: Chooser, field: Tree, code_field: str) -> None:
+    """A tolerance of its own for the code that is stated most, whatever counts as that."""
+    code = "CNY" if code_field == "currency" else "A"
+    own: Tree = chooser.pick([{"absolute": "0"}, {"absolute": "1"}, {"absolute": "4"}])
+    if chooser.pick((True, False)):
+        own = {"percent": chooser.pick(PERCENTAGES), "base": chooser.pick(_BASES)}
+    tolerance: Any = field.get("tolerance", {})
+    field["tolerance"] = {**tolerance, "by": {"field": code_field, "values": {code: own}}}
