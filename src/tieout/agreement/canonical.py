@@ -11,6 +11,7 @@ import json
 from typing import Final
 
 from tieout.agreement.errors import Findings
+from tieout.agreement.formula import format_formula
 from tieout.agreement.stated import StatedAgreement, StatedDrift, StatedField, StatedTolerance
 from tieout.agreement.table import BareDecimal
 from tieout.units.durations import format_duration
@@ -46,6 +47,10 @@ def canonical_bytes(stated: StatedAgreement) -> bytes:
         "roles": stated.roles,
         "opened_by": stated.opened_by,
         "fields": [_field_tree(field) for field in stated.fields],
+        "invariants": [
+            {"name": each.name, "says": format_formula(each.formula)} for each in stated.invariants
+        ]
+        or None,
         **{key: section or None for key, section in sections.items()},
     }
     text = json.dumps(_stated_only(tree), sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -82,7 +87,19 @@ def read_canonical(data: bytes, findings: Findings) -> dict[str, object] | None:
         str(field.get("name")): {key: value for key, value in field.items() if key != "name"}
         for field in fields
     }
+    if "invariants" in tree and not _name_invariants(tree):
+        findings.add("invariants", "not a list of invariants", _NOT_CANONICAL)
+        return None
     return tree
+
+
+def _name_invariants(tree: dict[str, object]) -> bool:
+    """Make a table of the list of invariants; False when it is no such list."""
+    stated = tree["invariants"]
+    if not isinstance(stated, list) or not all(isinstance(each, dict) for each in stated):
+        return False
+    tree["invariants"] = {str(each.get("name")): each.get("says") for each in stated}
+    return True
 
 
 def reject_other_bytes(findings: Findings) -> None:

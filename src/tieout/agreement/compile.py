@@ -12,6 +12,7 @@ from tieout.agreement import keys
 from tieout.agreement.canonical import agreement_hash, canonical_bytes
 from tieout.agreement.codes import settled, without_ignored
 from tieout.agreement.errors import Findings
+from tieout.agreement.invariants import compile_invariants
 from tieout.agreement.limits import MAX_PERCENT_DECIMALS, MAX_PERCENT_UNITS
 from tieout.agreement.model import (
     NUMBERS,
@@ -68,6 +69,7 @@ def compile_agreement(
     compiler.judge_field_names("benchmark", stated.benchmark, (keys.BENCHMARK_DEFAULT,))
     compiler.judge_field_names("adjustment.automatic_up_to", stated.limits, ())
     deadlines_us = compiler.deadlines()
+    invariants = compile_invariants(stated.invariants, stated.roles, fields, findings)
     layout = compiler.layout()
     canonical = canonical_bytes(stated)
     if len(canonical) > MAX_AGREEMENT_BYTES:
@@ -88,13 +90,14 @@ def compile_agreement(
         canonical=canonical,
         hash=agreement_hash(canonical),
         layout=layout,
+        invariants=invariants,
         needs_rules=_needed_rules(stated),
     )
 
 
 def _needed_rules(stated: StatedAgreement) -> int:
     """Return the first version of the rules that knows what is stated (R-AGREE-3)."""
-    is_later = any(
+    is_later = bool(stated.invariants) or any(
         field.rounded
         or field.ignore
         or field.equivalent

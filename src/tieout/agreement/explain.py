@@ -50,6 +50,7 @@ def explain(agreement: Agreement) -> str:
         _heading(agreement),
         _titled("Who reports what", _reports(agreement)),
         _titled("When a field ties out", _each_field(agreement, _ties_out)),
+        *_invariants(agreement),
         _titled("Which value stands when they differ", _each_field(agreement, _stands)),
         _titled("How long a role may stay silent", _deadlines(agreement)),
         _titled("How books are adjusted", _adjusting(agreement)),
@@ -124,6 +125,20 @@ def _kind(agreement: Agreement, field: Field) -> str:
     if field.currency_field is not None:
         return f"{said} in the currency of {agreement.fields[field.currency_field].name}"
     return said
+
+
+def _invariants(agreement: Agreement) -> list[str]:
+    if not agreement.invariants:
+        return []
+    width = max(len(each.name) for each in agreement.invariants)
+    lines = []
+    for each in agreement.invariants:
+        roles = _listed([agreement.roles[role] for role in each.roles], "and")
+        where = f"between the records of {roles}" if each.is_across else f"in the record of {roles}"
+        if not each.is_across and len(each.roles) > 1:
+            where = f"in each record of {roles}"
+        lines.append(_item(each.name, width, f"{each.says}, {where}"))
+    return [_titled("What must hold besides", lines)]
 
 
 def _how_it_ties_out(agreement: Agreement, field: Field) -> str:

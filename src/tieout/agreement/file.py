@@ -10,11 +10,13 @@ from typing import Final
 
 from tieout.agreement import keys
 from tieout.agreement.errors import Findings
+from tieout.agreement.formula import FormulaError, parse_formula
 from tieout.agreement.limits import (
     MAX_CHOSEN_TOLERANCES,
     MAX_DRIFT_DAYS,
     MAX_EQUIVALENT_CODES,
     MAX_FILE_CHARACTERS,
+    MAX_INVARIANTS,
     MAX_QUORUM,
     MAX_VERSION,
     MIN_ROLES,
@@ -24,6 +26,7 @@ from tieout.agreement.stated import (
     StatedAgreement,
     StatedDrift,
     StatedField,
+    StatedInvariant,
     StatedRounding,
     StatedTolerance,
 )
@@ -70,6 +73,7 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
     mode, limits = _adjustment(top)
     quorum = _section(top, "alarm", keys.ALARM).whole("quorum", 1, MAX_QUORUM)
     retention_us = _section(top, "retention", keys.RETENTION).duration("closed")
+    invariants = _invariants(top)
     if roles is None:
         return None
     return StatedAgreement(
@@ -84,6 +88,7 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
         limits=limits,
         quorum=quorum,
         retention_us=retention_us,
+        invariants=invariants,
     )
 
 
@@ -324,6 +329,26 @@ def _adjustment(top: Table) -> tuple[AdjustmentMode | None, dict[str, str | dict
             if limit is not None:
                 limits[field] = limit
     return None if mode is None else AdjustmentMode(mode), limits
+
+
+def _invariants(top: Table) -> tuple[StatedInvariant, ...]:
+    table = _section(top, "invariants", None)
+    names = table.listed()
+    if len(names) > MAX_INVARIANTS:
+        top.reject("invariants", f"{len(names)} invariants", f"At most {MAX_INVARIANTS}.")
+        return ()
+    read = []
+    for name in names:
+        remedy = 'Write a formula, such as "amount = shares * nav + fee".'
+        text = table.text(name, remedy)
+        if not is_name(name, keys.FIELD_NAME) or name in keys.RESERVED_FIELDS:
+            table.reject(name, "this is not a name, or it is taken", f"Write {_NAME_FORM}.")
+        elif text is not None:
+            try:
+                read.append(StatedInvariant(name, parse_formula(text)))
+            except FormulaError as error:
+                table.reject(name, str(error), remedy)
+    return tuple(read)
 
 
 def _texts(top: Table, key: str, remedy: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ FIELD_NAME: Final = IDENTIFIER
 
 TOP: Final = (
     *("name", "version", "roles", "opened_by", "fields", "benchmark", "deadlines"),
-    *("adjustment", "alarm", "retention"),
+    *("adjustment", "alarm", "retention", "invariants"),
 )
 FIELD: Final = (
     *("type", "length", "scale", "currency", "tolerance", "drift_days"),

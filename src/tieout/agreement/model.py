@@ -61,6 +61,30 @@ class RoundingMode(StrEnum):
     TRUNCATE = "truncate"
 
 
+class Operator(StrEnum):
+    """What is done to the operands of a node of a formula."""
+
+    ADD = "+"
+    SUB = "-"
+    MUL = "*"
+    ABS = "abs"
+    MIN = "min"
+    MAX = "max"
+    ROUND = "round"
+    DIV = "div"
+
+
+class Comparison(StrEnum):
+    """How the two sides of an invariant must compare."""
+
+    EQUAL = "="
+    UNEQUAL = "!="
+    LESS = "<"
+    AT_MOST = "<="
+    GREATER = ">"
+    AT_LEAST = ">="
+
+
 class AdjustmentMode(StrEnum):
     """How books are adjusted.
 
@@ -162,6 +186,53 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Literal:
+    """The number units / 10**scale, not negative."""
+
+    units: int
+    scale: int
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What a role states for a number field or date; role None: the record that is looked at."""
+
+    role: int | None
+    field: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An operator and its one or two operands; `decimals` and `mode` are those of ROUND and DIV."""
+
+    operator: Operator
+    operands: "tuple[Node, ...]"
+    decimals: int = 0
+    mode: RoundingMode | None = None
+
+
+Node = Literal | Term | Call
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """What must hold inside a record, or between the records of a transaction (R-INV-1, R-INV-2).
+
+    `says` is the formula as text. `roles` are ascending: those that it names, or, when it names
+    none, those that report all of its fields, whose records are looked at one by one. `is_across`
+    tells the two apart.
+    """
+
+    name: str
+    says: str
+    is_across: bool
+    roles: tuple[int, ...]
+    left: Node
+    comparison: Comparison
+    right: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """One version of an agreement.
 
@@ -183,5 +254,11 @@ class Agreement:
     hash: bytes
     """SHA-256 over a domain tag and the canonical form; 32 bytes."""
     layout: RowLayout
+    invariants: tuple[Invariant, ...] = ()
     needs_rules: int = 1
     """The first version of the rules that knows everything that is stated (R-AGREE-3)."""
+
+    def name_of_place(self, place: int) -> str:
+        """The name of a field or, behind the fields, of an invariant."""
+        fields = len(self.fields)
+        return self.fields[place].name if place < fields else self.invariants[place - fields].name

@@ -7,6 +7,7 @@ the hash of an old agreement.
 
 from dataclasses import dataclass
 
+from tieout.agreement.formula import Formula
 from tieout.agreement.model import AdjustmentMode, FieldType
 
 Decimal = str
@@ -66,6 +67,14 @@ class StatedField:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedInvariant:
+    """One key of `[invariants]`."""
+
+    name: str
+    formula: Formula
+
+
+@dataclass(frozen=True, slots=True)
 class StatedAgreement:
     """The whole file. Roles named in a list other than `roles` stand in the order of `roles`.
 
@@ -84,3 +93,4 @@ class StatedAgreement:
     limits: dict[str, Decimal | dict[str, Decimal]]
     quorum: int | None
     retention_us: int | None
+    invariants: "tuple[StatedInvariant, ...]" = ()

@@ -204,6 +204,9 @@ def _print_breaks_of(console: "Console", statement: "Statement") -> None:
         if each.benchmark:
             what += f": reported {each.reported}, agreed value {each.benchmark} by {each.basis}"
             what += f", difference {each.difference}" if each.difference else ""
+        elif each.kind == "invariant":
+            apart = f", the right one differs by {each.difference}" if each.difference else ""
+            what += f": its left side is {each.reported}{apart}"
         elif each.reported:
             what += f": reported {each.reported}, no agreed value yet ({each.status})"
         console.print(f"{what}   [{', '.join(each.rules)}]", markup=False)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tieout.compiled.loops import helper
+from tieout.compiled.loops import helper, inlined
 from tieout.compiled.memory import (
     Int64,
     load8,
@@ -202,6 +202,12 @@ def _authority_of_frozen(plan: Any, cursor: Any, fields: Int64, role: Int64) -> 
     return False
 
 
+@inlined
+def _mismatches(plan: Any, cursor: Any, role: Int64) -> Int64:
+    """The fields in which a role mismatches; no benchmark mends an invariant (R-INV-5)."""
+    return cursor[at.V_ROLES + role * at.V_ROLE_LINE + 1] & plan[at.P_FIELD_MASK]
+
+
 @helper
 def wanted(
     plan: Any, slots: Any, base: Int64, role: Int64, adjustments: Any, cursor: Any
@@ -211,7 +217,7 @@ def wanted(
     Writes what would be asked for behind the last adjustment. The verdict must be in the scratch.
     """
     block = role_block(plan, base, role)
-    fields = cursor[at.V_ROLES + role * at.V_ROLE_LINE + 1]
+    fields = _mismatches(plan, cursor, role)
     latest = load64(slots, block + at.LATEST)
     image = (latest - 1) * plan[at.P_ADJUSTMENT_BYTES]
     if latest != 0:
@@ -255,7 +261,7 @@ def propose(
     store8(adjustments, image + at.ADJ_ROLE, role)
     store8(adjustments, image + at.ADJ_STATUS, PROPOSED)
     store32(adjustments, image + at.ADJ_REVISION, load32(slots, block + at.REVISION))
-    store64(adjustments, image + at.ADJ_FIELDS, cursor[at.V_ROLES + role * at.V_ROLE_LINE + 1])
+    store64(adjustments, image + at.ADJ_FIELDS, _mismatches(plan, cursor, role))
     store32(adjustments, image + at.ADJ_PROPOSER, proposer)
     mark_pages(adjustment_marks, image, size)
     store64(slots, block + at.LATEST, index + 1)
@@ -348,7 +354,7 @@ def adjust_after_verdict(
     """Step 6 of a verdict: superseded (R-ADJ-8), proposed (R-ADJ-1), approved at once (R-ADJ-3)."""
     for role in range(plan[at.P_ROLES]):
         block = role_block(plan, base, role)
-        fields = cursor[at.V_ROLES + role * at.V_ROLE_LINE + 1]
+        fields = _mismatches(plan, cursor, role)
         latest = load64(slots, block + at.LATEST)
         if latest != 0:
             image = (latest - 1) * plan[at.P_ADJUSTMENT_BYTES]

@@ -88,7 +88,10 @@ P_AUTOMATIC: Final = 12  # 1: the mode allows to approve at once (R-ADJ-3)
 P_VERDICT_BYTES: Final = 13  # most bytes of events that one row or judgement gives
 P_COMPARED: Final = 14  # mask of fields with compare = true
 P_SETTLES: Final = 15  # 1: the fast way is closed, since equal values may still change a verdict
-P_TABLES: Final = 16
+P_INVARIANTS: Final = 16  # where the list of where each invariant is begins
+P_INVARIANT_COUNT: Final = 17
+P_FIELD_MASK: Final = 18  # all fields; the bits behind them are invariants
+P_TABLES: Final = 19
 
 # One line for each role: what it reports (mask), must report (mask), then for every other role
 # where the list of their common stretches is.
@@ -159,6 +162,30 @@ CHOICE_HEAD: Final = 3
 # A limit: the amount, then the currency, NUL padded, in words of eight bytes.
 LIMIT_LINE: Final = 33
 
+# An invariant: a line, then a line for each role that it names (none: records are looked at one by
+# one). A comparison is a mask: bit 0 when the left side is smaller, 1 equal, 2 larger.
+IV_ROLES: Final = 0  # mask of the roles concerned
+IV_FIELDS: Final = 1  # mask of the fields that it is about
+IV_COMPARISON: Final = 2
+IV_STEPS: Final = 3  # where its steps begin
+IV_STEP_COUNT: Final = 4
+IV_NEED_COUNT: Final = 5
+IV_HEAD: Final = 6
+NEED_WORDS: Final = 2  # role, mask of fields that it must state
+
+# A step of a formula: operator, then a literal's place, a field, or a mode; then a term's role (−1:
+# of the record that is looked at).
+OP_LITERAL: Final = 0
+OP_TERM: Final = 1
+OP_ADD: Final = 2
+OP_SUB: Final = 3
+OP_MUL: Final = 4
+OP_DIV: Final = 5
+OP_MIN: Final = 6
+OP_MAX: Final = 7
+OP_ABS: Final = 8
+STEP_WORDS: Final = 3
+
 # ---------------------------------------------------------------- cursor
 C_SLOTS: Final = 0  # transactions of the book
 C_ADJUSTMENTS: Final = 1  # adjustments of the book
@@ -183,7 +210,11 @@ V_ROLE_LINE: Final = 3
 V_FIELDS: Final = V_ROLES + V_ROLE_LINE * MAX_ROLES  # for each field: benchmark state, source
 V_FIELD_LINE: Final = 2
 MAX_FIELDS: Final = 64
-CURSOR_WORDS: Final = V_FIELDS + V_FIELD_LINE * MAX_FIELDS
+WIDE_WORDS: Final = 9  # a number of up to 248 bits (`wide.py`)
+STACK_DEPTH: Final = 48
+V_STACK: Final = V_FIELDS + V_FIELD_LINE * MAX_FIELDS  # of wide numbers
+V_SCRATCH: Final = V_STACK + STACK_DEPTH * WIDE_WORDS  # two more of them
+CURSOR_WORDS: Final = V_SCRATCH + 2 * WIDE_WORDS
 
 # The source of a benchmark: the role whose value it is; a frozen one: −2 − index of the adjustment.
 NO_SOURCE: Final = -1

@@ -20,20 +20,13 @@ from tieout.agreement.model import (
     Agreement,
     CodeRule,
     Field,
-    RoundingMode,
     Tolerance,
 )
 from tieout.kernel import layout as at
+from tieout.kernel.steps import ROUNDING, put_invariants
 from tieout.wire.rows import PREFIX_BYTES
 
 _HEAD: Final = at.P_TABLES
-_ROUNDING: Final = {
-    RoundingMode.HALF_EVEN: at.ROUND_HALF_EVEN,
-    RoundingMode.HALF_UP: at.ROUND_HALF_UP,
-    RoundingMode.FLOOR: at.ROUND_FLOOR,
-    RoundingMode.CEILING: at.ROUND_CEILING,
-    RoundingMode.TRUNCATE: at.ROUND_TRUNCATE,
-}
 _SAME_BYTES: Final = CodeRule(
     ignores_case=False, ignores_punctuation=False, ignores_leading_zeros=False, equivalent=()
 )
@@ -58,14 +51,18 @@ def make_plan(number: int, agreement: Agreement) -> NDArray[np.int64]:
     words[at.P_OPENED_BY] = _mask(agreement.opened_by)
     words[at.P_ALL_ROLES] = (1 << roles) - 1
     words[at.P_AUTOMATIC] = int(agreement.mode is not AdjustmentMode.NOTIFY)
-    words[at.P_VERDICT_BYTES] = at.EVENT_BYTES * (8 + 8 * roles + fields * (2 * roles + 1))
+    places = fields + len(agreement.invariants)
+    words[at.P_VERDICT_BYTES] = at.EVENT_BYTES * (8 + 8 * roles + places * (2 * roles + 1))
+    words[at.P_FIELD_MASK] = (1 << fields) - 1
     words[at.P_COMPARED] = _mask(i for i, f in enumerate(agreement.fields) if f.compare)
     # A field that a role reports alone may choose another tolerance for values that it does not.
-    words[at.P_SETTLES] = int(any(field.choice for field in agreement.fields))
+    chooses = any(field.choice for field in agreement.fields)
+    words[at.P_SETTLES] = int(chooses or agreement.invariants != ())
     for role in range(roles):
         _put_role(words, agreement, role)
     for index in range(fields):
         _put_field(words, agreement, index)
+    put_invariants(words, agreement)
     return np.array([_signed(word) for word in words], dtype=np.int64)
 
 
@@ -133,7 +130,7 @@ def _put_field(words: list[int], agreement: Agreement, index: int) -> None:
     words[line + at.F_ROUND_UNIT] = 1
     if field.rounding is not None:
         words[line + at.F_ROUND_UNIT] = 10 ** (field.scale - field.rounding.decimals)
-        words[line + at.F_ROUND_MODE] = _ROUNDING[field.rounding.mode]
+        words[line + at.F_ROUND_MODE] = ROUNDING[field.rounding.mode]
     words[line + at.F_LIMITS] = len(words)
     words[line + at.F_LIMIT_COUNT] = len(field.limits)
     for currency, limit in field.limits:

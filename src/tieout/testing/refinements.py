@@ -15,7 +15,8 @@ from tieout.testing.agreements import PERCENTAGES, SCALED, Chooser, Drawn, Tree,
 
 _MODES: Final = [mode.value for mode in RoundingMode]
 _BASES: Final = [base.name.lower() for base in Base]
-_NEVER_THIRD: Final = (False, True, True)
+_NUMBERS: Final = ("0", "1", "3", "0.5", "1.01", "0.001", "1000")
+_MOSTLY: Final = (False, True, True)
 _GROUPS: Final = (["A", "B"], ["A", "~"], ["B", "7"], ["a", "B", "07"])
 _CURRENCY_GROUPS: Final = (["CNY", "156"], ["CNY", "EUR"], ["usd", "840"])
 
@@ -32,21 +33,67 @@ def refine(chooser: Chooser, tree: Tree) -> Tree:
     refined = {name: _refine_field(chooser, dict(field)) for name, field in fields.items()}
     codes = [name for name, field in refined.items() if field["type"] == "code"]
     for field in refined.values():
-        if codes and field["type"] in (*SCALED, "integer") and chooser.pick(_NEVER_THIRD):
+        if codes and field["type"] in (*SCALED, "integer") and chooser.pick(_MOSTLY):
             _choose_by_value(chooser, field, chooser.pick(codes))
-    return {**tree, "fields": refined}
+    tree = {**tree, "fields": refined}
+    if chooser.pick(_MOSTLY):
+        invariants = choose_invariants(chooser, tree)
+        if invariants:
+            tree["invariants"] = invariants
+    return tree
+
+
+def choose_invariants(chooser: Chooser, tree: Tree) -> Tree:
+    """Choose up to three invariants over the numbers and dates of an agreement."""
+    fields: Any = tree["fields"]
+    numeric = {name: f for name, f in fields.items() if f["type"] in (*SCALED, "integer", "date")}
+    if not numeric:
+        return {}
+    chosen: Tree = {}
+    for number in range(chooser.pick((1, 2, 3))):
+        roles: Any = tree["roles"]
+        names = list(numeric)
+        if chooser.pick((True, False)):
+            names = [f"{role}.{n}" for n, f in numeric.items() for role in f.get("roles", roles)]
+        else:
+            role = chooser.pick(roles)
+            names = [n for n, f in numeric.items() if role in f.get("roles", roles)]
+        if names:
+            chosen[f"rule_{number}"] = _choose_formula(chooser, names)
+    return chosen
+
+
+def _choose_formula(chooser: Chooser, names: list[str]) -> str:
+    """A formula that holds often enough, whose numbers fit at any scale."""
+    a, b, c = (chooser.pick(names) for _ in range(3))
+    mode = chooser.pick(_MODES)
+    decimals, finest = chooser.pick((0, 1, 2)), chooser.pick((0, 3, 18))
+    return chooser.pick(
+        (
+            f"{a} = {b}",
+            f"{a} <= {b} + {chooser.pick(_NUMBERS)}",
+            f"abs({a} - {b}) < {chooser.pick(_NUMBERS)}",
+            f"{a} * {b} >= {c} * {chooser.pick(_NUMBERS)} - {a}",
+            f"div({a}, {b} - {c}, {finest}, {mode}) != {chooser.pick(_NUMBERS)}",
+            f"round({a} * {chooser.pick(_NUMBERS)}, {decimals}, {mode}) = {b}",
+            f"min({a}, {b}) + max({b}, {c}) > {a} * 2",
+            f"div({a} * {b}, {c}, {decimals}, {mode}) = round({a}, {decimals}, {mode})",
+            f"{a} - ({b} - ({c} - ({a} - {b}))) <= {chooser.pick(_NUMBERS)} * ({a} + {b})",
+            f"div({a}, {chooser.pick(_NUMBERS)}, {decimals}, {mode}) * {b} * {c} > 0",
+        )
+    )
 
 
 def _refine_field(chooser: Chooser, field: Tree) -> Tree:
     kind = field["type"]
-    if kind in SCALED and field["scale"] and chooser.pick(_NEVER_THIRD):
+    if kind in SCALED and field["scale"] and chooser.pick(_MOSTLY):
         scale: Any = field["scale"]
         decimals = chooser.pick([scale - 1, max(scale - 2, 0), 0])
         field["rounded"] = {"decimals": decimals, "mode": chooser.pick(_MODES)}
     tolerance: Any = field.get("tolerance", {})
-    if "percent" in tolerance and "of" not in tolerance and chooser.pick(_NEVER_THIRD):
+    if "percent" in tolerance and "of" not in tolerance and chooser.pick(_MOSTLY):
         field["tolerance"] = {**tolerance, "base": chooser.pick(_BASES)}
-    if kind == "date" and chooser.pick(_NEVER_THIRD):
+    if kind == "date" and chooser.pick(_MOSTLY):
         sides = chooser.pick([("before",), ("after",), ("before", "after")])
         field["drift_days"] = {side: chooser.pick(range(4)) for side in sides}
     if kind == "code":
@@ -55,10 +102,10 @@ def _refine_field(chooser: Chooser, field: Tree) -> Tree:
 
 
 def _refine_code(chooser: Chooser, field: Tree) -> None:
-    if chooser.pick(_NEVER_THIRD):
+    if chooser.pick(_MOSTLY):
         ignored = [name for name in IGNORED if chooser.pick((True, False))]
         field["ignore"] = ignored or ["case"]
-    if chooser.pick(_NEVER_THIRD):
+    if chooser.pick(_MOSTLY):
         length: Any = field["length"]
         groups = _GROUPS if length != len("CNY") else (*_CURRENCY_GROUPS, *_GROUPS)
         group = chooser.pick(groups)
