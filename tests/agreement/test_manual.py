@@ -26,6 +26,7 @@ ENTRIES = [
     *(f"fields.<name>.tolerance.by.{key}" for key in (*keys.BY, "values.<code>")),
     *(f"fields.<name>.drift_days.{key}" for key in keys.DRIFT),
     *(f"fields.<name>.rounded.{key}" for key in keys.ROUNDED),
+    "invariants.<name>",
     *(f"benchmark.{key}" for key in (keys.BENCHMARK_DEFAULT, "<field>")),
     "deadlines.<role>",
     *(f"adjustment.{key}" for key in keys.ADJUSTMENT),
@@ -49,8 +50,8 @@ def test_the_pieces_of_the_manual_are_parts_of_good_files() -> None:
     """Each piece stands somewhere in the example, or is a field of its own."""
     whole = " ".join((ROOT / "examples" / "fund-subscription.toml").read_text("utf-8").split())
     for piece in re.findall(r"```toml\n(.*?)```", MANUAL, re.DOTALL):
-        if "[fields.amount]" not in piece and "[fields." in piece:
-            top = 'name = "a"\nversion = 1\nroles = ["x", "y"]\n'
+        if ("[fields.amount]" not in piece and "[fields." in piece) or "[invariants]" in piece:
+            top = 'name = "a"\nversion = 1\nroles = ["seller", "registrar"]\n'
             agreement = parse_agreement(top + piece)
             assert agreement.needs_rules == 3 or agreement.fields[0].currency == "CNY"
         else:

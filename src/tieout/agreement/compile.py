@@ -290,7 +290,12 @@ class _Compiler:
             return None
         key = f"fields.{field.name}.equivalent"
         ignored = field.ignore or ()
-        rule = CodeRule(*(name in ignored for name in keys.IGNORED), equivalent=())
+        rule = CodeRule(
+            ignores_case="case" in ignored,
+            ignores_punctuation="punctuation" in ignored,
+            ignores_leading_zeros="leading_zeros" in ignored,
+            equivalent=(),
+        )
         found: dict[bytes, bytes] = {}
         for group in field.equivalent or ():
             left = [without_ignored(rule, self._code(key, code, field)) for code in group]

@@ -239,7 +239,8 @@ def _enclosed(node: "Node | Name", weaker: tuple[Operator, ...]) -> str:
 
 def powers_bits(decimals: int) -> int:
     """How many bits a number grows by when it gets so many further decimals."""
-    return (10**decimals).bit_length()
+    power: int = 10**decimals
+    return power.bit_length()
 
 
 def measure(node: Node, leaf_bits: dict[int, Measure]) -> Measure:

@@ -60,9 +60,9 @@ def lines_of(agreements: Mapping[int, Agreement], rows: Iterable[BreakRow]) -> l
 def line_of(agreement: Agreement, row: BreakRow) -> BreakLine:
     """One open break of a transaction under `agreement`, as texts."""
     reported, benchmark, basis, difference = "", "", "", ""
-    is_about_a_field = row.field is not None and row.kind is not BreakKind.INVARIANT
-    field = agreement.fields[row.field] if is_about_a_field else None
-    if field is not None:
+    field = None
+    if row.field is not None and row.kind is not BreakKind.INVARIANT:
+        field = agreement.fields[row.field]
         reported = value_text(field, row.reported)
         if row.state is BenchmarkState.DECIDED:
             benchmark = value_text(field, row.benchmark)

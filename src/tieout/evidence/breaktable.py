@@ -115,10 +115,13 @@ def _codes_of(named: Iterable[tuple[int, str]]) -> Bytes:
 
 
 def _field_names(books: Iterable[Agreement]) -> Bytes:
+    """Names of fields, and behind them those of invariants."""
     return _name_table(
         name
         for each in books
-        for name in _padded(thing.name for thing in (*each.fields, *each.invariants))
+        for name in _padded(
+            each.name_of_place(place) for place in range(len(each.fields) + len(each.invariants))
+        )
     )
 
 

@@ -33,7 +33,8 @@ class Number(NamedTuple):
 
     def at(self, scale: int) -> int:
         """Its units at a scale that is not smaller."""
-        return self.units * 10 ** (scale - self.scale)
+        power: int = 10 ** (scale - self.scale)
+        return self.units * power
 
 
 class Sides(NamedTuple):
@@ -97,16 +98,16 @@ def sides_of(
         if not isinstance(units, int):
             return None
         numbers[term] = Number(units, agreement.fields[term.field].scale)
-    return Sides(_evaluated(invariant.left, numbers), _evaluated(invariant.right, numbers))
+    return Sides(evaluated(invariant.left, numbers), evaluated(invariant.right, numbers))
 
 
-def _evaluated(node: Node, numbers: Mapping[Term, Number]) -> Number | None:
+def evaluated(node: Node, numbers: Mapping[Term, Number]) -> Number | None:
     """What a node comes to; None when something on the way is divided by zero (R-INV-4)."""
     if isinstance(node, Literal):
         return Number(node.units, node.scale)
     if isinstance(node, Term):
         return numbers[node]
-    operands = [_evaluated(each, numbers) for each in node.operands]
+    operands = [evaluated(each, numbers) for each in node.operands]
     known = [each for each in operands if each is not None]
     if len(known) < len(operands):
         return None

@@ -133,7 +133,7 @@ def _as_compared(field: Field, value: Value) -> int:
     number = _number(value)
     if field.rounding is None:
         return number
-    unit = 10 ** (field.scale - field.rounding.decimals)
+    unit: int = 10 ** (field.scale - field.rounding.decimals)
     return unit * divide(number, unit, field.rounding.mode)
 
 
