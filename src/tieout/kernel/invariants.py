@@ -54,7 +54,7 @@ def _operate(cursor: Any, left: Int64, right: Int64, operator: Int64, mode: Int6
         if wide.is_zero(cursor, right):
             return False
         rest = scratch + at.WIDE_WORDS
-        wide.divide(cursor, scratch, left, right, rest, mode)
+        wide.quotient(cursor, scratch, left, right, rest, mode)
         wide.copy(cursor, left, cursor, scratch)
     else:
         compared = wide.compare(cursor, left, right)

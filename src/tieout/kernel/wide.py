@@ -128,7 +128,7 @@ def _double(array: Any, a: Int64, low: Int64) -> None:
 
 
 @helper
-def divide(array: Any, to: Int64, a: Int64, b: Int64, rest: Int64, mode: Int64) -> None:
+def quotient(array: Any, to: Int64, a: Int64, b: Int64, rest: Int64, mode: Int64) -> None:
     """Put a / b, rounded to a whole number (R-ROUND-1); b is not 0, `to` and `rest` are free."""
     for i in range(at.WIDE_WORDS):
         array[to + i] = 0
@@ -156,7 +156,7 @@ def _increment(array: Any, a: Int64) -> None:
 
 @helper
 def _goes_out(
-    array: Any, quotient: Int64, divisor: Int64, rest: Int64, mode: Int64, is_negative: bool
+    array: Any, whole: Int64, divisor: Int64, rest: Int64, mode: Int64, is_negative: bool
 ) -> bool:
     """Whether a quotient with a rest is rounded away from zero. Spoils the rest."""
     if mode == at.ROUND_TRUNCATE:
@@ -169,4 +169,4 @@ def _goes_out(
     compared = _compare_magnitudes(array, rest, divisor)
     if compared != 0:
         return compared > 0
-    return mode == at.ROUND_HALF_UP or array[quotient + 1] & 1 == 1
+    return mode == at.ROUND_HALF_UP or array[whole + 1] & 1 == 1

@@ -30,7 +30,7 @@ def multiplied(array: np.ndarray) -> None:
 @numba.njit
 def divided(array: np.ndarray, mode: int) -> None:
     to, rest = np.int64(2 * WORDS), np.int64(3 * WORDS)
-    wide.divide(array, to, np.int64(0), np.int64(WORDS), rest, mode)
+    wide.quotient(array, to, np.int64(0), np.int64(WORDS), rest, mode)
 
 
 @numba.njit
