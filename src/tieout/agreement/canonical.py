@@ -10,10 +10,19 @@ import hashlib
 import json
 from typing import Final
 
+from tieout.agreement.calendars import format_clock, format_due, format_offset
 from tieout.agreement.errors import Findings
 from tieout.agreement.formula import format_formula
-from tieout.agreement.stated import StatedAgreement, StatedDrift, StatedField, StatedTolerance
+from tieout.agreement.stated import (
+    StatedAgreement,
+    StatedCalendar,
+    StatedDeadline,
+    StatedDrift,
+    StatedField,
+    StatedTolerance,
+)
 from tieout.agreement.table import BareDecimal
+from tieout.units.dates import format_date, format_time
 from tieout.units.durations import format_duration
 from tieout.wire.limits import MAX_AGREEMENT_BYTES
 
@@ -28,8 +37,10 @@ def canonical_bytes(stated: StatedAgreement) -> bytes:
     sections = {
         "benchmark": stated.benchmark,
         "deadlines": {
-            role: format_duration(duration_us) for role, duration_us in stated.deadlines_us.items()
+            **{role: format_duration(us) for role, us in stated.deadlines_us.items()},
+            **{role: _deadline_tree(each) for role, each in stated.business_deadlines.items()},
         },
+        "calendars": {name: _calendar_tree(each) for name, each in stated.calendars.items()},
         "adjustment": _stated_only({"mode": stated.mode, "automatic_up_to": stated.limits or None}),
         "alarm": _stated_only({"quorum": stated.quorum}),
         "retention": _stated_only(
@@ -130,6 +141,31 @@ def _field_tree(field: StatedField) -> dict[str, object]:
             else {"decimals": rounded.decimals, "mode": rounded.mode},
             "ignore": field.ignore,
             "equivalent": field.equivalent,
+        }
+    )
+
+
+def _deadline_tree(deadline: StatedDeadline) -> dict[str, object]:
+    return _stated_only(
+        {
+            "at": format_due(deadline.days, deadline.at_us),
+            "calendar": deadline.calendar,
+            "until": None if deadline.until_us is None else format_clock(deadline.until_us),
+        }
+    )
+
+
+def _calendar_tree(calendar: StatedCalendar) -> dict[str, object]:
+    holidays, workdays, changes = calendar.holidays, calendar.workdays, calendar.changes
+    return _stated_only(
+        {
+            "weekend": calendar.weekend,
+            "holidays": None if holidays is None else [format_date(day) for day in holidays],
+            "workdays": None if workdays is None else [format_date(day) for day in workdays],
+            "offset": format_offset(calendar.offset_us),
+            "changes": None
+            if changes is None
+            else [[format_time(moment), format_offset(offset)] for moment, offset in changes],
         }
     )
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from tieout.agreement import keys
+from tieout.agreement.calendars import WEEKDAYS
 from tieout.agreement.canonical import agreement_hash, canonical_bytes
 from tieout.agreement.codes import settled, without_ignored
 from tieout.agreement.errors import Findings
@@ -19,6 +20,8 @@ from tieout.agreement.model import (
     AdjustmentMode,
     Agreement,
     Base,
+    BusinessDeadline,
+    Calendar,
     CodeRule,
     Field,
     FieldType,
@@ -30,6 +33,7 @@ from tieout.agreement.model import (
 )
 from tieout.agreement.stated import (
     StatedAgreement,
+    StatedCalendar,
     StatedDrift,
     StatedField,
     StatedRounding,
@@ -69,6 +73,7 @@ def compile_agreement(
     compiler.judge_field_names("benchmark", stated.benchmark, (keys.BENCHMARK_DEFAULT,))
     compiler.judge_field_names("adjustment.automatic_up_to", stated.limits, ())
     deadlines_us = compiler.deadlines()
+    business_deadlines = compiler.business_deadlines()
     invariants = compile_invariants(stated.invariants, stated.roles, fields, findings)
     layout = compiler.layout()
     canonical = canonical_bytes(stated)
@@ -90,6 +95,7 @@ def compile_agreement(
         canonical=canonical,
         hash=agreement_hash(canonical),
         layout=layout,
+        business_deadlines=business_deadlines,
         invariants=invariants,
         needs_rules=_needed_rules(stated),
     )
@@ -97,7 +103,7 @@ def compile_agreement(
 
 def _needed_rules(stated: StatedAgreement) -> int:
     """Return the first version of the rules that knows what is stated (R-AGREE-3)."""
-    is_later = bool(stated.invariants) or any(
+    is_later = bool(stated.invariants or stated.business_deadlines or stated.calendars) or any(
         field.rounded
         or field.ignore
         or field.equivalent
@@ -175,10 +181,24 @@ class _Compiler:
                     key_path(table, name), name, "field of this agreement", known
                 )
 
+    def business_deadlines(self) -> tuple[BusinessDeadline | None, ...]:
+        """Return the deadline in business time of each role that has one."""
+        stated = self._stated
+        calendars = {name: _calendar(each) for name, each in stated.calendars.items()}
+        read: dict[str, BusinessDeadline] = {}
+        for role, each in stated.business_deadlines.items():
+            if each.calendar in calendars:
+                calendar = calendars[each.calendar]
+                read[role] = BusinessDeadline(each.days, each.at_us, each.until_us, calendar)
+            else:
+                key = f"{key_path('deadlines', role)}.calendar"
+                self._findings.add_unknown(key, each.calendar, "calendar here", calendars)
+        return tuple(read.get(role) for role in stated.roles)
+
     def deadlines(self) -> tuple[int | None, ...]:
         """Return the deadline of each role in microseconds."""
         stated = self._stated
-        for role in stated.deadlines_us:
+        for role in (*stated.deadlines_us, *stated.business_deadlines):
             if role not in self._roles:
                 what = "role of this agreement"
                 self._findings.add_unknown(key_path("deadlines", role), role, what, stated.roles)
@@ -408,6 +428,16 @@ class _Compiler:
             remedy = f"{field.name} has {field.scale or 0} decimals."
             self._findings.add(key, str(error), remedy)
             return 0
+
+
+def _calendar(stated: StatedCalendar) -> Calendar:
+    return Calendar(
+        weekend=tuple(WEEKDAYS.index(day) for day in stated.weekend or ()),
+        holidays=stated.holidays or (),
+        workdays=stated.workdays or (),
+        offset_us=stated.offset_us,
+        changes=stated.changes or (),
+    )
 
 
 def _drift(stated: int | StatedDrift | None) -> tuple[int, int]:

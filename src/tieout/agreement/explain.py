@@ -4,11 +4,13 @@ from collections.abc import Callable
 from textwrap import fill
 from typing import Final
 
+from tieout.agreement.calendars import WEEKDAYS, format_clock, format_offset
 from tieout.agreement.model import (
     NUMBERS,
     AdjustmentMode,
     Agreement,
     Base,
+    BusinessDeadline,
     CodeRule,
     Field,
     FieldType,
@@ -235,13 +237,31 @@ def _stands(agreement: Agreement, field: Field) -> str:
 def _deadlines(agreement: Agreement) -> list[str]:
     width = max(map(len, agreement.roles))
     lines = []
-    for role, deadline_us in zip(agreement.roles, agreement.deadlines_us, strict=True):
-        if deadline_us is None:
+    every = zip(agreement.roles, agreement.deadlines_us, agreement.business_deadlines, strict=True)
+    for role, deadline_us, business in every:
+        if business is not None:
+            text = _in_business_time(business)
+        elif deadline_us is None:
             text = "until the cut-off"
         else:
             text = f"{format_duration(deadline_us)} after the first record of the transaction"
         lines.append(_item(role, width, text))
     return lines
+
+
+def _in_business_time(deadline: BusinessDeadline) -> str:
+    calendar, clock = deadline.calendar, format_clock(deadline.at_us)
+    count = {0: "the same business day", 1: "the next business day"}
+    day = count.get(deadline.days, f"the business day {deadline.days} days later")
+    offsets = dict.fromkeys([calendar.offset_us, *(offset for _, offset in calendar.changes)])
+    zone = _listed([format_offset(offset) for offset in offsets], "or")
+    said = f"{clock} (UTC{zone}) of {day} after the first record of the transaction"
+    if deadline.until_us is not None:
+        said += ", which counts as of the day after when it comes later than"
+        said += f" {format_clock(deadline.until_us)}"
+    free = [WEEKDAYS[day] for day in calendar.weekend]
+    days = len(calendar.holidays)
+    return f"{said}; free are {_listed([*free, f'{days} holidays'], 'and')}"
 
 
 def _adjusting(agreement: Agreement) -> list[str]:

@@ -31,6 +31,7 @@ from tieout.agreement.stated import (
     StatedTolerance,
 )
 from tieout.agreement.table import BareDecimal, Table, is_name
+from tieout.agreement.timetable import read_calendars, read_deadlines
 from tieout.units.numbers import MAX_SCALE, shown
 from tieout.wire.limits import MAX_FIELDS, MAX_ROLES, MAX_TEXT_BYTES
 
@@ -69,7 +70,8 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
     opened_by = top.names("opened_by", 'List names of roles, such as ["seller"].')
     fields = _fields(top, roles or ())
     benchmark = _texts(top, "benchmark", "Write majority, decision or the name of a role.")
-    deadlines_us = _deadlines(top)
+    deadlines_us, business_deadlines = read_deadlines(_section(top, "deadlines", None))
+    calendars = read_calendars(_section(top, "calendars", None))
     mode, limits = _adjustment(top)
     quorum = _section(top, "alarm", keys.ALARM).whole("quorum", 1, MAX_QUORUM)
     retention_us = _section(top, "retention", keys.RETENTION).duration("closed")
@@ -89,6 +91,8 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
         quorum=quorum,
         retention_us=retention_us,
         invariants=invariants,
+        business_deadlines=business_deadlines,
+        calendars=calendars,
     )
 
 
@@ -301,12 +305,6 @@ def _equivalent(table: Table) -> tuple[tuple[str, ...], ...] | None:
     if sum(map(len, groups)) > MAX_EQUIVALENT_CODES:
         table.reject("equivalent", "too many codes", f"At most {MAX_EQUIVALENT_CODES}.")
     return tuple(sorted(tuple(sorted(group)) for group in groups))
-
-
-def _deadlines(top: Table) -> dict[str, int]:
-    table = _section(top, "deadlines", None)
-    read = {role: table.duration(role) for role in table.listed()}
-    return {role: duration_us for role, duration_us in read.items() if duration_us is not None}
 
 
 def _adjustment(top: Table) -> tuple[AdjustmentMode | None, dict[str, str | dict[str, str]]]:

@@ -15,7 +15,7 @@ FIELD_NAME: Final = IDENTIFIER
 
 TOP: Final = (
     *("name", "version", "roles", "opened_by", "fields", "benchmark", "deadlines"),
-    *("adjustment", "alarm", "retention", "invariants"),
+    *("adjustment", "alarm", "retention", "invariants", "calendars"),
 )
 FIELD: Final = (
     *("type", "length", "scale", "currency", "tolerance", "drift_days"),
@@ -29,6 +29,8 @@ DRIFT: Final = ("before", "after")
 ROUNDED: Final = ("decimals", "mode")
 IGNORED: Final = ("case", "punctuation", "leading_zeros")
 """What a comparison of codes may ignore; a list of these, no table."""
+DEADLINE: Final = ("at", "calendar", "until")
+CALENDAR: Final = ("weekend", "holidays", "workdays", "offset", "changes")
 ADJUSTMENT: Final = ("mode", "automatic_up_to")
 ALARM: Final = ("quorum",)
 RETENTION: Final = ("closed",)

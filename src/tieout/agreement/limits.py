@@ -36,6 +36,15 @@ one by one, and only where two codes differ."""
 MAX_CHOSEN_TOLERANCES: Final = 256
 """Tolerances of which a value chooses one: more than there are currencies."""
 
+MAX_CALENDARS: Final = 16
+"""One for each role."""
+
+MAX_CALENDAR_DAYS: Final = 2_000
+"""Holidays, and working days besides, of one calendar; bounds the search for the next one."""
+
+MAX_OFFSET_CHANGES: Final = 200
+"""Changes of the clocks of one calendar: a hundred years of two a year."""
+
 MAX_INVARIANTS: Final = 16
 """Invariants of an agreement; with the fields at most 64, since both are bits of one word."""
 

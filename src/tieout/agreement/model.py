@@ -186,6 +186,36 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Calendar:
+    """Which days are business days, and what clocks show (R-TIME-2).
+
+    `weekend` are weekdays, 0 to 6 from Monday on, not all of them. `holidays` and `workdays` are
+    ascending days since 1970-01-01, none in both. Clocks are `offset_us` ahead of UTC, and from
+    each moment of `changes` on by what stands with it; moments ascend, at least a day apart.
+    """
+
+    weekend: tuple[int, ...]
+    holidays: tuple[int, ...]
+    workdays: tuple[int, ...]
+    offset_us: int
+    changes: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessDeadline:
+    """So many business days after the day of opening, at a time of the day (R-TIME-2).
+
+    What is opened later than `until_us` counts as opened on the next day; None: nothing is too
+    late. Times of the day are microseconds from midnight by the clocks of the calendar.
+    """
+
+    days: int
+    at_us: int
+    until_us: int | None
+    calendar: Calendar
+
+
+@dataclass(frozen=True, slots=True)
 class Literal:
     """The number units / 10**scale, not negative."""
 
@@ -237,7 +267,8 @@ class Agreement:
     """One version of an agreement.
 
     `opened_by` are ascending indices of roles, () when anybody may open (R-OPEN-1). Durations are
-    microseconds; `deadlines_us[i]` is None when role i has none.
+    microseconds; `deadlines_us[i]` is None when role i has none, or one in business time: that is
+    `business_deadlines[i]`, None in all other cases.
     """
 
     name: str
@@ -254,6 +285,7 @@ class Agreement:
     hash: bytes
     """SHA-256 over a domain tag and the canonical form; 32 bytes."""
     layout: RowLayout
+    business_deadlines: tuple[BusinessDeadline | None, ...] = ()
     invariants: tuple[Invariant, ...] = ()
     needs_rules: int = 1
     """The first version of the rules that knows everything that is stated (R-AGREE-3)."""

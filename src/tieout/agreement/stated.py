@@ -5,7 +5,7 @@ or duration state the same. Defaults are not filled in here, so that a later def
 the hash of an old agreement.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tieout.agreement.formula import Formula
 from tieout.agreement.model import AdjustmentMode, FieldType
@@ -67,6 +67,27 @@ class StatedField:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedCalendar:
+    """`[calendars.<name>]`. Days of the week from Monday on; days and moments ascending."""
+
+    weekend: tuple[str, ...] | None
+    holidays: tuple[int, ...] | None
+    workdays: tuple[int, ...] | None
+    offset_us: int
+    changes: tuple[tuple[int, int], ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedDeadline:
+    """`[deadlines.<role>]`, in business time."""
+
+    days: int
+    at_us: int
+    calendar: str
+    until_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class StatedInvariant:
     """One key of `[invariants]`."""
 
@@ -93,4 +114,6 @@ class StatedAgreement:
     limits: dict[str, Decimal | dict[str, Decimal]]
     quorum: int | None
     retention_us: int | None
-    invariants: "tuple[StatedInvariant, ...]" = ()
+    invariants: tuple[StatedInvariant, ...] = ()
+    business_deadlines: dict[str, StatedDeadline] = field(default_factory=dict)
+    calendars: dict[str, StatedCalendar] = field(default_factory=dict)

@@ -16,6 +16,15 @@ from tieout.testing.agreements import PERCENTAGES, SCALED, Chooser, Drawn, Tree,
 _MODES: Final = [mode.value for mode in RoundingMode]
 _BASES: Final = [base.name.lower() for base in Base]
 _NUMBERS: Final = ("0", "1", "3", "0.5", "1.01", "0.001", "1000")
+_CLOCKS: Final = ("22:13", "22:14", "23:13", "06:13", "00:13", "12:00")
+"""Around the time of the day at which histories begin, here and there."""
+_MOMENTS: Final = ("2023-11-14T22:13:22Z", "2023-11-16T00:13:20Z", "2024-12-20T00:00:00Z")
+_HOLIDAYS: Final = (
+    ["2023-11-14"],
+    ["2023-11-15", "2023-11-16", "2024-12-19"],
+    ["2023-11-17", "0001-01-01", "9999-12-31"],
+)
+_WORKDAYS: Final = (["2023-11-18"], ["2023-11-19", "2023-11-22"])
 _MOSTLY: Final = (False, True, True)
 _GROUPS: Final = (["A", "B"], ["A", "~"], ["B", "7"], ["a", "B", "07"])
 _CURRENCY_GROUPS: Final = (["CNY", "156"], ["CNY", "EUR"], ["usd", "840"])
@@ -40,7 +49,41 @@ def refine(chooser: Chooser, tree: Tree) -> Tree:
         invariants = choose_invariants(chooser, tree)
         if invariants:
             tree["invariants"] = invariants
+    if chooser.pick(_MOSTLY):
+        _choose_business_deadlines(chooser, tree)
     return tree
+
+
+def choose_calendar(chooser: Chooser) -> Tree:
+    """Choose a calendar around the days of the workbench; clocks change while histories go on."""
+    calendar: Tree = {"offset": chooser.pick(["+00:00", "+08:00", "-04:30", "+13:00"])}
+    weekends = [["saturday", "sunday"], ["friday"], ["monday", "tuesday", "wednesday", "thursday"]]
+    if chooser.pick(_MOSTLY):
+        calendar["weekend"] = chooser.pick(weekends)
+    if chooser.pick(_MOSTLY):
+        calendar["holidays"] = chooser.pick(_HOLIDAYS)
+    if chooser.pick(_MOSTLY):
+        calendar["workdays"] = chooser.pick(_WORKDAYS)
+    if chooser.pick(_MOSTLY):
+        hours = int(str(calendar["offset"])[:3])
+        back, forth = (f"{hours + by:+03}:00" for by in chooser.pick(((-1, 0), (1, -1), (-3, 0))))
+        calendar["changes"] = [[_MOMENTS[0], back], [_MOMENTS[1], forth], [_MOMENTS[2], back]]
+        calendar["offset"] = f"{hours:+03}:00"
+    return calendar
+
+
+def _choose_business_deadlines(chooser: Chooser, tree: Tree) -> None:
+    """Give some roles a deadline in business time."""
+    roles: Any = tree["roles"]
+    deadlines: Any = dict(tree.get("deadlines", {}))  # type: ignore[call-overload]
+    for role in roles:
+        if chooser.pick(_MOSTLY):
+            due = f"{chooser.pick((0, 1, 2, 30))}bd {chooser.pick(_CLOCKS)}"
+            deadlines[role] = {"at": due, "calendar": "there"}
+            if chooser.pick(_MOSTLY):
+                deadlines[role]["until"] = chooser.pick(_CLOCKS)
+    tree["deadlines"] = deadlines
+    tree["calendars"] = {"there": choose_calendar(chooser)}
 
 
 def choose_invariants(chooser: Chooser, tree: Tree) -> Tree:
