@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MANUAL = (ROOT / "docs" / "agreement.md").read_text(encoding="utf-8")
 EXAMPLES = {
     "fund-subscription": ROOT / "examples" / "fund-subscription.toml",
+    "holiday-subscription": ROOT / "examples" / "holiday" / "agreement.toml",
     "us-eiti": ROOT / "examples" / "us-eiti" / "agreement.toml",
 }
 
@@ -29,6 +30,9 @@ ENTRIES = [
     "invariants.<name>",
     *(f"benchmark.{key}" for key in (keys.BENCHMARK_DEFAULT, "<field>")),
     "deadlines.<role>",
+    *(f"deadlines.<role>.{key}" for key in keys.DEADLINE),
+    "calendars.<name>",
+    *(f"calendars.<name>.{key}" for key in keys.CALENDAR),
     *(f"adjustment.{key}" for key in keys.ADJUSTMENT),
     "adjustment.automatic_up_to.<field>",
     "adjustment.automatic_up_to.<field>.<currency>",
@@ -50,7 +54,9 @@ def test_the_pieces_of_the_manual_are_parts_of_good_files() -> None:
     """Each piece stands somewhere in the example, or is a field of its own."""
     whole = " ".join((ROOT / "examples" / "fund-subscription.toml").read_text("utf-8").split())
     for piece in re.findall(r"```toml\n(.*?)```", MANUAL, re.DOTALL):
-        if ("[fields.amount]" not in piece and "[fields." in piece) or "[invariants]" in piece:
+        if ("[fields.amount]" not in piece and "[fields." in piece) or any(
+            word in piece for word in ("[invariants]", "[calendars.")
+        ):
             top = 'name = "a"\nversion = 1\nroles = ["seller", "registrar"]\n'
             agreement = parse_agreement(top + piece)
             assert agreement.needs_rules == 3 or agreement.fields[0].currency == "CNY"

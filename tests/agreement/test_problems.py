@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tieout.agreement.calendars import WEEKDAYS
 from tieout.agreement.errors import AgreementError
 from tieout.agreement.limits import MAX_FILE_CHARACTERS, MAX_PROBLEMS
 from tieout.agreement.model import Agreement
@@ -44,6 +45,8 @@ quorum = 1
 [retention]
 closed = "400d"
 """
+
+CALENDAR = '[calendars.here]\noffset = "+00:00"'
 
 # What is changed in the file above, by what, the key that is named, and words of the message.
 WRONG = [
@@ -220,6 +223,63 @@ WRONG = [
         '{ by = { field = "currency", values = { CNY = {} } } }',
         "fields.amount.tolerance.by.values.CNY",
         "neither absolute nor percent",
+    ),
+    # Business time.
+    *(
+        ('bank = "2h"', f"bank = {{ {deadline} }}\n{CALENDAR}", key, words)
+        for deadline, key, words in (
+            ('at = "1bd 17:00"', "deadlines.bank.calendar", "is missing"),
+            ('calendar = "here"', "deadlines.bank.at", "is missing"),
+            ('at = "1d 17:00", calendar = "here"', "deadlines.bank.at", "no business time"),
+            ('at = "1bd 24:00", calendar = "here"', "deadlines.bank.at", "no time of the day"),
+            ('at = "1bd 17:00", calendar = "her"', "deadlines.bank.calendar", "mean here?"),
+            (
+                'at = "1bd 17:00", calendar = "here", until = "9:00"',
+                "deadlines.bank.until",
+                "17:00",
+            ),
+            (
+                'at = "1bd 17:00", calendar = "here", after = "1"',
+                "deadlines.bank.after",
+                "not a key",
+            ),
+        )
+    ),
+    *(
+        ("[alarm]", f"[calendars.here]\n{calendar}\n[alarm]", f"calendars.here.{key}", words)
+        for calendar, key, words in (
+            ("", "offset", "is missing"),
+            ('offset = "8"', "offset", "is not an offset"),
+            ('offset = "+08:00"\nweekend = ["sonntag"]', "weekend", "no day of the week"),
+            (f'offset = "+08:00"\nweekend = {list(WEEKDAYS)}', "weekend", "no day is left"),
+            ('offset = "+08:00"\nholidays = ["2026-02-30"]', "holidays", "2026-02-30"),
+            (
+                'offset = "+08:00"\nholidays = ["2026-02-03"]\nworkdays = ["2026-02-03"]',
+                "workdays",
+                "a holiday too",
+            ),
+            (
+                'offset = "+08:00"\nchanges = [["2026-02-03T00:00Z"]]',
+                "changes",
+                "no list of groups",
+            ),
+            (
+                'offset = "+08:00"\nchanges = [["2026-02-03T00:00Z", "+12:00"]]',
+                "changes",
+                "more than 3 hours",
+            ),
+            (
+                'offset = "+08:00"\nchanges = [["2026-02-03T00:00Z", "+09:00"],'
+                ' ["2026-02-03T23:59Z", "+08:00"]]',
+                "changes",
+                "less than a day apart",
+            ),
+            (
+                'offset = "+08:00"\nchanges = [["2026-02-03T00:00:00.5Z", "+09:00"]]',
+                "changes",
+                "whole second",
+            ),
+        )
     ),
     # Invariants.
     ("[benchmark]", "[invariants]\nday = 'amount = 1'\n[benchmark]", "invariants.day", "has this"),

@@ -44,7 +44,7 @@ def parse_clock(text: str) -> int:
     """Return the microseconds from midnight to `17:00`. Raises UnitsError."""
     match = _CLOCK.fullmatch(text)
     if match is None or int(match[1]) >= _HOURS or int(match[2]) >= _MINUTES:
-        raise UnitsError(f'{shown(text)} is not a time of the day: write it as "17:00"')
+        raise UnitsError(f'{shown(text)} is no time of the day: write it as "17:00"')
     return (int(match[1]) * _MINUTES + int(match[2])) * US_PER_MINUTE
 
 
