@@ -46,6 +46,8 @@ quorum = 1
 closed = "400d"
 """
 
+DUE = 'at = "1bd 17:00", calendar = "here"'
+SOON = '["2026-02-03T00:00Z", "+09:00"]'
 CALENDAR = '[calendars.here]\noffset = "+00:00"'
 
 # What is changed in the file above, by what, the key that is named, and words of the message.
@@ -269,8 +271,7 @@ WRONG = [
                 "more than 3 hours",
             ),
             (
-                'offset = "+08:00"\nchanges = [["2026-02-03T00:00Z", "+09:00"],'
-                ' ["2026-02-03T23:59Z", "+08:00"]]',
+                f'offset = "+08:00"\nchanges = [{SOON}, ["2026-02-03T23:59Z", "+08:00"]]',
                 "changes",
                 "less than a day apart",
             ),

@@ -221,9 +221,10 @@ def books_of(books: list[Book], name: str) -> Iterator[Book]:
 
 def _deadlines_of(agreement: Agreement) -> list[tuple[int, int | BusinessDeadline]]:
     """The roles that are asked, by number, each with a duration or a time of a business day."""
+    deadlines: list[tuple[int, int | BusinessDeadline]] = []
     every = zip(agreement.deadlines_us, agreement.business_deadlines, strict=True)
-    return [
-        (role, duration_us if business is None else business)
-        for role, (duration_us, business) in enumerate(every)
-        if duration_us is not None or business is not None
-    ]
+    for role, (duration_us, business) in enumerate(every):
+        deadline = duration_us if business is None else business
+        if deadline is not None:
+            deadlines.append((role, deadline))
+    return deadlines
