@@ -7,7 +7,7 @@ a percentage is compared by multiplying both sides out. Rules change the compari
 from collections.abc import Mapping
 
 from tieout.agreement.codes import settled
-from tieout.agreement.model import Agreement, Base, Field, FieldType, Tolerance
+from tieout.agreement.model import NUMBERS, Agreement, Base, Field, FieldType, Tolerance
 from tieout.reference.rounding import divide
 from tieout.reference.transaction import Transaction
 from tieout.reference.values import Money, Value
@@ -160,7 +160,11 @@ def tolerance_rules(field: Field, tolerance: Tolerance | None) -> tuple[str, ...
     if field.rounding is not None:
         decided.append("R-TOL-7")
     if field.type is FieldType.CODE and field.codes is not None:
-        decided.append("R-TOL-10" if field.codes.equivalent else "R-TOL-9")
+        ignores = field.codes.ignores_case or field.codes.ignores_punctuation
+        if ignores or field.codes.ignores_leading_zeros:
+            decided.append("R-TOL-9")
+        if field.codes.equivalent:
+            decided.append("R-TOL-10")
     if field.choice is not None:
         decided.append("R-TOL-11")
     if tolerance is not None and tolerance.absolute is not None:
@@ -168,4 +172,9 @@ def tolerance_rules(field: Field, tolerance: Tolerance | None) -> tuple[str, ...
     if tolerance is not None and tolerance.percent_units is not None:
         is_plain = tolerance.of is not None or tolerance.base is Base.LARGER
         decided.append("R-TOL-3" if is_plain else "R-TOL-6")
+    is_limited = tolerance is not None and (
+        tolerance.absolute is not None or tolerance.percent_units is not None
+    )
+    if field.type in NUMBERS and not is_limited:
+        decided.append("R-TOL-1")
     return tuple(decided) or ("R-TOL-1",)
