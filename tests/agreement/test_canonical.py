@@ -12,11 +12,14 @@ from tieout.agreement.errors import AgreementError
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import load_canonical, parse_agreement
 from tieout.testing.agreements import agreement_trees, agreements, to_toml
+from tieout.testing.refinements import refined_trees
 from tieout.units.durations import parse_duration
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMAT_PAGE = ROOT / "docs" / "formats" / "agreement.md"
 DECIMALS = ("absolute", "percent")
+ANY_TREES = agreement_trees() | refined_trees()
+ANY_AGREEMENTS = ANY_TREES.map(lambda tree: parse_agreement(to_toml(tree)))
 SPELLED_OUT = ("", "# a comment", "   # and another")
 
 
@@ -47,6 +50,9 @@ def restated(draw: st.DrawFn, tree: dict[str, Any]) -> dict[str, Any]:
                 for key, value in table["tolerance"].items()
             }
             table["tolerance"] = reordered(tolerance)
+        for key in ("ignore", "equivalent"):
+            if key in table:
+                table[key] = draw(st.permutations(table[key]))
         if "roles" in table:
             table["roles"] = draw(st.permutations(table["roles"]))
         again["fields"][name] = reordered(table)
@@ -63,12 +69,12 @@ def restated(draw: st.DrawFn, tree: dict[str, Any]) -> dict[str, Any]:
     return reordered(again)
 
 
-@given(agreements())
+@given(ANY_AGREEMENTS)
 def test_what_is_written_is_read_back(agreement: Agreement) -> None:
     assert load_canonical(agreement.canonical) == agreement
 
 
-@given(agreement_trees(), st.data())
+@given(ANY_TREES, st.data())
 def test_formatting_and_key_order_do_not_change_the_agreement(
     tree: dict[str, Any], data: st.DataObject
 ) -> None:
@@ -78,12 +84,12 @@ def test_formatting_and_key_order_do_not_change_the_agreement(
     assert parse_agreement(noisy) == parse_agreement(to_toml(tree))
 
 
-@given(agreements(), agreements())
+@given(ANY_AGREEMENTS, ANY_AGREEMENTS)
 def test_one_hash_means_one_agreement(one: Agreement, other: Agreement) -> None:
     assert (one.hash == other.hash) == (one.canonical == other.canonical)
 
 
-@given(agreement_trees())
+@given(ANY_TREES)
 def test_the_order_of_roles_and_fields_is_part_of_the_agreement(tree: dict[str, Any]) -> None:
     there = parse_agreement(to_toml(tree))
     back = parse_agreement(to_toml({**tree, "roles": tree["roles"][::-1]}))
@@ -100,7 +106,7 @@ def test_a_default_that_is_written_out_is_a_key_like_any_other() -> None:
     assert silent.hash != spoken.hash
 
 
-@given(agreements())
+@given(ANY_AGREEMENTS)
 def test_the_form_is_ascii_json_with_sorted_keys(agreement: Agreement) -> None:
     tree = json.loads(agreement.canonical)
     again = json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -6,10 +6,16 @@ from hypothesis import given
 from tieout.agreement.explain import explain
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
-from tieout.testing.agreements import agreements
+from tieout.testing.agreements import agreement_trees, to_toml
+from tieout.testing.refinements import refined_trees
 
 ROOT = Path(__file__).resolve().parents[2]
+ANY_AGREEMENTS = (agreement_trees() | refined_trees()).map(
+    lambda tree: parse_agreement(to_toml(tree))
+)
 FUND = (ROOT / "examples" / "fund-subscription.toml").read_text(encoding="utf-8")
+
+LATER = "drift_days = { before = 1 }"
 
 
 def line_of(text: str, title: str, name: str) -> str:
@@ -20,7 +26,7 @@ def line_of(text: str, title: str, name: str) -> str:
     return " ".join(said.split()[1:])
 
 
-@given(agreements())
+@given(ANY_AGREEMENTS)
 def test_every_role_field_and_the_hash_are_named(agreement: Agreement) -> None:
     text = explain(agreement)
     assert agreement.hash.hex() in text
@@ -32,7 +38,7 @@ def test_every_role_field_and_the_hash_are_named(agreement: Agreement) -> None:
         assert line_of(text, "Which value stands when they differ", field.name) != ""
 
 
-@given(agreements())
+@given(ANY_AGREEMENTS)
 def test_lines_fit_a_terminal(agreement: Agreement) -> None:
     assert [line for line in explain(agreement).splitlines() if len(line) > 96] == []
 
@@ -99,6 +105,37 @@ def test_the_example_in_plain_words(title: str, name: str, said: str) -> None:
 )
 def test_what_is_agreed_is_said(part: str, instead: str, sentence: str) -> None:
     told = explain(parse_agreement(FUND.replace(part, instead)))
+    assert sentence in " ".join(told.split())
+
+
+@pytest.mark.parametrize(
+    ("part", "instead", "sentence"),
+    [
+        ("", "", "for ledgers of rules version 3 and later"),
+        ("drift_days = 0", "drift_days = { after = 2 }", "from 0 days before to 2 days after the"),
+        ('of = "registrar"', 'base = "smaller"', "or within 0.01% of the smaller value"),
+        ('of = "registrar"', 'base = "average"', "or within 0.01% of the average"),
+        (
+            "scale = 4\n",
+            'scale = 4\nrounded = { decimals = 1, mode = "half_up" }\n',
+            "compared when rounded to 1 decimal (a half away from zero)",
+        ),
+        ("length = 12", 'length = 12\nignore = ["case"]', "upper or lower case do not matter"),
+        (
+            "length = 3",
+            'length = 3\nequivalent = [["EUR", "978"]]',
+            "978 and EUR are the same; ties out when equal",
+        ),
+        (
+            'tolerance = { absolute = "0.01" }',
+            'tolerance = { by = { field = "currency", values = { JPY = { absolute = "1" } } } }',
+            "ties out when equal; within 1.00 where currency is JPY",
+        ),
+    ],
+)
+def test_what_rules_version_3_knows_is_said(part: str, instead: str, sentence: str) -> None:
+    text = FUND.replace(part, instead, 1) if part else FUND.replace("drift_days = 0", LATER)
+    told = explain(parse_agreement(text))
     assert sentence in " ".join(told.split())
 
 

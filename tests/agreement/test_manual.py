@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MANUAL = (ROOT / "docs" / "agreement.md").read_text(encoding="utf-8")
 EXAMPLES = {
     "fund-subscription": ROOT / "examples" / "fund-subscription.toml",
+    "holiday-subscription": ROOT / "examples" / "holiday" / "agreement.toml",
     "us-eiti": ROOT / "examples" / "us-eiti" / "agreement.toml",
 }
 
@@ -23,8 +24,15 @@ ENTRIES = [
     *(f"fields.<name>.{key}" for key in keys.FIELD),
     *(f"fields.<name>.currency.{key}" for key in keys.CURRENCY),
     *(f"fields.<name>.tolerance.{key}" for key in keys.TOLERANCE),
+    *(f"fields.<name>.tolerance.by.{key}" for key in (*keys.BY, "values.<code>")),
+    *(f"fields.<name>.drift_days.{key}" for key in keys.DRIFT),
+    *(f"fields.<name>.rounded.{key}" for key in keys.ROUNDED),
+    "invariants.<name>",
     *(f"benchmark.{key}" for key in (keys.BENCHMARK_DEFAULT, "<field>")),
     "deadlines.<role>",
+    *(f"deadlines.<role>.{key}" for key in keys.DEADLINE),
+    "calendars.<name>",
+    *(f"calendars.<name>.{key}" for key in keys.CALENDAR),
     *(f"adjustment.{key}" for key in keys.ADJUSTMENT),
     "adjustment.automatic_up_to.<field>",
     "adjustment.automatic_up_to.<field>.<currency>",
@@ -46,9 +54,11 @@ def test_the_pieces_of_the_manual_are_parts_of_good_files() -> None:
     """Each piece stands somewhere in the example, or is a field of its own."""
     whole = " ".join((ROOT / "examples" / "fund-subscription.toml").read_text("utf-8").split())
     for piece in re.findall(r"```toml\n(.*?)```", MANUAL, re.DOTALL):
-        if "[fields.fee]" in piece:
-            top = 'name = "a"\nversion = 1\nroles = ["x", "y"]\n'
-            assert parse_agreement(top + piece).fields[0].currency == "CNY"
+        is_whole = any(table in piece for table in ("[invariants]", "[calendars."))
+        if is_whole or ("[fields." in piece and "[fields.amount]" not in piece):
+            top = 'name = "a"\nversion = 1\nroles = ["seller", "registrar"]\n'
+            agreement = parse_agreement(top + piece)
+            assert agreement.needs_rules == 3 or agreement.fields[0].currency == "CNY"
         else:
             lines = [" ".join(line.split()) for line in piece.splitlines()]
             assert [line for line in lines if line not in whole] == []

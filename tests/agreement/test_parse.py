@@ -35,7 +35,7 @@ def described(agreement: Agreement, field: Field) -> dict[str, Any]:
         "roles": names_of(agreement, field.roles),
         "optional": field.optional,
         "compare": field.compare,
-        "drift_days": field.drift_days,
+        "drift_days": (field.drift_before, field.drift_after),
         "currency": field.currency,
         "currency_field": None
         if field.currency_field is None
@@ -71,7 +71,7 @@ def expected(tree: dict[str, Any], name: str) -> dict[str, Any]:
         "roles": [role for role in roles if role in reporting],
         "optional": field.get("optional", False),
         "compare": field.get("compare", True),
-        "drift_days": field.get("drift_days", 0),
+        "drift_days": (field.get("drift_days", 0),) * 2,
         "currency": currency if isinstance(currency, str) else None,
         "currency_field": currency["field"] if isinstance(currency, dict) else None,
         "tolerance": None

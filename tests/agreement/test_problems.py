@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tieout.agreement.calendars import WEEKDAYS
 from tieout.agreement.errors import AgreementError
 from tieout.agreement.limits import MAX_FILE_CHARACTERS, MAX_PROBLEMS
 from tieout.agreement.model import Agreement
@@ -44,6 +45,10 @@ quorum = 1
 [retention]
 closed = "400d"
 """
+
+DUE = 'at = "1bd 17:00", calendar = "here"'
+SOON = '["2026-02-03T00:00Z", "+09:00"]'
+CALENDAR = '[calendars.here]\noffset = "+00:00"'
 
 # What is changed in the file above, by what, the key that is named, and words of the message.
 WRONG = [
@@ -124,6 +129,198 @@ WRONG = [
         'of = "registar"',
         "fields.shares.tolerance.of",
         "Did you mean registrar?",
+    ),
+    # Tolerances of rules version 3.
+    (
+        'percent = "0.01", of = "registrar"',
+        'absolute = "1", base = "larger"',
+        "fields.shares.tolerance.base",
+        "no percent",
+    ),
+    (
+        'of = "registrar"',
+        'of = "registrar", base = "smaller"',
+        "fields.shares.tolerance.base",
+        "Keep one of the two",
+    ),
+    (
+        'of = "registrar"',
+        'base = "mean"',
+        "fields.shares.tolerance.base",
+        "'mean' is not a choice here",
+    ),
+    ("drift_days = 1", "drift_days = {}", "fields.day.drift_days", "neither before nor after"),
+    ("drift_days = 1", "drift_days = { befor = 1 }", "fields.day.drift_days.befor", "before?"),
+    ("drift_days = 1", "drift_days = { after = -1 }", "fields.day.drift_days.after", "from 0"),
+    (
+        "scale = 4",
+        'scale = 4\nrounded = { decimals = 4, mode = "floor" }',
+        "fields.shares.rounded.decimals",
+        "nothing would be rounded",
+    ),
+    (
+        "scale = 4",
+        'scale = 4\nrounded = { decimals = 1, mode = "half_odd" }',
+        "fields.shares.rounded.mode",
+        "'half_odd' is not a choice here",
+    ),
+    (
+        "scale = 4",
+        "scale = 4\nrounded = { decimals = 1 }",
+        "fields.shares.rounded.mode",
+        "is missing",
+    ),
+    ("length = 3", 'length = 3\nignore = ["accents"]', "fields.currency.ignore", "accents"),
+    ("drift_days = 1", 'ignore = ["case"]', "fields.day.ignore", "Only for code"),
+    (
+        "length = 3",
+        'length = 3\nequivalent = [["EUR"]]',
+        "fields.currency.equivalent",
+        "no list of groups",
+    ),
+    (
+        "length = 3",
+        'length = 3\nequivalent = [["EUR", "978"], ["USD", "978"]]',
+        "fields.currency.equivalent",
+        "978 stands twice",
+    ),
+    (
+        "length = 3",
+        'length = 3\nignore = ["case"]\nequivalent = [["EUR", "eur"]]',
+        "fields.currency.equivalent",
+        "counts as another code",
+    ),
+    (
+        "length = 3",
+        'length = 3\nequivalent = [["EUR", "EURO"]]',
+        "fields.currency.equivalent",
+        "at most 3 fit",
+    ),
+    (
+        '{ absolute = "0.01" }',
+        '{ by = { field = "day", values = { A = { absolute = "1" } } } }',
+        "fields.amount.tolerance.by.field",
+        "of type date",
+    ),
+    (
+        '{ absolute = "0.01" }',
+        '{ by = { field = "x", values = { A = { absolute = "1" } } } }',
+        "fields.amount.tolerance.by.field",
+        "'x' is not a field",
+    ),
+    (
+        '{ absolute = "0.01" }',
+        '{ by = { field = "currency" } }',
+        "fields.amount.tolerance.by.values",
+        "is missing",
+    ),
+    (
+        '{ absolute = "0.01" }',
+        '{ by = { field = "currency", values = { CNYX = { absolute = "1" } } } }',
+        "fields.amount.tolerance.by.values.CNYX",
+        "at most 3 fit",
+    ),
+    (
+        '{ absolute = "0.01" }',
+        '{ by = { field = "currency", values = { CNY = {} } } }',
+        "fields.amount.tolerance.by.values.CNY",
+        "neither absolute nor percent",
+    ),
+    # Business time.
+    *(
+        ('bank = "2h"', f"bank = {{ {deadline} }}\n{CALENDAR}", key, words)
+        for deadline, key, words in (
+            ('at = "1bd 17:00"', "deadlines.bank.calendar", "is missing"),
+            ('calendar = "here"', "deadlines.bank.at", "is missing"),
+            ('at = "1d 17:00", calendar = "here"', "deadlines.bank.at", "no business time"),
+            ('at = "1bd 24:00", calendar = "here"', "deadlines.bank.at", "no time of the day"),
+            ('at = "1bd 17:00", calendar = "her"', "deadlines.bank.calendar", "mean here?"),
+            (
+                'at = "1bd 17:00", calendar = "here", until = "9:00"',
+                "deadlines.bank.until",
+                "17:00",
+            ),
+            (
+                'at = "1bd 17:00", calendar = "here", after = "1"',
+                "deadlines.bank.after",
+                "not a key",
+            ),
+        )
+    ),
+    *(
+        ("[alarm]", f"[calendars.here]\n{calendar}\n[alarm]", f"calendars.here.{key}", words)
+        for calendar, key, words in (
+            ("", "offset", "is missing"),
+            ('offset = "8"', "offset", "is not an offset"),
+            ('offset = "+08:00"\nweekend = ["sonntag"]', "weekend", "no day of the week"),
+            (f'offset = "+08:00"\nweekend = {list(WEEKDAYS)}', "weekend", "no day is left"),
+            ('offset = "+08:00"\nholidays = ["2026-02-30"]', "holidays", "2026-02-30"),
+            (
+                'offset = "+08:00"\nholidays = ["2026-02-03"]\nworkdays = ["2026-02-03"]',
+                "workdays",
+                "a holiday too",
+            ),
+            (
+                'offset = "+08:00"\nchanges = [["2026-02-03T00:00Z"]]',
+                "changes",
+                "no list of groups",
+            ),
+            (
+                'offset = "+08:00"\nchanges = [["2026-02-03T00:00Z", "+12:00"]]',
+                "changes",
+                "more than 3 hours",
+            ),
+            (
+                f'offset = "+08:00"\nchanges = [{SOON}, ["2026-02-03T23:59Z", "+08:00"]]',
+                "changes",
+                "less than a day apart",
+            ),
+            (
+                'offset = "+08:00"\nchanges = [["2026-02-03T00:00:00.5Z", "+09:00"]]',
+                "changes",
+                "whole second",
+            ),
+        )
+    ),
+    # Invariants.
+    ("[benchmark]", "[invariants]\nday = 'amount = 1'\n[benchmark]", "invariants.day", "has this"),
+    (
+        "[benchmark]",
+        "[invariants]\nDay = 'amount = 1'\n[benchmark]",
+        "invariants.Day",
+        "not a name",
+    ),
+    ("[benchmark]", "[invariants]\na = 1\n[benchmark]", "invariants.a", "a whole number stands"),
+    *(
+        ("[benchmark]", f"[invariants]\na = '{formula}'\n[benchmark]", "invariants.a", words)
+        for formula, words in (
+            ("", "the formula ends where a field"),
+            ("amount", "the formula ends where a comparison"),
+            ("amount = ", "the formula ends where a field"),
+            ("amount = 1 = 2", "= stands behind the end"),
+            ("amount = 1 2", "2 stands behind the end"),
+            ("amount = -1", "- stands where a field"),
+            ("amount = 1 / 2", "cannot be read"),
+            ("amount = (1", "the formula ends where a closing parenthesis"),
+            ("amount = sqrt(2)", "sqrt is no function"),
+            ("amount = min(1)", ") stands where a comma"),
+            ("amount = round(1, 19, floor)", "19 stands where 0 to 18"),
+            ("amount = round(1, 2, up)", "up stands where one of half_even"),
+            ("amount = div(1, 2)", ") stands where a comma"),
+            ("amount = seller.", "no field is named"),
+            ("1 = 1", "no field is named"),
+            ("amount = x", "'x' is not a field"),
+            ("amount = currency", "currency is of type code"),
+            ("seler.amount = 1", "Did you mean seller?"),
+            ("bank.shares = 1", "bank does not report shares"),
+            ("bank.amount = amount", "some fields have a role"),
+            ("amount * amount * amount * amount = 1", "more than 240 bits"),
+            (f"amount = {'(' * 12}1{')' * 12}", "nested more than 12 deep"),
+            (f"amount = {'+'.join(['1'] * 65)}", "more than 64 numbers"),
+            (f"amount = {'1' * 1000}", "at most 1000 characters"),
+            (f"amount = {'1' * 20}", "too large"),
+            (f"amount = 0.{'1' * 19}", "more than 18 decimals"),
+        )
     ),
     ("drift_days = 1", "tolerance = {}", "fields.day.tolerance", "a field of type date has none"),
     # Benchmarks.

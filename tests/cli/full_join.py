@@ -169,7 +169,7 @@ def _within(index: int, field: Field, one: str, two: str) -> str:
     a, b = f"x{index}_{one}", f"x{index}_{two}"
     ways = [f"{a} = {b}"]
     if field.type is FieldType.DATE:
-        ways.append(f"abs(date_diff('day', {a}, {b})) <= {field.drift_days}")
+        ways.append(f"abs(date_diff('day', {a}, {b})) <= {field.drift_after}")
     tolerance = field.tolerance
     if tolerance is not None:
         needs = []

@@ -168,7 +168,7 @@ def _stated(chance: _Random, field: Field, base: int | str) -> str:
 
 def _edge(chance: _Random, field: Field, base: int) -> int:
     """How far a value lies from the base: at a limit, or one unit to either side of it."""
-    limits = [0, field.drift_days]
+    limits = [0, field.drift_after]
     tolerance = field.tolerance
     if tolerance is not None and field.type in NUMBERS:
         if tolerance.absolute is not None:

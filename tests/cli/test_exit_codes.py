@@ -1,11 +1,13 @@
 """Exit codes: 0 all tied out, 1 something is left to do, 2 nothing could be done, and why."""
 
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tests.cli.desk import MONEY, PAY, Desk, agreement
+from tieout.agreement.parse import parse_agreement
 
 ROWS = ["transaction_id,amount", "A,1.00", "B,2.00"]
 JSON_KEYS = [
@@ -289,6 +291,40 @@ def test_an_agreement_is_explained_in_plain_words(files: Desk) -> None:
     facts = files.tieout("agreement", "check", "pay.toml", "--json").json
     assert list(facts) == ["name", "version", "hash", "explanation"]
     assert (facts["name"], facts["version"], facts["explanation"] + "\n") == ("pay", 1, said.out)
+
+
+@pytest.mark.parametrize(
+    ("zone", "offset", "changes"),
+    [
+        ("UTC", "+00:00", []),
+        ("Asia/Shanghai", "+08:00", []),
+        (
+            "Europe/Berlin",
+            "+01:00",
+            [["2026-03-29T01:00:00Z", "+02:00"], ["2026-10-25T01:00:00Z", "+01:00"]],
+        ),
+        (
+            "America/St_Johns",
+            "-03:30",
+            [["2026-03-08T05:30:00Z", "-02:30"], ["2026-11-01T04:30:00Z", "-03:30"]],
+        ),
+    ],
+)
+def test_the_clocks_of_a_zone_are_written_as_a_calendar(
+    desk: Desk, zone: str, offset: str, changes: list[list[str]]
+) -> None:
+    """R-TIME-2."""
+    said = desk.tieout("agreement", "calendar", zone, "2026", "2026")
+    assert said.code == 0
+    (calendar,) = tomllib.loads(said.out)["calendars"].values()
+    assert (calendar["offset"], calendar.get("changes", [])) == (offset, changes)
+    text = 'name = "a"\nversion = 1\nroles = ["x", "y"]\n[fields.n]\ntype = "integer"\n'
+    assert parse_agreement(text + said.out).needs_rules == 3
+
+
+def test_there_is_no_calendar_of_a_zone_that_is_not_there(desk: Desk) -> None:
+    assert desk.tieout("agreement", "calendar", "Europe/Atlantis", "2026", "2026").code == 2
+    assert desk.tieout("agreement", "calendar", "UTC", "2026", "2025").code == 2
 
 
 def test_the_examples_are_agreements(desk: Desk) -> None:

@@ -116,3 +116,37 @@ def test_markup_in_an_id_is_printed_as_it_is(desk: Desk) -> None:
     desk.reconcile(BANK_DECIDES, seller=[HEAD, "[bold]A[/x]:x:,1.00"], bank=[HEAD])
     assert "[bold]A[/x]:x:" in desk.tieout("show", "[bold]A[/x]:x:").out
     assert "[bold]A[/x]:x:" in desk.tieout("breaks").out
+
+
+def test_an_invariant_that_does_not_hold_is_shown_with_its_sides(desk: Desk) -> None:
+    """R-INV-1, R-INV-4."""
+    (desk.folder / "sub.toml").write_text(
+        """
+name = "sub"
+version = 1
+roles = ["seller", "bank"]
+[fields.amount]
+type = "money"
+scale = 2
+[fields.shares]
+type = "quantity"
+scale = 2
+[invariants]
+price = "div(amount, shares, 3, half_up) = 10"
+""",
+        encoding="utf-8",
+    )
+    rows = "transaction_id,amount,shares\nT1,100.00,10.00\nT2,100.05,10.00\nT3,1.00,0.00\n"
+    for role in ("seller", "bank"):
+        (desk.folder / f"{role}.csv").write_text(rows, encoding="utf-8")
+    assert desk.tieout("reconcile", "sub.toml", "seller=seller.csv", "bank=bank.csv").code == 1
+    shown = desk.tieout("show", "T2").out
+    assert (
+        "bank: invariant price does not hold: left side 10.005, less the right one 0.005" in shown
+    )
+    assert (
+        "invariant price does not hold: something is divided by zero"
+        in desk.tieout("show", "T3").out
+    )
+    assert desk.tieout("show", "T1").code == 0
+    assert desk.tieout("audit").code == 0

@@ -106,7 +106,7 @@ def break_form(agreements: Sequence[Agreement], row: BreakRow) -> Form:
         "originator": row.originator,
         "stage": row.stage,
         "kind": row.kind.name,
-        "field": None if row.field is None else agreement.fields[row.field].name,
+        "field": None if row.field is None else agreement.name_of_place(row.field),
         "role": agreement.roles[row.role],
         "reported": value_form(row.reported),
         "benchmark": value_form(row.benchmark),

@@ -16,6 +16,13 @@ BY_BANK = parse_agreement(
     trio('[benchmark]\namount = "bank"\n', 'tolerance = { absolute = "0.01", percent = "1" }\n')
 )
 SELLER, REGISTRAR, BANK = range(3)
+BY_VALUE = """
+tolerance = { by = { field = "kind_of", values = { A = { absolute = "0.01" } } } }
+[fields.kind_of]
+type = "code"
+length = 1
+optional = true
+"""
 
 
 def stated(agreement: Agreement, **amounts: int) -> Transaction:
@@ -77,3 +84,29 @@ def test_judging_changes_nothing() -> None:
 def test_status(amounts: dict[str, int], status: Status) -> None:
     """R-STATUS-1."""
     assert reference.verdict(BY_BANK, stated(BY_BANK, **amounts)).status is status
+
+
+@pytest.mark.parametrize(
+    ("keys", "rules"),
+    [
+        ("", ["R-TOL-1"]),
+        ('tolerance = { percent = "1", base = "average" }', ["R-TOL-6"]),
+        ('tolerance = { percent = "1", base = "larger" }', ["R-TOL-3"]),
+        (
+            'rounded = { decimals = 1, mode = "floor" }\ntolerance = { absolute = "0.10" }',
+            ["R-TOL-7", "R-TOL-2"],
+        ),
+        (
+            BY_VALUE,
+            ["R-TOL-11", "R-TOL-1"],
+        ),
+    ],
+)
+def test_the_rules_that_decided_are_named(keys: str, rules: list[str]) -> None:
+    agreement = parse_agreement(trio('[benchmark]\namount = "bank"\n', f"{keys}\n"))
+    transaction = new_transaction(agreement, b"T1".ljust(36, b"\0"), 0)
+    for role, amount in ((SELLER, 10_000), (BANK, 20_000)):
+        values = (amount, *[None] * (len(agreement.fields) - 1))
+        transaction.roles[role].record = Record(1, Action.STATE, 1, values, b"")
+    (mismatch,) = reference.verdict(agreement, transaction).breaks
+    assert list(mismatch.rules) == ["R-MATCH-2", "R-BENCH-1", *rules]

@@ -10,9 +10,19 @@ import hashlib
 import json
 from typing import Final
 
+from tieout.agreement.calendars import format_clock, format_due, format_offset
 from tieout.agreement.errors import Findings
-from tieout.agreement.stated import StatedAgreement, StatedField
+from tieout.agreement.formula import format_formula
+from tieout.agreement.stated import (
+    StatedAgreement,
+    StatedCalendar,
+    StatedDeadline,
+    StatedDrift,
+    StatedField,
+    StatedTolerance,
+)
 from tieout.agreement.table import BareDecimal
+from tieout.units.dates import format_date, format_time
 from tieout.units.durations import format_duration
 from tieout.wire.limits import MAX_AGREEMENT_BYTES
 
@@ -27,8 +37,10 @@ def canonical_bytes(stated: StatedAgreement) -> bytes:
     sections = {
         "benchmark": stated.benchmark,
         "deadlines": {
-            role: format_duration(duration_us) for role, duration_us in stated.deadlines_us.items()
+            **{role: format_duration(us) for role, us in stated.deadlines_us.items()},
+            **{role: _deadline_tree(each) for role, each in stated.business_deadlines.items()},
         },
+        "calendars": {name: _calendar_tree(each) for name, each in stated.calendars.items()},
         "adjustment": _stated_only({"mode": stated.mode, "automatic_up_to": stated.limits or None}),
         "alarm": _stated_only({"quorum": stated.quorum}),
         "retention": _stated_only(
@@ -46,6 +58,10 @@ def canonical_bytes(stated: StatedAgreement) -> bytes:
         "roles": stated.roles,
         "opened_by": stated.opened_by,
         "fields": [_field_tree(field) for field in stated.fields],
+        "invariants": [
+            {"name": each.name, "says": format_formula(each.formula)} for each in stated.invariants
+        ]
+        or None,
         **{key: section or None for key, section in sections.items()},
     }
     text = json.dumps(_stated_only(tree), sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -82,7 +98,19 @@ def read_canonical(data: bytes, findings: Findings) -> dict[str, object] | None:
         str(field.get("name")): {key: value for key, value in field.items() if key != "name"}
         for field in fields
     }
+    if "invariants" in tree and not _name_invariants(tree):
+        findings.add("invariants", "not a list of invariants", _NOT_CANONICAL)
+        return None
     return tree
+
+
+def _name_invariants(tree: dict[str, object]) -> bool:
+    """Make a table of the list of invariants; False when it is no such list."""
+    stated = tree["invariants"]
+    if not isinstance(stated, list) or not all(isinstance(each, dict) for each in stated):
+        return False
+    tree["invariants"] = {str(each.get("name")): each.get("says") for each in stated}
+    return True
 
 
 def reject_other_bytes(findings: Findings) -> None:
@@ -91,7 +119,7 @@ def reject_other_bytes(findings: Findings) -> None:
 
 
 def _field_tree(field: StatedField) -> dict[str, object]:
-    tolerance = field.tolerance
+    drift, rounded = field.drift_days, field.rounded
     return _stated_only(
         {
             "name": field.name,
@@ -104,17 +132,58 @@ def _field_tree(field: StatedField) -> dict[str, object]:
             "currency": field.currency
             if field.currency_field is None
             else {"field": field.currency_field},
-            "tolerance": None
-            if tolerance is None
-            else _stated_only(
-                {
-                    "absolute": tolerance.absolute,
-                    "percent": tolerance.percent,
-                    "of": tolerance.of,
-                    "within": tolerance.within,
-                }
-            ),
-            "drift_days": field.drift_days,
+            "tolerance": None if field.tolerance is None else _tolerance_tree(field.tolerance),
+            "drift_days": _stated_only({"before": drift.before, "after": drift.after})
+            if isinstance(drift, StatedDrift)
+            else drift,
+            "rounded": None
+            if rounded is None
+            else {"decimals": rounded.decimals, "mode": rounded.mode},
+            "ignore": field.ignore,
+            "equivalent": field.equivalent,
+        }
+    )
+
+
+def _deadline_tree(deadline: StatedDeadline) -> dict[str, object]:
+    return _stated_only(
+        {
+            "at": format_due(deadline.days, deadline.at_us),
+            "calendar": deadline.calendar,
+            "until": None if deadline.until_us is None else format_clock(deadline.until_us),
+        }
+    )
+
+
+def _calendar_tree(calendar: StatedCalendar) -> dict[str, object]:
+    holidays, workdays, changes = calendar.holidays, calendar.workdays, calendar.changes
+    return _stated_only(
+        {
+            "weekend": calendar.weekend,
+            "holidays": None if holidays is None else [format_date(day) for day in holidays],
+            "workdays": None if workdays is None else [format_date(day) for day in workdays],
+            "offset": format_offset(calendar.offset_us),
+            "changes": None
+            if changes is None
+            else [[format_time(moment), format_offset(offset)] for moment, offset in changes],
+        }
+    )
+
+
+def _tolerance_tree(tolerance: StatedTolerance) -> dict[str, object]:
+    chosen: object = None
+    if tolerance.by is not None:
+        name, by_value = tolerance.by
+        values = {code: _tolerance_tree(each) for code, each in by_value.items()}
+        chosen = {"field": name, "values": values}
+    return _stated_only(
+        {
+            "absolute": tolerance.absolute,
+            "percent": tolerance.percent,
+            "of": tolerance.of,
+            "base": tolerance.base,
+            "within": tolerance.within,
+            "by": chosen,
         }
     )
 

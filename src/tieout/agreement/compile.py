@@ -5,27 +5,45 @@ benchmarks, deadlines, adjusting. A problem is noted and the work goes on, so th
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from tieout.agreement import keys
+from tieout.agreement.calendars import WEEKDAYS
 from tieout.agreement.canonical import agreement_hash, canonical_bytes
+from tieout.agreement.codes import settled, without_ignored
 from tieout.agreement.errors import Findings
+from tieout.agreement.invariants import compile_invariants
 from tieout.agreement.limits import MAX_PERCENT_DECIMALS, MAX_PERCENT_UNITS
 from tieout.agreement.model import (
     NUMBERS,
     AdjustmentMode,
     Agreement,
+    Base,
+    BusinessDeadline,
+    Calendar,
+    CodeRule,
     Field,
     FieldType,
     Policy,
+    Rounding,
+    RoundingMode,
     Tolerance,
+    ToleranceChoice,
 )
-from tieout.agreement.stated import StatedAgreement, StatedField, StatedTolerance
+from tieout.agreement.stated import (
+    StatedAgreement,
+    StatedCalendar,
+    StatedDrift,
+    StatedField,
+    StatedRounding,
+    StatedTolerance,
+)
 from tieout.agreement.table import key_path
 from tieout.units.dates import US_PER_DAY
 from tieout.units.errors import UnitsError
 from tieout.units.ids import check_code
-from tieout.units.numbers import count_decimals, parse_scaled
+from tieout.units.numbers import count_decimals, parse_scaled, shown
 from tieout.wire.errors import WireError
 from tieout.wire.limits import MAX_AGREEMENT_BYTES
 from tieout.wire.rows import ColumnKind, RowLayout, row_layout
@@ -55,6 +73,8 @@ def compile_agreement(
     compiler.judge_field_names("benchmark", stated.benchmark, (keys.BENCHMARK_DEFAULT,))
     compiler.judge_field_names("adjustment.automatic_up_to", stated.limits, ())
     deadlines_us = compiler.deadlines()
+    business_deadlines = compiler.business_deadlines()
+    invariants = compile_invariants(stated.invariants, stated.roles, fields, findings)
     layout = compiler.layout()
     canonical = canonical_bytes(stated)
     if len(canonical) > MAX_AGREEMENT_BYTES:
@@ -75,7 +95,23 @@ def compile_agreement(
         canonical=canonical,
         hash=agreement_hash(canonical),
         layout=layout,
+        business_deadlines=business_deadlines,
+        invariants=invariants,
+        needs_rules=_needed_rules(stated),
     )
+
+
+def _needed_rules(stated: StatedAgreement) -> int:
+    """Return the first version of the rules that knows what is stated (R-AGREE-3)."""
+    is_later = bool(stated.invariants or stated.business_deadlines or stated.calendars) or any(
+        field.rounded
+        or field.ignore
+        or field.equivalent
+        or isinstance(field.drift_days, StatedDrift)
+        or (field.tolerance and (field.tolerance.base or field.tolerance.by))
+        for field in stated.fields
+    )
+    return 3 if is_later else 1
 
 
 class _Compiler:
@@ -88,6 +124,7 @@ class _Compiler:
         self._fields = {field.name: field for field in stated.fields}
         self._places = {field.name: place for place, field in enumerate(stated.fields)}
         self._roles = {role: place for place, role in enumerate(stated.roles)}
+        self._code_rules: dict[str, CodeRule | None] = {}
 
     def roles_at(self, key: str, named: tuple[str, ...]) -> tuple[int, ...]:
         """Return the indices of the roles that are named at a key."""
@@ -103,9 +140,12 @@ class _Compiler:
         roles = self.roles_at(f"{path}.roles", reporting)
         compare = field.compare is not False
         self._judge_currency(field, path)
-        tolerance = None
+        tolerance, choice = None, None
         if field.tolerance is not None:
             tolerance = self._tolerance(field, field.tolerance, f"{path}.tolerance")
+            choice = self._choice(field, field.tolerance, f"{path}.tolerance.by")
+        holder = self._fields.get(field.currency_field or "", field)
+        before, after = _drift(field.drift_days)
         policy, authority = self._benchmark(field, compare=compare)
         return Field(
             name=field.name,
@@ -120,10 +160,14 @@ class _Compiler:
             else self._places.get(field.currency_field),
             currency=field.currency,
             tolerance=tolerance,
-            drift_days=field.drift_days or 0,
+            drift_before=before,
+            drift_after=after,
             policy=policy,
             authority=authority,
             limits=self._limits(field),
+            choice=choice,
+            rounding=self._rounding(field, field.rounded, f"{path}.rounded"),
+            codes=self._codes(holder),
         )
 
     def judge_field_names(
@@ -137,10 +181,24 @@ class _Compiler:
                     key_path(table, name), name, "field of this agreement", known
                 )
 
+    def business_deadlines(self) -> tuple[BusinessDeadline | None, ...]:
+        """Return the deadline in business time of each role that has one."""
+        stated = self._stated
+        calendars = {name: _calendar(each) for name, each in stated.calendars.items()}
+        read: dict[str, BusinessDeadline] = {}
+        for role, each in stated.business_deadlines.items():
+            if each.calendar in calendars:
+                calendar = calendars[each.calendar]
+                read[role] = BusinessDeadline(each.days, each.at_us, each.until_us, calendar)
+            else:
+                key = f"{key_path('deadlines', role)}.calendar"
+                self._findings.add_unknown(key, each.calendar, "calendar here", calendars)
+        return tuple(read.get(role) for role in stated.roles)
+
     def deadlines(self) -> tuple[int | None, ...]:
         """Return the deadline of each role in microseconds."""
         stated = self._stated
-        for role in stated.deadlines_us:
+        for role in (*stated.deadlines_us, *stated.business_deadlines):
             if role not in self._roles:
                 what = "role of this agreement"
                 self._findings.add_unknown(key_path("deadlines", role), role, what, stated.roles)
@@ -198,7 +256,86 @@ class _Compiler:
         of = None
         if stated.of is not None:
             of = self._reporting_role(f"{path}.of", stated.of, field)
-        return Tolerance(absolute, percent_units, percent_scale, of, stated.within == "all")
+        base = Base.LARGER if stated.base is None else Base[stated.base.upper()]
+        return Tolerance(absolute, percent_units, percent_scale, of, stated.within == "all", base)
+
+    def _choice(
+        self, field: StatedField, stated: StatedTolerance, path: str
+    ) -> ToleranceChoice | None:
+        """Return the tolerances of which another field's value chooses one."""
+        if stated.by is None:
+            return None
+        name, by_value = stated.by
+        if name not in self._names:
+            self._findings.add_unknown(
+                f"{path}.field", name, "field of this agreement", self._names
+            )
+            return None
+        holder = self._fields.get(name)
+        if holder is None:
+            return None
+        if holder.type is not FieldType.CODE:
+            wrong = f"the field {name} is of type {holder.type}"
+            self._findings.add(f"{path}.field", wrong, "Name a field of type code.")
+            return None
+        rule = self._codes(holder)
+        chosen: dict[bytes, Tolerance] = {}
+        for code, tolerance in by_value.items():
+            key = key_path(f"{path}.values", code)
+            kept = settled(rule, self._code(key, code, holder))
+            if kept in chosen:
+                wrong = f"{code} counts as another value of the list"
+                self._findings.add(key, wrong, f"Keep one of the two, or tell {name} apart.")
+            chosen[kept] = self._tolerance(field, tolerance, key)
+        return ToleranceChoice(self._places[name], tuple(sorted(chosen.items(), key=_first)))
+
+    def _rounding(
+        self, field: StatedField, stated: StatedRounding | None, path: str
+    ) -> Rounding | None:
+        if stated is None:
+            return None
+        if stated.decimals >= (field.scale or 0):
+            wrong = f"{field.name} has {field.scale} decimals, so nothing would be rounded"
+            self._findings.add(f"{path}.decimals", wrong, "Write fewer, or remove the rounding.")
+        return Rounding(stated.decimals, RoundingMode(stated.mode))
+
+    def _codes(self, field: StatedField) -> CodeRule | None:
+        """Return which codes of a field count as the same."""
+        if field.name not in self._code_rules:
+            self._code_rules[field.name] = self._code_rule(field)
+        return self._code_rules[field.name]
+
+    def _code_rule(self, field: StatedField) -> CodeRule | None:
+        if field.ignore is None and field.equivalent is None:
+            return None
+        key = f"fields.{field.name}.equivalent"
+        ignored = field.ignore or ()
+        rule = CodeRule(
+            ignores_case="case" in ignored,
+            ignores_punctuation="punctuation" in ignored,
+            ignores_leading_zeros="leading_zeros" in ignored,
+            equivalent=(),
+        )
+        found: dict[bytes, bytes] = {}
+        for group in field.equivalent or ():
+            left = [without_ignored(rule, self._code(key, code, field)) for code in group]
+            for kept, code in zip(left, group, strict=True):
+                if kept in found:
+                    wrong = f"{code} stands twice, or counts as another code of the table"
+                    self._findings.add(key, wrong, "Name it once.")
+                found[kept] = left[0]
+        return replace(rule, equivalent=tuple(sorted(found.items())))
+
+    def _code(self, key: str, code: str, field: StatedField) -> bytes:
+        """Return a code that a field can hold; a quote or backslash would need an escape."""
+        try:
+            if '"' in code or "\\" in code:
+                raise UnitsError(f"the code {shown(code)} has a quote or a backslash")
+            return check_code(code, field.length or 0)
+        except UnitsError as error:
+            remedy = f"Write a code that the field {field.name} can hold."
+            self._findings.add(key, str(error), remedy)
+            return b""
 
     def _reporting_role(self, key: str, role: str, field: StatedField) -> int | None:
         reporting = self._reporting(field)
@@ -291,3 +428,24 @@ class _Compiler:
             remedy = f"{field.name} has {field.scale or 0} decimals."
             self._findings.add(key, str(error), remedy)
             return 0
+
+
+def _calendar(stated: StatedCalendar) -> Calendar:
+    return Calendar(
+        weekend=tuple(WEEKDAYS.index(day) for day in stated.weekend or ()),
+        holidays=stated.holidays or (),
+        workdays=stated.workdays or (),
+        offset_us=stated.offset_us,
+        changes=stated.changes or (),
+    )
+
+
+def _drift(stated: int | StatedDrift | None) -> tuple[int, int]:
+    """Return days before and after."""
+    if isinstance(stated, StatedDrift):
+        return stated.before or 0, stated.after or 0
+    return stated or 0, stated or 0
+
+
+def _first(pair: tuple[bytes, Tolerance]) -> bytes:
+    return pair[0]

@@ -4,13 +4,18 @@ from collections.abc import Callable
 from textwrap import fill
 from typing import Final
 
+from tieout.agreement.calendars import WEEKDAYS, format_clock, format_offset
 from tieout.agreement.model import (
     NUMBERS,
     AdjustmentMode,
     Agreement,
+    Base,
+    BusinessDeadline,
+    CodeRule,
     Field,
     FieldType,
     Policy,
+    RoundingMode,
     Tolerance,
 )
 from tieout.units.durations import format_duration
@@ -24,6 +29,19 @@ _MODES: Final = {
     AdjustmentMode.NOTIFY: "The party whose books deviate is told. Nothing is posted by Tieout.",
 }
 
+_BASES: Final = {
+    Base.LARGER: "the larger value",
+    Base.SMALLER: "the smaller value",
+    Base.AVERAGE: "the average",
+}
+_ROUNDING: Final = {
+    RoundingMode.HALF_EVEN: "a half to the even digit",
+    RoundingMode.HALF_UP: "a half away from zero",
+    RoundingMode.FLOOR: "down",
+    RoundingMode.CEILING: "up",
+    RoundingMode.TRUNCATE: "towards zero",
+}
+
 
 def explain(agreement: Agreement) -> str:
     """Return what an agreement means, as a few titled paragraphs that end with a line feed.
@@ -31,9 +49,10 @@ def explain(agreement: Agreement) -> str:
     Lines are within 96 characters but for names that are longer together.
     """
     parts = [
-        f"{agreement.name}, version {agreement.version}\nhash {agreement.hash.hex()}",
+        _heading(agreement),
         _titled("Who reports what", _reports(agreement)),
         _titled("When a field ties out", _each_field(agreement, _ties_out)),
+        *_invariants(agreement),
         _titled("Which value stands when they differ", _each_field(agreement, _stands)),
         _titled("How long a role may stay silent", _deadlines(agreement)),
         _titled("How books are adjusted", _adjusting(agreement)),
@@ -41,6 +60,13 @@ def explain(agreement: Agreement) -> str:
         _titled("How long it is kept", [_keeping(agreement)]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _heading(agreement: Agreement) -> str:
+    lines = [f"{agreement.name}, version {agreement.version}", f"hash {agreement.hash.hex()}"]
+    if agreement.needs_rules > 1:
+        lines.append(f"for ledgers of rules version {agreement.needs_rules} and later")
+    return "\n".join(lines)
 
 
 def _titled(title: str, lines: list[str]) -> str:
@@ -84,13 +110,8 @@ def _ties_out(agreement: Agreement, field: Field) -> str:
     said = [_kind(agreement, field)]
     if not field.compare:
         said.append("kept and shown, never compared")
-    elif field.tolerance is not None:
-        said.append(f"ties out {_within(agreement, field, field.tolerance)}")
-    elif field.drift_days:
-        days = "1 day" if field.drift_days == 1 else f"{field.drift_days} days"
-        said.append(f"ties out within {days}")
     else:
-        said.append("ties out when equal")
+        said.append(_how_it_ties_out(agreement, field))
     said.append("may be left blank" if field.optional else "missing when left blank")
     return "; ".join(said)
 
@@ -100,13 +121,94 @@ def _kind(agreement: Agreement, field: Field) -> str:
         return f"{field.type} of at most {field.length} bytes"
     if field.type not in NUMBERS or field.type is FieldType.INTEGER:
         return str(field.type)
-    decimals = "1 decimal" if field.scale == 1 else f"{field.scale} decimals"
-    said = f"{field.type} with {decimals}"
+    said = f"{field.type} with {_decimals(field.scale)}"
     if field.currency is not None:
         return f"{said} in {field.currency}"
     if field.currency_field is not None:
         return f"{said} in the currency of {agreement.fields[field.currency_field].name}"
     return said
+
+
+def _invariants(agreement: Agreement) -> list[str]:
+    if not agreement.invariants:
+        return []
+    width = max(len(each.name) for each in agreement.invariants)
+    lines = []
+    for each in agreement.invariants:
+        roles = _listed([agreement.roles[role] for role in each.roles], "and")
+        where = f"between the records of {roles}" if each.is_across else f"in the record of {roles}"
+        if not each.is_across and len(each.roles) > 1:
+            where = f"in each record of {roles}"
+        lines.append(_item(each.name, width, f"{each.says}, {where}"))
+    return [_titled("What must hold besides", lines)]
+
+
+def _how_it_ties_out(agreement: Agreement, field: Field) -> str:
+    said = []
+    if field.rounding is not None:
+        how = _ROUNDING[field.rounding.mode]
+        said.append(f"compared when rounded to {_decimals(field.rounding.decimals)} ({how})")
+    if field.codes is not None and field.type is FieldType.CODE:
+        said.extend(_same_codes(field.codes))
+    if field.drift_before or field.drift_after:
+        said.append(f"ties out {_drift(field)}")
+    elif field.tolerance is not None and _is_limited(field.tolerance):
+        said.append(f"ties out {_within(agreement, field, field.tolerance)}")
+    else:
+        said.append("ties out when equal")
+    if field.choice is not None:
+        chooser = agreement.fields[field.choice.field]
+        said.extend(
+            f"{_within(agreement, field, tolerance)} where {chooser.name} is"
+            f" {_listed(_group_of(chooser, code), 'or')}"
+            for code, tolerance in field.choice.by_value
+        )
+    return "; ".join(said)
+
+
+def _is_limited(tolerance: Tolerance) -> bool:
+    return tolerance.absolute is not None or tolerance.percent_units is not None
+
+
+def _same_codes(rule: CodeRule) -> list[str]:
+    ignored = [
+        name
+        for name, is_ignored in (
+            ("upper or lower case", rule.ignores_case),
+            ("punctuation", rule.ignores_punctuation),
+            ("leading zeros", rule.ignores_leading_zeros),
+        )
+        if is_ignored
+    ]
+    said = [f"{_listed(ignored, 'and')} do not matter"] if ignored else []
+    groups: dict[bytes, list[str]] = {}
+    for code, first in rule.equivalent:
+        groups.setdefault(first, []).append(code.decode())
+    return said + [f"{_listed(codes, 'and')} are the same" for codes in groups.values()]
+
+
+def _group_of(field: Field, settled: bytes) -> list[str]:
+    """All codes that count as a settled one."""
+    equivalent = field.codes.equivalent if field.codes is not None else ()
+    codes = [code for code, first in equivalent if first == settled]
+    return [code.decode() for code in codes or [settled]]
+
+
+def _drift(field: Field) -> str:
+    if field.drift_before == field.drift_after:
+        return f"within {_days(field.drift_before)}"
+    return (
+        f"from {_days(field.drift_before)} before to {_days(field.drift_after)} after the value"
+        " that stands"
+    )
+
+
+def _days(count: int) -> str:
+    return "1 day" if count == 1 else f"{count} days"
+
+
+def _decimals(count: int) -> str:
+    return "1 decimal" if count == 1 else f"{count} decimals"
 
 
 def _within(agreement: Agreement, field: Field, tolerance: Tolerance) -> str:
@@ -115,7 +217,7 @@ def _within(agreement: Agreement, field: Field, tolerance: Tolerance) -> str:
         limits.append(f"within {format_scaled(tolerance.absolute, field.scale)}")
     if tolerance.percent_units is not None:
         percent = format_scaled(tolerance.percent_units, tolerance.percent_scale)
-        base = "the larger value" if tolerance.of is None else agreement.roles[tolerance.of]
+        base = _BASES[tolerance.base] if tolerance.of is None else agreement.roles[tolerance.of]
         limits.append(f"within {percent}% of {base}")
     return (" and also " if tolerance.within_all else " or ").join(limits)
 
@@ -135,13 +237,31 @@ def _stands(agreement: Agreement, field: Field) -> str:
 def _deadlines(agreement: Agreement) -> list[str]:
     width = max(map(len, agreement.roles))
     lines = []
-    for role, deadline_us in zip(agreement.roles, agreement.deadlines_us, strict=True):
-        if deadline_us is None:
+    every = zip(agreement.roles, agreement.deadlines_us, agreement.business_deadlines, strict=True)
+    for role, deadline_us, business in every:
+        if business is not None:
+            text = _in_business_time(business)
+        elif deadline_us is None:
             text = "until the cut-off"
         else:
             text = f"{format_duration(deadline_us)} after the first record of the transaction"
         lines.append(_item(role, width, text))
     return lines
+
+
+def _in_business_time(deadline: BusinessDeadline) -> str:
+    calendar, clock = deadline.calendar, format_clock(deadline.at_us)
+    count = {0: "the same business day", 1: "the next business day"}
+    day = count.get(deadline.days, f"the business day {deadline.days} days later")
+    offsets = dict.fromkeys([calendar.offset_us, *(offset for _, offset in calendar.changes)])
+    zone = _listed([format_offset(offset) for offset in offsets], "or")
+    said = f"{clock} (UTC{zone}) of {day} after the first record of the transaction"
+    if deadline.until_us is not None:
+        said += ", which counts as of the day after when it comes later than"
+        said += f" {format_clock(deadline.until_us)}"
+    free = [WEEKDAYS[day] for day in calendar.weekend]
+    days = len(calendar.holidays)
+    return f"{said}; free are {_listed([*free, f'{days} holidays'], 'and')}"
 
 
 def _adjusting(agreement: Agreement) -> list[str]:

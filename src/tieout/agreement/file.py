@@ -10,16 +10,28 @@ from typing import Final
 
 from tieout.agreement import keys
 from tieout.agreement.errors import Findings
+from tieout.agreement.formula import FormulaError, parse_formula
 from tieout.agreement.limits import (
+    MAX_CHOSEN_TOLERANCES,
     MAX_DRIFT_DAYS,
+    MAX_EQUIVALENT_CODES,
     MAX_FILE_CHARACTERS,
+    MAX_INVARIANTS,
     MAX_QUORUM,
     MAX_VERSION,
     MIN_ROLES,
 )
-from tieout.agreement.model import AdjustmentMode, FieldType
-from tieout.agreement.stated import StatedAgreement, StatedField, StatedTolerance
+from tieout.agreement.model import AdjustmentMode, Base, FieldType, RoundingMode
+from tieout.agreement.stated import (
+    StatedAgreement,
+    StatedDrift,
+    StatedField,
+    StatedInvariant,
+    StatedRounding,
+    StatedTolerance,
+)
 from tieout.agreement.table import BareDecimal, Table, is_name
+from tieout.agreement.timetable import read_calendars, read_deadlines
 from tieout.units.numbers import MAX_SCALE, shown
 from tieout.wire.limits import MAX_FIELDS, MAX_ROLES, MAX_TEXT_BYTES
 
@@ -58,10 +70,12 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
     opened_by = top.names("opened_by", 'List names of roles, such as ["seller"].')
     fields = _fields(top, roles or ())
     benchmark = _texts(top, "benchmark", "Write majority, decision or the name of a role.")
-    deadlines_us = _deadlines(top)
+    deadlines_us, business_deadlines = read_deadlines(_section(top, "deadlines", None))
+    calendars = read_calendars(_section(top, "calendars", None))
     mode, limits = _adjustment(top)
     quorum = _section(top, "alarm", keys.ALARM).whole("quorum", 1, MAX_QUORUM)
     retention_us = _section(top, "retention", keys.RETENTION).duration("closed")
+    invariants = _invariants(top)
     if roles is None:
         return None
     return StatedAgreement(
@@ -76,6 +90,9 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
         limits=limits,
         quorum=quorum,
         retention_us=retention_us,
+        invariants=invariants,
+        business_deadlines=business_deadlines,
+        calendars=calendars,
     )
 
 
@@ -141,7 +158,10 @@ def _field(name: str, table: Table, roles: tuple[str, ...]) -> StatedField | Non
     scale = table.whole("scale", 0, MAX_SCALE)
     currency, currency_field = _currency(table)
     tolerance = _tolerance(table)
-    drift_days = table.whole("drift_days", 0, MAX_DRIFT_DAYS)
+    drift_days = _drift(table)
+    rounded = _rounded(table)
+    ignore = _ignored(table)
+    equivalent = _equivalent(table)
     reporting = table.names("roles", "List the names of the roles that report the field.")
     optional = table.flag("optional")
     compare = table.flag("compare")
@@ -159,6 +179,9 @@ def _field(name: str, table: Table, roles: tuple[str, ...]) -> StatedField | Non
         currency_field=currency_field,
         tolerance=tolerance,
         drift_days=drift_days,
+        rounded=rounded,
+        ignore=ignore,
+        equivalent=equivalent,
     )
 
 
@@ -192,22 +215,96 @@ def _tolerance(table: Table) -> StatedTolerance | None:
     if table.table("tolerance", remedy) is None:
         return None
     below = _section(table, "tolerance", keys.TOLERANCE)
+    return _limits_of(below, table, "tolerance", _by_value(below))
+
+
+def _limits_of(
+    below: Table,
+    above: Table,
+    key: str,
+    by: tuple[str, dict[str, StatedTolerance]] | None = None,
+) -> StatedTolerance:
+    """Return what the table `below`, which stands at `key` of the one above, says of distances."""
     absolute = below.decimal("absolute")
     percent = below.decimal("percent")
     of = below.text("of", "Name the role whose value is the base of the percentage.")
+    base = below.choice("base", [base.name.lower() for base in Base])
     within = below.choice("within", ("any", "all"))
-    if not (below.has("absolute") or below.has("percent")):
+    if not (below.has("absolute") or below.has("percent") or below.has("by")):
         wrong = "neither absolute nor percent is stated"
-        table.reject("tolerance", wrong, "State one, or remove the tolerance.")
-    if below.has("of") and not below.has("percent"):
-        below.reject("of", "there is no percent that it could be the base of", "Remove it.")
-    return StatedTolerance(absolute, percent, of, within)
+        above.reject(key, wrong, "State one, or remove the tolerance.")
+    for name in ("of", "base"):
+        if below.has(name) and not below.has("percent"):
+            below.reject(name, "there is no percent that it could be the base of", "Remove it.")
+    if below.has("of") and below.has("base"):
+        below.reject("base", "the base is the value of a role already", "Keep one of the two.")
+    return StatedTolerance(absolute, percent, of, base, within, by)
 
 
-def _deadlines(top: Table) -> dict[str, int]:
-    table = _section(top, "deadlines", None)
-    read = {role: table.duration(role) for role in table.listed()}
-    return {role: duration_us for role, duration_us in read.items() if duration_us is not None}
+def _by_value(table: Table) -> tuple[str, dict[str, StatedTolerance]] | None:
+    if not table.has("by"):
+        return None
+    below = _section(table, "by", keys.BY)
+    field_remedy = "Name the field of type code whose value chooses the tolerance."
+    below.require("field", field_remedy)
+    field = below.text("field", field_remedy)
+    remedy = 'Write a tolerance for each value: { JPY = { absolute = "1" } }.'
+    below.require("values", remedy)
+    values = _section(below, "values", None)
+    if len(values.listed()) > MAX_CHOSEN_TOLERANCES:
+        below.reject("values", "too many values", f"At most {MAX_CHOSEN_TOLERANCES}.")
+        return None
+    read = {}
+    for code in sorted(values.listed()):
+        own = values.table(code, 'Write a table, such as { absolute = "1" }.')
+        if own is not None:
+            own.reject_others(keys.TOLERANCE_BY_VALUE)
+            read[code] = _limits_of(own, values, code)
+    return field or "", read
+
+
+def _drift(table: Table) -> int | StatedDrift | None:
+    if not table.holds_table("drift_days"):
+        return table.whole("drift_days", 0, MAX_DRIFT_DAYS)
+    below = _section(table, "drift_days", keys.DRIFT)
+    before = below.whole("before", 0, MAX_DRIFT_DAYS)
+    after = below.whole("after", 0, MAX_DRIFT_DAYS)
+    if not below.listed():
+        table.reject("drift_days", "neither before nor after is stated", "State one of them.")
+    return StatedDrift(before, after)
+
+
+def _rounded(table: Table) -> StatedRounding | None:
+    if not table.has("rounded"):
+        return None
+    below = _section(table, "rounded", keys.ROUNDED)
+    modes = [mode.value for mode in RoundingMode]
+    below.require("decimals", "Write the number of decimals that are left to compare.")
+    below.require("mode", f"Allowed are {', '.join(modes)}.")
+    decimals = below.whole("decimals", 0, MAX_SCALE)
+    mode = below.choice("mode", modes)
+    return None if decimals is None or mode is None else StatedRounding(decimals, mode)
+
+
+def _ignored(table: Table) -> tuple[str, ...] | None:
+    remedy = f"List what does not matter: {', '.join(keys.IGNORED)}."
+    ignored = table.names("ignore", remedy)
+    if ignored is None:
+        return None
+    for name in ignored:
+        if name not in keys.IGNORED:
+            table.reject("ignore", f"{shown(name)} cannot be ignored", remedy)
+    return in_order(ignored, keys.IGNORED)
+
+
+def _equivalent(table: Table) -> tuple[tuple[str, ...], ...] | None:
+    remedy = 'List groups of codes that mean the same, such as [["EUR", "978"]].'
+    groups = table.groups("equivalent", remedy)
+    if groups is None:
+        return None
+    if sum(map(len, groups)) > MAX_EQUIVALENT_CODES:
+        table.reject("equivalent", "too many codes", f"At most {MAX_EQUIVALENT_CODES}.")
+    return tuple(sorted(tuple(sorted(group)) for group in groups))
 
 
 def _adjustment(top: Table) -> tuple[AdjustmentMode | None, dict[str, str | dict[str, str]]]:
@@ -230,6 +327,26 @@ def _adjustment(top: Table) -> tuple[AdjustmentMode | None, dict[str, str | dict
             if limit is not None:
                 limits[field] = limit
     return None if mode is None else AdjustmentMode(mode), limits
+
+
+def _invariants(top: Table) -> tuple[StatedInvariant, ...]:
+    table = _section(top, "invariants", None)
+    names = table.listed()
+    if len(names) > MAX_INVARIANTS:
+        top.reject("invariants", f"{len(names)} invariants", f"At most {MAX_INVARIANTS}.")
+        return ()
+    read = []
+    for name in names:
+        remedy = 'Write a formula, such as "amount = shares * nav + fee".'
+        text = table.text(name, remedy)
+        if not is_name(name, keys.FIELD_NAME) or name in keys.RESERVED_FIELDS:
+            table.reject(name, "this is not a name, or it is taken", f"Write {_NAME_FORM}.")
+        elif text is not None:
+            try:
+                read.append(StatedInvariant(name, parse_formula(text)))
+            except FormulaError as error:
+                table.reject(name, str(error), remedy)
+    return tuple(read)
 
 
 def _texts(top: Table, key: str, remedy: str) -> dict[str, str]:

@@ -15,14 +15,22 @@ FIELD_NAME: Final = IDENTIFIER
 
 TOP: Final = (
     *("name", "version", "roles", "opened_by", "fields", "benchmark", "deadlines"),
-    *("adjustment", "alarm", "retention"),
+    *("adjustment", "alarm", "retention", "invariants", "calendars"),
 )
 FIELD: Final = (
     *("type", "length", "scale", "currency", "tolerance", "drift_days"),
-    *("roles", "optional", "compare"),
+    *("roles", "optional", "compare", "rounded", "ignore", "equivalent"),
 )
 CURRENCY: Final = ("field",)
-TOLERANCE: Final = ("absolute", "percent", "of", "within")
+TOLERANCE_BY_VALUE: Final = ("absolute", "percent", "of", "base", "within")
+TOLERANCE: Final = (*TOLERANCE_BY_VALUE, "by")
+BY: Final = ("field", "values")
+DRIFT: Final = ("before", "after")
+ROUNDED: Final = ("decimals", "mode")
+IGNORED: Final = ("case", "punctuation", "leading_zeros")
+"""What a comparison of codes may ignore; a list of these, no table."""
+DEADLINE: Final = ("at", "calendar", "until")
+CALENDAR: Final = ("weekend", "holidays", "workdays", "offset", "changes")
 ADJUSTMENT: Final = ("mode", "automatic_up_to")
 ALARM: Final = ("quorum",)
 RETENTION: Final = ("closed",)
@@ -48,6 +56,9 @@ ONLY_FOR: Final[dict[str, tuple[FieldType, ...]]] = {
     "currency": (FieldType.MONEY,),
     "tolerance": NUMBERS,
     "drift_days": (FieldType.DATE,),
+    "rounded": SCALE_TYPES,
+    "ignore": (FieldType.CODE,),
+    "equivalent": (FieldType.CODE,),
 }
 """Keys of a field that only some types have."""
 REQUIRED_FOR: Final[dict[str, tuple[FieldType, ...]]] = {

@@ -29,5 +29,37 @@ MAX_PERCENT_UNITS: Final = 10**12
 MAX_DRIFT_DAYS: Final = 3_652_059
 """Days of the years 0001 to 9999: a wider drift means nothing."""
 
+MAX_EQUIVALENT_CODES: Final = 1_024
+"""Codes in the equivalence table of a field: all currencies, several times over; looked through
+one by one, and only where two codes differ."""
+
+MAX_CHOSEN_TOLERANCES: Final = 256
+"""Tolerances of which a value chooses one: more than there are currencies."""
+
+MAX_CALENDARS: Final = 16
+"""One for each role."""
+
+MAX_CALENDAR_DAYS: Final = 2_000
+"""Holidays, and working days besides, of one calendar; bounds the search for the next one."""
+
+MAX_OFFSET_CHANGES: Final = 200
+"""Changes of the clocks of one calendar: a hundred years of two a year."""
+
+MAX_INVARIANTS: Final = 16
+"""Invariants of an agreement; with the fields at most 64, since both are bits of one word."""
+
+MAX_FORMULA_CHARACTERS: Final = 1_000
+"""Longer than anybody can check by reading."""
+
+MAX_FORMULA_NODES: Final = 64
+"""Numbers, fields and operations of a formula: bounds the work on one verdict."""
+
+MAX_FORMULA_DEPTH: Final = 12
+"""Parentheses and functions in each other: bounds the stack on which a formula is evaluated."""
+
+MAX_FORMULA_BITS: Final = 240
+"""Of any number on the way: products of three values at full scale fit, and room is left in the
+248 bits in which the fast rules reckon."""
+
 MAX_DURATION_US: Final = 36_525 * 86_400 * 1_000_000
 """A hundred years: a block time and a duration add up within 64 bits."""

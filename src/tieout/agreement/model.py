@@ -43,6 +43,48 @@ class Policy(IntEnum):
     DECISION = 3
 
 
+class Base(IntEnum):
+    """Of what a percentage is taken (R-TOL-3, R-TOL-6)."""
+
+    LARGER = 0
+    SMALLER = 1
+    AVERAGE = 2
+
+
+class RoundingMode(StrEnum):
+    """How a number with too many decimals is rounded (R-ROUND-1)."""
+
+    HALF_EVEN = "half_even"
+    HALF_UP = "half_up"
+    FLOOR = "floor"
+    CEILING = "ceiling"
+    TRUNCATE = "truncate"
+
+
+class Operator(StrEnum):
+    """What is done to the operands of a node of a formula."""
+
+    ADD = "+"
+    SUB = "-"
+    MUL = "*"
+    ABS = "abs"
+    MIN = "min"
+    MAX = "max"
+    ROUND = "round"
+    DIV = "div"
+
+
+class Comparison(StrEnum):
+    """How the two sides of an invariant must compare."""
+
+    EQUAL = "="
+    UNEQUAL = "!="
+    LESS = "<"
+    AT_MOST = "<="
+    GREATER = ">"
+    AT_LEAST = ">="
+
+
 class AdjustmentMode(StrEnum):
     """How books are adjusted.
 
@@ -61,7 +103,7 @@ class Tolerance:
 
     At least one of `absolute` and `percent_units` is stated. `absolute` is scaled as the field, 0
     or more. The percentage is percent_units / 10**percent_scale, 0 ≤ percent_units ≤ 10**12,
-    percent_scale ≤ 6. `of` is the index of the base's role, None for the larger absolute value.
+    percent_scale ≤ 6. `of` is the index of the base's role; None: `base` says what the base is.
     """
 
     absolute: int | None
@@ -69,6 +111,40 @@ class Tolerance:
     percent_scale: int
     of: int | None
     within_all: bool
+    base: Base = Base.LARGER
+
+
+@dataclass(frozen=True, slots=True)
+class ToleranceChoice:
+    """Tolerances of which the value of a code field chooses one (R-TOL-11).
+
+    `by_value` holds settled codes (`codes.settled`), ascending, each with its tolerance.
+    """
+
+    field: int
+    by_value: tuple[tuple[bytes, Tolerance], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """Rounding before comparison (R-TOL-7): to fewer decimals than the field has."""
+
+    decimals: int
+    mode: RoundingMode
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRule:
+    """Which different codes count as the same (R-TOL-9, R-TOL-10).
+
+    `equivalent` has, for each code of an equivalence table, what is left of it, and what is left of
+    the code that stands for its group; ascending. ASCII only.
+    """
+
+    ignores_case: bool
+    ignores_punctuation: bool
+    ignores_leading_zeros: bool
+    equivalent: tuple[tuple[bytes, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +154,10 @@ class Field:
     `scale` is the number of decimals (0 unless a number), `length` bytes (codes and texts, else 0),
     `roles` ascending indices of the roles that report it. `currency_field` is the index of the code
     field that holds this money's currency, `currency` a fixed code; both None: no currency.
-    `authority` is a role that reports the field, None unless the policy is AUTHORITY.
+    `authority` is a role that reports the field, None unless the policy is AUTHORITY. A date may
+    lie `drift_before` days before, or `drift_after` days after the benchmark. `codes` are the rule
+    of a code field, or of the field that holds this money's currency; None: codes are compared byte
+    by byte.
     """
 
     name: str
@@ -91,7 +170,8 @@ class Field:
     currency_field: int | None
     currency: str | None
     tolerance: Tolerance | None
-    drift_days: int
+    drift_before: int
+    drift_after: int
     policy: Policy
     authority: int | None
     limits: tuple[tuple[str, int], ...]
@@ -100,6 +180,86 @@ class Field:
     The currency is "" for a field without one, and the fixed code of a field that has one. No entry
     for a currency, or none at all: always needs approval.
     """
+    choice: ToleranceChoice | None = None
+    rounding: Rounding | None = None
+    codes: CodeRule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Which days are business days, and what clocks show (R-TIME-2).
+
+    `weekend` are weekdays, 0 to 6 from Monday on, not all of them. `holidays` and `workdays` are
+    ascending days since 1970-01-01, none in both. Clocks are `offset_us` ahead of UTC, and from
+    each moment of `changes` on by what stands with it; moments ascend, at least a day apart.
+    """
+
+    weekend: tuple[int, ...]
+    holidays: tuple[int, ...]
+    workdays: tuple[int, ...]
+    offset_us: int
+    changes: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessDeadline:
+    """So many business days after the day of opening, at a time of the day (R-TIME-2).
+
+    What is opened later than `until_us` counts as opened on the next day; None: nothing is too
+    late. Times of the day are microseconds from midnight by the clocks of the calendar.
+    """
+
+    days: int
+    at_us: int
+    until_us: int | None
+    calendar: Calendar
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """The number units / 10**scale, not negative."""
+
+    units: int
+    scale: int
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What a role states for a number field or date; role None: the record that is looked at."""
+
+    role: int | None
+    field: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An operator and its one or two operands; `decimals` and `mode` are those of ROUND and DIV."""
+
+    operator: Operator
+    operands: "tuple[Node, ...]"
+    decimals: int = 0
+    mode: RoundingMode | None = None
+
+
+Node = Literal | Term | Call
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """What must hold inside a record, or between the records of a transaction (R-INV-1, R-INV-2).
+
+    `says` is the formula as text. `roles` are ascending: those that it names, or, when it names
+    none, those that report all of its fields, whose records are looked at one by one. `is_across`
+    tells the two apart.
+    """
+
+    name: str
+    says: str
+    is_across: bool
+    roles: tuple[int, ...]
+    left: Node
+    comparison: Comparison
+    right: Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +267,8 @@ class Agreement:
     """One version of an agreement.
 
     `opened_by` are ascending indices of roles, () when anybody may open (R-OPEN-1). Durations are
-    microseconds; `deadlines_us[i]` is None when role i has none.
+    microseconds; `deadlines_us[i]` is None when role i has none, or one in business time: that is
+    `business_deadlines[i]`, None in all other cases.
     """
 
     name: str
@@ -124,3 +285,12 @@ class Agreement:
     hash: bytes
     """SHA-256 over a domain tag and the canonical form; 32 bytes."""
     layout: RowLayout
+    business_deadlines: tuple[BusinessDeadline | None, ...] = ()
+    invariants: tuple[Invariant, ...] = ()
+    needs_rules: int = 1
+    """The first version of the rules that knows everything that is stated (R-AGREE-3)."""
+
+    def name_of_place(self, place: int) -> str:
+        """The name of a field or, behind the fields, of an invariant."""
+        fields = len(self.fields)
+        return self.fields[place].name if place < fields else self.invariants[place - fields].name

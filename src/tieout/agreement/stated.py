@@ -5,8 +5,9 @@ or duration state the same. Defaults are not filled in here, so that a later def
 the hash of an old agreement.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tieout.agreement.formula import Formula
 from tieout.agreement.model import AdjustmentMode, FieldType
 
 Decimal = str
@@ -15,17 +16,39 @@ Decimal = str
 
 @dataclass(frozen=True, slots=True)
 class StatedTolerance:
-    """`[fields.<name>.tolerance]`."""
+    """`[fields.<name>.tolerance]`. `by` is None, or the field and a tolerance for each value."""
 
     absolute: Decimal | None
     percent: Decimal | None
     of: str | None
+    base: str | None
     within: str | None
+    by: "tuple[str, dict[str, StatedTolerance]] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedDrift:
+    """`[fields.<name>.drift_days]`."""
+
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedRounding:
+    """`[fields.<name>.rounded]`."""
+
+    decimals: int
+    mode: str
 
 
 @dataclass(frozen=True, slots=True)
 class StatedField:
-    """`[fields.<name>]`. `currency` is a code; `currency_field` the field named in its place."""
+    """`[fields.<name>]`. `currency` is a code; `currency_field` the field named in its place.
+
+    `ignore` stands in the order of `keys.IGNORED`; the codes of an equivalent group are ascending,
+    and so are the groups.
+    """
 
     name: str
     type: FieldType
@@ -37,7 +60,39 @@ class StatedField:
     currency: str | None
     currency_field: str | None
     tolerance: StatedTolerance | None
-    drift_days: int | None
+    drift_days: int | StatedDrift | None
+    rounded: StatedRounding | None = None
+    ignore: tuple[str, ...] | None = None
+    equivalent: tuple[tuple[str, ...], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedCalendar:
+    """`[calendars.<name>]`. Days of the week from Monday on; days and moments ascending."""
+
+    weekend: tuple[str, ...] | None
+    holidays: tuple[int, ...] | None
+    workdays: tuple[int, ...] | None
+    offset_us: int
+    changes: tuple[tuple[int, int], ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedDeadline:
+    """`[deadlines.<role>]`, in business time."""
+
+    days: int
+    at_us: int
+    calendar: str
+    until_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedInvariant:
+    """One key of `[invariants]`."""
+
+    name: str
+    formula: Formula
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +114,6 @@ class StatedAgreement:
     limits: dict[str, Decimal | dict[str, Decimal]]
     quorum: int | None
     retention_us: int | None
+    invariants: tuple[StatedInvariant, ...] = ()
+    business_deadlines: dict[str, StatedDeadline] = field(default_factory=dict)
+    calendars: dict[str, StatedCalendar] = field(default_factory=dict)

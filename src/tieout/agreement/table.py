@@ -121,12 +121,12 @@ class Table:
             return None
         remedy = 'Write digits and at most one point in quotes, such as "0.01".'
         text = self.text(key, remedy)
-        return self._converted(key, text, _not_negative, remedy)
+        return self.converted(key, text, _not_negative, remedy)
 
     def duration(self, key: str) -> int | None:
         """Read a duration in microseconds, longer than zero and at most a hundred years."""
         remedy = 'Write a whole number and d, h, m, s or ms in quotes, such as "30s".'
-        return self._converted(key, self.text(key, remedy), _positive_duration, remedy)
+        return self.converted(key, self.text(key, remedy), _positive_duration, remedy)
 
     def names(self, key: str, remedy: str) -> tuple[str, ...] | None:
         """Read a list of at least one string, none of them twice."""
@@ -144,6 +144,21 @@ class Table:
             self.reject(key, "a name stands twice in the list", "Name each once.")
             return None
         return items
+
+    def groups(self, key: str, remedy: str) -> tuple[tuple[str, ...], ...] | None:
+        """Read a list of lists of strings, at least one, each of at least two."""
+        value = self._values.get(key)
+        if key not in self._values:
+            return None
+        if (
+            not isinstance(value, list)
+            or not value
+            or not all(isinstance(group, list) and len(group) > 1 for group in value)
+            or not all(isinstance(item, str) for group in value for item in group)
+        ):
+            self.reject(key, f"{_described(value)} is no list of groups", remedy)
+            return None
+        return tuple(tuple(group) for group in value)
 
     def table(self, key: str, remedy: str) -> "Table | None":
         """Read a table below this one."""
@@ -166,9 +181,10 @@ class Table:
         """Whether the key's value is a table."""
         return isinstance(self._values.get(key), dict)
 
-    def _converted(
+    def converted(
         self, key: str, text: str | None, read: Callable[[str], _Value], remedy: str
     ) -> _Value | None:
+        """Return what `read` makes of a text; a UnitsError that it raises is noted."""
         if text is None:
             return None
         try:

@@ -198,12 +198,19 @@ def _print_breaks_of(console: "Console", statement: "Statement") -> None:
     if not statement.breaks:
         console.print(f"  {statement.status}: no break is open")
     for each in statement.breaks:
+        where = "" if each.kind == "invariant" else "in "
         what = f"  {each.role}: {each.kind.replace('_', ' ')}" + (
-            f" in {each.field}" if each.field else ""
+            f" {where}{each.field}" if each.field else ""
         )
         if each.benchmark:
             what += f": reported {each.reported}, agreed value {each.benchmark} by {each.basis}"
             what += f", difference {each.difference}" if each.difference else ""
+        elif each.kind == "invariant":
+            what += " does not hold: " + (
+                f"left side {each.reported}, less the right one {each.difference}"
+                if each.difference
+                else "something is divided by zero"
+            )
         elif each.reported:
             what += f": reported {each.reported}, no agreed value yet ({each.status})"
         console.print(f"{what}   [{', '.join(each.rules)}]", markup=False)

@@ -72,6 +72,9 @@ app.command(
 agreement.command(
     "tieout.cli.agree:check", name="check", help="Check an agreement file and explain it."
 )
+agreement.command(
+    "tieout.cli.clocks:calendar", name="calendar", help="Write a calendar with a zone's clocks."
+)
 adjust.command(
     "tieout.cli.correct:list_adjustments",
     name="list",

@@ -30,8 +30,17 @@ ENTRY_MODULES: Final = (
 COMPILED_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "compiled": ("build.py", "intrinsics.py", "loops.py", "memory.py"),
     "kernel": (
-        *("adjust.py", "apply.py", "compare.py", "index.py", "judge.py", "layout.py"),
-        *("listing.py", "rowcheck.py", "settle.py", "telling.py", "verdict.py", "words.py"),
+        *("adjust.py", "apply.py", "codes.py", "compare.py", "index.py", "judge.py", "layout.py"),
+        *(
+            "invariants.py",
+            "wide.py",
+            "listing.py",
+            "rowcheck.py",
+            "settle.py",
+            "telling.py",
+            "verdict.py",
+            "words.py",
+        ),
     ),
     "merkle": ("lanes.py",),
     "connectors": ("csv_fast.py", "csv_ids.py"),

@@ -36,8 +36,10 @@ PARTY_KEYS: Final = "Keys of one party. Whoever reads them can sign for it."
 ONE_OPERATOR: Final = (Purpose.PUBLISH, Purpose.GOVERN)
 CONSORTIUM: Final = (Purpose.PUBLISH, Purpose.GOVERN, Purpose.CHECKPOINT)
 """What a party's system may sign where an operator signs checkpoints, and where nobody does."""
-RULES_VERSION: Final = 2
+RULES_VERSION: Final = 3
 """Of the ledgers that are founded here; older ones stay what they are."""
+GENESIS_FORMAT: Final = 2
+"""Of every ledger whose members can change: version 2 of the rules and later."""
 APPROVERS: Final = ("approver-1", "approver-2")
 """Two persons a party: what is not adjusted automatically needs two people (R-ADJ-4)."""
 
@@ -187,7 +189,7 @@ def found_parties(
     """
     rosters = [_party(number, name) for number, name in enumerate([*names, OPERATOR], start=1)]
     genesis = Genesis(
-        format=rules_version,
+        format=min(rules_version, GENESIS_FORMAT),
         name=ledger,
         rules_version=rules_version,
         created_us=created_us,
@@ -209,9 +211,9 @@ def found_consortium(
     """A genesis without an operator, and for each party, in order, its own fresh keys."""
     rosters = [_party(number, name, CONSORTIUM) for number, name in enumerate(names, start=1)]
     genesis = Genesis(
-        format=2,
+        format=GENESIS_FORMAT,
         name=ledger,
-        rules_version=2,
+        rules_version=RULES_VERSION,
         created_us=created_us,
         operator=0,
         parties=tuple(party for party, _ in rosters),

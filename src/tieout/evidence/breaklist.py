@@ -3,7 +3,8 @@
 The problem: the rules list open breaks as raw values (`BreakRow`); people and their spreadsheets
 want text, exactly. A line says (R-MATCH-2, R-MATCH-3, R-MISS-1, R-MISS-2):
 
-- transaction_id, kind, and field (empty where the whole record is meant) and role by name;
+- transaction_id, kind, and field (empty where the whole record is meant) and role by name; an
+  invariant that does not hold stands by its name in the place of a field, without values;
 - reported, benchmark: numbers with exactly `scale` decimals, dates and times in ISO 8601;
 - basis: the authority's role, or `majority`;
 - difference, reported − benchmark: numbers as the field, dates in days, times in seconds; empty
@@ -59,8 +60,9 @@ def lines_of(agreements: Mapping[int, Agreement], rows: Iterable[BreakRow]) -> l
 def line_of(agreement: Agreement, row: BreakRow) -> BreakLine:
     """One open break of a transaction under `agreement`, as texts."""
     reported, benchmark, basis, difference = "", "", "", ""
-    field = None if row.field is None else agreement.fields[row.field]
-    if field is not None:
+    field = None
+    if row.field is not None and row.kind is not BreakKind.INVARIANT:
+        field = agreement.fields[row.field]
         reported = value_text(field, row.reported)
         if row.state is BenchmarkState.DECIDED:
             benchmark = value_text(field, row.benchmark)
@@ -69,7 +71,7 @@ def line_of(agreement: Agreement, row: BreakRow) -> BreakLine:
     return BreakLine(
         transaction_id=row.transaction_id.decode("utf-8"),
         kind=KINDS[row.kind],
-        field="" if field is None else field.name,
+        field="" if row.field is None else agreement.name_of_place(row.field),
         role=agreement.roles[row.role],
         reported=reported,
         benchmark=benchmark,

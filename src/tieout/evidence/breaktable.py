@@ -8,8 +8,8 @@ no text of a ledger has a NUL in it (R-ROW-1), deleting all of them leaves the f
 
 Input is the table of open breaks as the compiled rules list it: a structured array with the columns
 `id, kind, field, role, state, basis, has_difference, agreement, difference, reported, benchmark`;
-`field` is 255 for a whole record, `basis` a role's index, 254 for majority, 255 for none; values
-are the raw bytes of rows, NUL padded.
+`field` is 255 for a whole record, and counts invariants behind the fields; `basis` is a role's
+index, 254 for majority, 255 for none; values are the raw bytes of rows, NUL padded.
 
 What is not here: the meaning of the columns, which `breaklist` explains; both give the same bytes.
 """
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from tieout.agreement.model import NUMBERS, Agreement, Field, FieldType
 from tieout.evidence.breaklist import KINDS, MAJORITY, STATUSES, csv_bytes, quoted
 from tieout.units.dates import format_date, format_seconds, format_time
-from tieout.wire.codes import NO_FIELD, BenchmarkState
+from tieout.wire.codes import BenchmarkState
 from tieout.wire.rows import ColumnKind
 
 Bytes: TypeAlias = NDArray[np.uint8]
@@ -76,9 +76,9 @@ def _values(
     keys = book * _CODES + table["field"]
     for key in np.unique(keys).tolist():
         index, f = divmod(key, _CODES)
-        if f == NO_FIELD:
-            continue
         agreement = books[index]
+        if f >= len(agreement.fields):  # the whole record, or an invariant
+            continue
         field, kind = agreement.fields[f], agreement.layout.columns[f].kind
         width = agreement.layout.columns[f].width
         places = np.flatnonzero((keys == key) & (table["state"] != BenchmarkState.NONE))
@@ -115,8 +115,13 @@ def _codes_of(named: Iterable[tuple[int, str]]) -> Bytes:
 
 
 def _field_names(books: Iterable[Agreement]) -> Bytes:
+    """Names of fields, and behind them those of invariants."""
     return _name_table(
-        name for each in books for name in _padded(field.name for field in each.fields)
+        name
+        for each in books
+        for name in _padded(
+            each.name_of_place(place) for place in range(len(each.fields) + len(each.invariants))
+        )
     )
 
 

@@ -30,6 +30,7 @@ from tieout.evidence.membershipform import OperationEntry
 from tieout.evidence.packform import BatchEntry, DeadlineEntry, Entry, RowProof
 from tieout.merkle.errors import ProofError as PathError
 from tieout.merkle.tree import check_inclusion, leaf_hash
+from tieout.reference.businesstime import deadlines_of
 from tieout.reference.deadlines import judge_overdue
 from tieout.reference.events import Events
 from tieout.reference.governing import begin_block, next_height
@@ -144,12 +145,8 @@ class Replay:
         transaction = self.transaction
         if transaction is None:
             return []
-        durations = self.state.book_of(transaction).agreement.deadlines_us
-        return sorted(
-            (transaction.opened_us + duration_us, role)
-            for role, duration_us in enumerate(durations)
-            if duration_us is not None
-        )
+        agreement = self.state.book_of(transaction).agreement
+        return sorted(deadlines_of(agreement, transaction.opened_us))
 
     def _advance(self, entry: BatchEntry | OperationEntry, part: str) -> None:
         """Go to the entry's block; leaves, heights and times only grow."""

@@ -20,9 +20,10 @@ from tieout.evidence.packform import (
 from tieout.reference.adjusting import id_of
 from tieout.reference.benchmark import find_benchmark
 from tieout.reference.breaks import break_rows_of
+from tieout.reference.invariants import sides_of
 from tieout.reference.records import PLACE_SHIFT
 from tieout.reference.state import Book, State
-from tieout.reference.transaction import Adjustment, Break, Role, Transaction
+from tieout.reference.transaction import Adjustment, Break, Role, Transaction, stating
 from tieout.reference.values import Money, Value, amount_of
 from tieout.units.dates import format_time
 from tieout.wire.codes import Action, BenchmarkState, BreakKind, Status
@@ -101,25 +102,50 @@ def _currency(agreement: Agreement, f: int | None, value: Value | None) -> str:
     return agreement.fields[f].currency or ""
 
 
+def _sides(agreement: Agreement, transaction: Transaction, each: Break) -> tuple[str, str]:
+    """What the sides of an invariant that does not hold come to: left, and left − right.
+
+    Empty for other breaks; `undefined` where something is divided by zero (R-INV-4).
+    """
+    if each.kind is not BreakKind.INVARIANT or each.field is None:
+        return "", ""
+    invariant = agreement.invariants[each.field - len(agreement.fields)]
+    role = None if invariant.is_across else each.role
+    sides = sides_of(agreement, invariant, stating(transaction), role)
+    if sides is None or sides.left is None or sides.right is None:
+        return "undefined", ""
+    scale = max(sides.left.scale, sides.right.scale)
+    apart = sides.left.at(scale) - sides.right.at(scale)
+    return _decimal(sides.left.units, sides.left.scale), _decimal(apart, scale)
+
+
+def _decimal(units: int, scale: int) -> str:
+    """A number of any size and scale."""
+    digits = str(abs(units)).rjust(scale + 1, "0")
+    sign = "-" if units < 0 else ""
+    return f"{sign}{digits[:-scale]}.{digits[-scale:]}" if scale else sign + digits
+
+
 def _breaks(book: Book, transaction: Transaction) -> tuple[BreakStatement, ...]:
     told = transaction.verdict.breaks if transaction.verdict else ()
     rows = break_rows_of(book, transaction)
     lines = [line_of(book.agreement, row) for row in rows]
+    sides = [_sides(book.agreement, transaction, each) for each in told]
     return tuple(
         BreakStatement(
             kind=line.kind,
             field=line.field,
             role=line.role,
-            reported=line.reported,
+            reported=line.reported or left,
             reported_currency=_currency(book.agreement, each.field, each.reported),
             benchmark=line.benchmark,
             benchmark_currency=_currency(book.agreement, each.field, each.benchmark),
             basis=line.basis,
-            difference=line.difference,
+            difference=line.difference or apart,
             status=line.status,
             rules=each.rules,
         )
-        for each, line in zip(told, lines, strict=True)
+        for each, line, (left, apart) in zip(told, lines, sides, strict=True)
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tieout.compiled.loops import helper
+from tieout.compiled.loops import helper, inlined
 from tieout.compiled.memory import (
     Int64,
     load8,
@@ -22,7 +22,7 @@ from tieout.compiled.memory import (
     store64,
 )
 from tieout.kernel import layout as at
-from tieout.kernel.compare import within
+from tieout.kernel.compare import alike_currency, within
 from tieout.kernel.telling import NOWHERE, mark_pages, tell
 from tieout.kernel.verdict import (
     APPROVED,
@@ -202,6 +202,12 @@ def _authority_of_frozen(plan: Any, cursor: Any, fields: Int64, role: Int64) -> 
     return False
 
 
+@inlined
+def _mismatches(plan: Any, cursor: Any, role: Int64) -> Int64:
+    """The fields in which a role mismatches; no benchmark mends an invariant (R-INV-5)."""
+    return cursor[at.V_ROLES + role * at.V_ROLE_LINE + 1] & plan[at.P_FIELD_MASK]
+
+
 @helper
 def wanted(
     plan: Any, slots: Any, base: Int64, role: Int64, adjustments: Any, cursor: Any
@@ -211,7 +217,7 @@ def wanted(
     Writes what would be asked for behind the last adjustment. The verdict must be in the scratch.
     """
     block = role_block(plan, base, role)
-    fields = cursor[at.V_ROLES + role * at.V_ROLE_LINE + 1]
+    fields = _mismatches(plan, cursor, role)
     latest = load64(slots, block + at.LATEST)
     image = (latest - 1) * plan[at.P_ADJUSTMENT_BYTES]
     if latest != 0:
@@ -255,7 +261,7 @@ def propose(
     store8(adjustments, image + at.ADJ_ROLE, role)
     store8(adjustments, image + at.ADJ_STATUS, PROPOSED)
     store32(adjustments, image + at.ADJ_REVISION, load32(slots, block + at.REVISION))
-    store64(adjustments, image + at.ADJ_FIELDS, cursor[at.V_ROLES + role * at.V_ROLE_LINE + 1])
+    store64(adjustments, image + at.ADJ_FIELDS, _mismatches(plan, cursor, role))
     store32(adjustments, image + at.ADJ_PROPOSER, proposer)
     mark_pages(adjustment_marks, image, size)
     store64(slots, block + at.LATEST, index + 1)
@@ -298,10 +304,8 @@ def _within_limits(plan: Any, slots: Any, block: Int64, adjustments: Any, image:
         if plan[line + at.F_IS_NUMBER] == 0:
             return False
         limit = _limit_of(plan, field, adjustments, values)
-        if plan[line + at.F_CURRENCY] >= 0:
-            offset, width = plan[line + at.F_CURRENCY_AT], plan[line + at.F_CURRENCY_WIDTH]
-            if not same_bytes(slots, own + offset, adjustments, values + offset, width):
-                return False
+        if not alike_currency(plan, line, slots, own, adjustments, values):
+            return False
         offset = plan[line + at.F_AT]
         if abs(load64(slots, own + offset) - load64(adjustments, values + offset)) > limit:
             return False
@@ -350,7 +354,7 @@ def adjust_after_verdict(
     """Step 6 of a verdict: superseded (R-ADJ-8), proposed (R-ADJ-1), approved at once (R-ADJ-3)."""
     for role in range(plan[at.P_ROLES]):
         block = role_block(plan, base, role)
-        fields = cursor[at.V_ROLES + role * at.V_ROLE_LINE + 1]
+        fields = _mismatches(plan, cursor, role)
         latest = load64(slots, block + at.LATEST)
         if latest != 0:
             image = (latest - 1) * plan[at.P_ADJUSTMENT_BYTES]

@@ -340,6 +340,7 @@ def apply_rows(
     event_room = np.int64(events.size) - plan[at.P_VERDICT_BYTES]
     adjustment_room = np.int64(adjustments.size) // plan[at.P_ADJUSTMENT_BYTES] - plan[at.P_ROLES]
     mine = bit(cursor[at.C_ROLE])
+    takes_slow_way = takes_slow_way or plan[at.P_SETTLES] != 0
     for i in range(start, np.int64(hashes.size)):
         if cursor[at.C_EVENTS] > event_room or cursor[at.C_ADJUSTMENTS] >= adjustment_room:
             return i

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tieout.agreement.model import Agreement
+from tieout.agreement.model import Agreement, BusinessDeadline
 from tieout.kernel import index
 from tieout.kernel import layout as at
 from tieout.kernel.plan import make_plan
@@ -150,7 +150,7 @@ class Book:
         self.slots = Images(int(self.plan[at.P_SLOT_BYTES]), _FIRST_SLOTS)
         self.adjustments = Images(int(self.plan[at.P_ADJUSTMENT_BYTES]), _FIRST_ADJUSTMENTS)
         self.table: Numbers = index.empty_table(_FIRST_SLOTS)
-        self.deadlines = [(r, d) for r, d in enumerate(agreement.deadlines_us) if d is not None]
+        self.deadlines = _deadlines_of(agreement)
         self.asked = [0] * len(self.deadlines)
         self.judged = 0
         self.still: StillBook | None = None
@@ -226,3 +226,14 @@ class Book:
 def books_of(books: list[Book], name: str) -> Iterator[Book]:
     """The books of an agreement's versions, oldest first."""
     return (book for book in books if book.agreement.name == name)
+
+
+def _deadlines_of(agreement: Agreement) -> list[tuple[int, int | BusinessDeadline]]:
+    """The roles that are asked, by number, each with a duration or a time of a business day."""
+    deadlines: list[tuple[int, int | BusinessDeadline]] = []
+    every = zip(agreement.deadlines_us, agreement.business_deadlines, strict=True)
+    for role, (duration_us, business) in enumerate(every):
+        deadline = duration_us if business is None else business
+        if deadline is not None:
+            deadlines.append((role, deadline))
+    return deadlines

@@ -87,7 +87,11 @@ P_ALL_ROLES: Final = 11  # mask
 P_AUTOMATIC: Final = 12  # 1: the mode allows to approve at once (R-ADJ-3)
 P_VERDICT_BYTES: Final = 13  # most bytes of events that one row or judgement gives
 P_COMPARED: Final = 14  # mask of fields with compare = true
-P_TABLES: Final = 16
+P_SETTLES: Final = 15  # 1: the fast way is closed, since equal values may still change a verdict
+P_INVARIANTS: Final = 16  # where the list of where each invariant is begins
+P_INVARIANT_COUNT: Final = 17
+P_FIELD_MASK: Final = 18  # all fields; the bits behind them are invariants
+P_TABLES: Final = 19
 
 # One line for each role: what it reports (mask), must report (mask), then for every other role
 # where the list of their common stretches is.
@@ -109,18 +113,78 @@ F_CURRENCY_WIDTH: Final = 7
 F_POLICY: Final = 8
 F_AUTHORITY: Final = 9  # role, −1 for none
 F_IS_NUMBER: Final = 10
-F_ABSOLUTE: Final = 11  # −1: not stated
-F_PERCENT: Final = 12  # percent_units, −1: not stated
-F_PERCENT_FACTOR: Final = 13  # 100 · 10^percent_scale
-F_OF: Final = 14  # role, −1: the larger absolute value
-F_WITHIN_ALL: Final = 15
-F_DRIFT: Final = 16
-F_LIMITS: Final = 17  # where the list of limits begins
-F_LIMIT_COUNT: Final = 18
-FIELD_LINE: Final = 19
+F_TOLERANCE: Final = 11  # TOLERANCE_WORDS of them
+F_DRIFT_BEFORE: Final = 17
+F_DRIFT_AFTER: Final = 18
+F_LIMITS: Final = 19  # where the list of limits begins
+F_LIMIT_COUNT: Final = 20
+F_CODES: Final = 21  # where the rule of the codes is, 0 for none; for money that of its currency
+F_CHOICE: Final = 22  # where the tolerances are of which another field chooses one, 0 for none
+F_ROUND_UNIT: Final = 23  # what is compared is a multiple of this; 1: nothing is rounded
+F_ROUND_MODE: Final = 24
+FIELD_LINE: Final = 25
+
+# A tolerance.
+T_ABSOLUTE: Final = 0  # −1: not stated
+T_PERCENT: Final = 1  # percent_units, −1: not stated
+T_PERCENT_FACTOR: Final = 2  # 100 · 10^percent_scale
+T_OF: Final = 3  # role, −1: T_BASE says what the base is
+T_WITHIN_ALL: Final = 4
+T_BASE: Final = 5
+TOLERANCE_WORDS: Final = 6
+
+# Modes of rounding.
+ROUND_HALF_EVEN: Final = 0
+ROUND_HALF_UP: Final = 1
+ROUND_FLOOR: Final = 2
+ROUND_CEILING: Final = 3
+ROUND_TRUNCATE: Final = 4
+
+# The rule of codes: what is ignored, the number of listed codes, then each of these: its group, its
+# length, and what is left of it in words of eight bytes.
+IGNORE_CASE: Final = 1
+IGNORE_PUNCTUATION: Final = 2
+IGNORE_ZEROS: Final = 4
+CR_FLAGS: Final = 0
+CR_COUNT: Final = 1
+CODE_RULE_HEAD: Final = 2
+LC_GROUP: Final = 0
+LC_LENGTH: Final = 1
+LISTED_CODE_HEAD: Final = 2
+
+# A choice of tolerances: the field that chooses, the rule of its codes, how many, then each: a
+# tolerance and a listed code (group −1: of none).
+CH_FIELD: Final = 0
+CH_CODES: Final = 1
+CH_COUNT: Final = 2
+CHOICE_HEAD: Final = 3
 
 # A limit: the amount, then the currency, NUL padded, in words of eight bytes.
 LIMIT_LINE: Final = 33
+
+# An invariant: a line, then a line for each role that it names (none: records are looked at one by
+# one). A comparison is a mask: bit 0 when the left side is smaller, 1 equal, 2 larger.
+IV_ROLES: Final = 0  # mask of the roles concerned
+IV_FIELDS: Final = 1  # mask of the fields that it is about
+IV_COMPARISON: Final = 2
+IV_STEPS: Final = 3  # where its steps begin
+IV_STEP_COUNT: Final = 4
+IV_NEED_COUNT: Final = 5
+IV_HEAD: Final = 6
+NEED_WORDS: Final = 2  # role, mask of fields that it must state
+
+# A step of a formula: operator, then a literal's place, a field, or a mode; then a term's role (−1:
+# of the record that is looked at).
+OP_LITERAL: Final = 0
+OP_TERM: Final = 1
+OP_ADD: Final = 2
+OP_SUB: Final = 3
+OP_MUL: Final = 4
+OP_DIV: Final = 5
+OP_MIN: Final = 6
+OP_MAX: Final = 7
+OP_ABS: Final = 8
+STEP_WORDS: Final = 3
 
 # ---------------------------------------------------------------- cursor
 C_SLOTS: Final = 0  # transactions of the book
@@ -146,7 +210,11 @@ V_ROLE_LINE: Final = 3
 V_FIELDS: Final = V_ROLES + V_ROLE_LINE * MAX_ROLES  # for each field: benchmark state, source
 V_FIELD_LINE: Final = 2
 MAX_FIELDS: Final = 64
-CURSOR_WORDS: Final = V_FIELDS + V_FIELD_LINE * MAX_FIELDS
+WIDE_WORDS: Final = 9  # a number of up to 248 bits (`wide.py`)
+STACK_DEPTH: Final = 48
+V_STACK: Final = V_FIELDS + V_FIELD_LINE * MAX_FIELDS  # of wide numbers
+V_SCRATCH: Final = V_STACK + STACK_DEPTH * WIDE_WORDS  # two more of them
+CURSOR_WORDS: Final = V_SCRATCH + 2 * WIDE_WORDS
 
 # The source of a benchmark: the role whose value it is; a frozen one: −2 − index of the adjustment.
 NO_SOURCE: Final = -1

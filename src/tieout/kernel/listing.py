@@ -28,7 +28,7 @@ from tieout.compiled.memory import (
 )
 from tieout.kernel import layout as at
 from tieout.kernel.apply import same_record
-from tieout.kernel.compare import same_currency
+from tieout.kernel.compare import alike_currency
 from tieout.kernel.telling import NOWHERE
 from tieout.kernel.verdict import DECIDED, field_line, look, note_benchmark, role_block
 from tieout.kernel.words import KEY_BYTES, bit, copy_bytes
@@ -65,6 +65,7 @@ _AHEAD: Final = 8
 _MISSING: Final = np.int64(BreakKind.MISSING)
 _CHANGED_KIND: Final = np.int64(BreakKind.CHANGED_AFTER_MATCH)
 _MISMATCH: Final = np.int64(BreakKind.MISMATCH)
+_INVARIANT: Final = np.int64(BreakKind.INVARIANT)
 _DATE: Final = np.int64(ColumnKind.DATE)
 _CODE: Final = np.int64(ColumnKind.CODE)
 _AUTHORITY: Final = np.int64(Policy.AUTHORITY)
@@ -118,11 +119,11 @@ def _put_values(
     if source >= 0:
         mark = role_block(plan, base, source) + at.VALUES
         copy_bytes(table, line + B_REPORTED + width, slots, mark + offset, own_width)
-        alike = same_currency(plan, about, slots, values, slots, mark)
+        alike = alike_currency(plan, about, slots, values, slots, mark)
     else:
         mark = (at.FROZEN_BASE - source) * plan[at.P_ADJUSTMENT_BYTES] + at.ADJ_VALUES
         copy_bytes(table, line + B_REPORTED + width, adjustments, mark + offset, own_width)
-        alike = same_currency(plan, about, slots, values, adjustments, mark)
+        alike = alike_currency(plan, about, slots, values, adjustments, mark)
     kind = plan[about + at.F_KIND]
     if kind >= _CODE or not alike:
         return
@@ -150,7 +151,7 @@ def count_breaks(plan: Any, slots: Any, serials: Any, counts: Any) -> None:
                 count += (flags >> (kind + 2)) & 1
             mismatch, blank = load64(slots, block + at.MISMATCH), load64(slots, block + at.BLANK)
             if mismatch | blank != 0:
-                for field in range(plan[at.P_FIELDS]):
+                for field in range(plan[at.P_FIELDS] + plan[at.P_INVARIANT_COUNT]):
                     count += ((mismatch >> field) & 1) + ((blank >> field) & 1)
         counts[i] = count
 
@@ -208,22 +209,27 @@ def list_breaks(
             blank |= load64(slots, block + at.BLANK)
         if mismatch != 0:
             look(plan, slots, base, adjustments, cursor)
-        for field in range(plan[at.P_FIELDS]):
+        for field in range(plan[at.P_FIELDS] + plan[at.P_INVARIANT_COUNT]):
             if (mismatch | blank) & bit(field) == 0:
                 continue
-            if mismatch & bit(field):
+            is_field = field < plan[at.P_FIELDS]
+            if is_field and mismatch & bit(field):
                 note_benchmark(plan, field, slots, base, adjustments, cursor)
             for role in range(roles):
                 block = role_block(plan, base, role)
                 if load64(slots, block + at.BLANK) & bit(field):
                     _put_line(plan, slots, serial, table, line, role, field, _MISSING)
                     line += line_bytes
-                if load64(slots, block + at.MISMATCH) & bit(field):
+                if load64(slots, block + at.MISMATCH) & bit(field) == 0:
+                    continue
+                if is_field:
                     _put_line(plan, slots, serial, table, line, role, field, _MISMATCH)
                     _put_values(
                         plan, slots, base, adjustments, cursor, table, line, role, field, width
                     )
-                    line += line_bytes
+                else:
+                    _put_line(plan, slots, serial, table, line, role, field, _INVARIANT)
+                line += line_bytes
 
 
 @entry(NOTHING, NUMBERS, BYTES, NUMBERS, FIXED_BYTES, NUMBER, BYTES, WORDS32)

@@ -75,8 +75,11 @@ def _apply_content(state: State, block: Block) -> BlockResult:
 RULES: Final[Mapping[int, Callable[[State, Block], BlockResult]]] = {
     1: _apply_block_1,
     2: _apply_block_2,
+    3: _apply_block_2,
 }
-"""The rule books by version; genesis says which one holds."""
+"""The rule books by version; genesis says which one holds.
+
+Version 3 knows more of agreements (R-AGREE-3), which are all that differs."""
 
 
 def _check_block(state: State, block: Block) -> None:

@@ -195,6 +195,8 @@ def _enactable(state: State, body: Enact) -> Agreement | None:
         if not all(state.members.is_member(party) for party in holders):
             return None
     bound = {party for holders in body.holders for party in holders}
+    if agreement.needs_rules > state.genesis.rules_version:  # R-AGREE-3
+        return None
     return agreement if agreement.quorum <= 1 + len(bound) else None
 
 

@@ -13,11 +13,23 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tieout.agreement.model import NUMBERS, AdjustmentMode, Agreement, Field
+from tieout.agreement.codes import settled
+from tieout.agreement.model import (
+    NUMBERS,
+    AdjustmentMode,
+    Agreement,
+    CodeRule,
+    Field,
+    Tolerance,
+)
 from tieout.kernel import layout as at
+from tieout.kernel.steps import ROUNDING, put_invariants
 from tieout.wire.rows import PREFIX_BYTES
 
 _HEAD: Final = at.P_TABLES
+_SAME_BYTES: Final = CodeRule(
+    ignores_case=False, ignores_punctuation=False, ignores_leading_zeros=False, equivalent=()
+)
 
 
 def make_plan(number: int, agreement: Agreement) -> NDArray[np.int64]:
@@ -39,12 +51,18 @@ def make_plan(number: int, agreement: Agreement) -> NDArray[np.int64]:
     words[at.P_OPENED_BY] = _mask(agreement.opened_by)
     words[at.P_ALL_ROLES] = (1 << roles) - 1
     words[at.P_AUTOMATIC] = int(agreement.mode is not AdjustmentMode.NOTIFY)
-    words[at.P_VERDICT_BYTES] = at.EVENT_BYTES * (8 + 8 * roles + fields * (2 * roles + 1))
+    places = fields + len(agreement.invariants)
+    words[at.P_VERDICT_BYTES] = at.EVENT_BYTES * (8 + 8 * roles + places * (2 * roles + 1))
+    words[at.P_FIELD_MASK] = (1 << fields) - 1
     words[at.P_COMPARED] = _mask(i for i, f in enumerate(agreement.fields) if f.compare)
+    # A field that a role reports alone may choose another tolerance for values that it does not.
+    chooses = any(field.choice for field in agreement.fields)
+    words[at.P_SETTLES] = int(chooses or agreement.invariants != ())
     for role in range(roles):
         _put_role(words, agreement, role)
     for index in range(fields):
         _put_field(words, agreement, index)
+    put_invariants(words, agreement)
     return np.array([_signed(word) for word in words], dtype=np.int64)
 
 
@@ -104,8 +122,15 @@ def _put_field(words: list[int], agreement: Agreement, index: int) -> None:
     words[line + at.F_POLICY] = field.policy
     words[line + at.F_AUTHORITY] = -1 if field.authority is None else field.authority
     words[line + at.F_IS_NUMBER] = int(field.type in NUMBERS)
-    words[line + at.F_DRIFT] = field.drift_days
-    _put_tolerance(words, line, field)
+    words[line + at.F_DRIFT_BEFORE] = field.drift_before
+    words[line + at.F_DRIFT_AFTER] = field.drift_after
+    words[line + at.F_TOLERANCE : line + at.F_TOLERANCE + at.TOLERANCE_WORDS] = _tolerance_words(
+        field.tolerance
+    )
+    words[line + at.F_ROUND_UNIT] = 1
+    if field.rounding is not None:
+        words[line + at.F_ROUND_UNIT] = 10 ** (field.scale - field.rounding.decimals)
+        words[line + at.F_ROUND_MODE] = ROUNDING[field.rounding.mode]
     words[line + at.F_LIMITS] = len(words)
     words[line + at.F_LIMIT_COUNT] = len(field.limits)
     for currency, limit in field.limits:
@@ -114,23 +139,66 @@ def _put_field(words: list[int], agreement: Agreement, index: int) -> None:
         padded = code.ljust(8 * (at.LIMIT_LINE - 1), b"\0")
         words.append(limit)
         words.extend(int.from_bytes(padded[i : i + 8], "little") for i in range(0, len(padded), 8))
+    _put_comparison(words, agreement, line, field)
 
 
-def _put_tolerance(words: list[int], line: int, field: Field) -> None:
-    words[line + at.F_ABSOLUTE] = -1
-    words[line + at.F_PERCENT] = -1
-    words[line + at.F_OF] = -1
-    tolerance = field.tolerance
-    if tolerance is None:
+def _put_comparison(words: list[int], agreement: Agreement, line: int, field: Field) -> None:
+    """Which codes are the same, and which tolerances a value chooses from."""
+    if field.codes is not None:
+        words[line + at.F_CODES] = len(words)
+        words.extend(_code_rule_words(field.codes))
+    if field.choice is None:
         return
+    rule = agreement.fields[field.choice.field].codes or _SAME_BYTES
+    rule_at = len(words)
+    words.extend(_code_rule_words(rule))
+    words[line + at.F_CHOICE] = len(words)
+    words.extend((field.choice.field, rule_at, len(field.choice.by_value)))
+    groups = _groups(rule)
+    for code, tolerance in field.choice.by_value:
+        words.extend(_tolerance_words(tolerance))
+        words.extend(_listed_code_words(groups.get(settled(rule, code), -1), code))
+
+
+def _code_rule_words(rule: CodeRule) -> list[int]:
+    flags = rule.ignores_case * at.IGNORE_CASE
+    flags |= rule.ignores_punctuation * at.IGNORE_PUNCTUATION
+    flags |= rule.ignores_leading_zeros * at.IGNORE_ZEROS
+    words = [flags, len(rule.equivalent)]
+    groups = _groups(rule)
+    for code, first in rule.equivalent:
+        words.extend(_listed_code_words(groups[first], code))
+    return words
+
+
+def _groups(rule: CodeRule) -> dict[bytes, int]:
+    """A number for each group of equivalent codes, by the code that stands for it."""
+    firsts = dict.fromkeys(first for _, first in rule.equivalent)
+    return {first: number for number, first in enumerate(firsts)}
+
+
+def _listed_code_words(group: int, code: bytes) -> list[int]:
+    parts = [code[i : i + 8] for i in range(0, len(code), 8)]
+    return [group, len(code), *(int.from_bytes(part, "little") for part in parts)]
+
+
+def _tolerance_words(tolerance: Tolerance | None) -> list[int]:
+    words = [0] * at.TOLERANCE_WORDS
+    words[at.T_ABSOLUTE] = -1
+    words[at.T_PERCENT] = -1
+    words[at.T_OF] = -1
+    if tolerance is None:
+        return words
     if tolerance.absolute is not None:
-        words[line + at.F_ABSOLUTE] = tolerance.absolute
+        words[at.T_ABSOLUTE] = tolerance.absolute
     if tolerance.percent_units is not None:
-        words[line + at.F_PERCENT] = tolerance.percent_units
-        words[line + at.F_PERCENT_FACTOR] = 100 * 10**tolerance.percent_scale
+        words[at.T_PERCENT] = tolerance.percent_units
+        words[at.T_PERCENT_FACTOR] = 100 * 10**tolerance.percent_scale
     if tolerance.of is not None:
-        words[line + at.F_OF] = tolerance.of
-    words[line + at.F_WITHIN_ALL] = int(tolerance.within_all)
+        words[at.T_OF] = tolerance.of
+    words[at.T_WITHIN_ALL] = int(tolerance.within_all)
+    words[at.T_BASE] = tolerance.base
+    return words
 
 
 def _span(agreement: Agreement, index: int) -> tuple[int, int]:

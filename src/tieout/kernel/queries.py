@@ -224,11 +224,11 @@ def break_row(agreement: Agreement, line: np.void) -> BreakRow:
     kind, state = BreakKind(line["kind"]), BenchmarkState(line["state"])
     is_decided = state is BenchmarkState.DECIDED
     field = None if line["field"] == NO_FIELD else int(line["field"])
-    column = None if field is None else agreement.layout.columns[field]
+    is_mismatch = kind is BreakKind.MISMATCH
+    column = agreement.layout.columns[field] if is_mismatch and field is not None else None
     basis = "majority" if line["basis"] == listing.BY_MAJORITY else None
     if line["basis"] < listing.BY_MAJORITY:
         basis = agreement.roles[line["basis"]]
-    is_mismatch = kind is BreakKind.MISMATCH
     return BreakRow(
         agreement=int(line["agreement"]),
         transaction_id=bytes(line["id"]),

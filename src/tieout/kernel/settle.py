@@ -47,6 +47,7 @@ _FIRST_STATUS: Final = np.int64(EventKind.TRANSACTION_PENDING)
 
 _MISSING: Final = np.int64(BreakKind.MISSING)
 _MISMATCH: Final = np.int64(BreakKind.MISMATCH)
+_INVARIANT: Final = np.int64(BreakKind.INVARIANT)
 _KIND_SHIFT: Final = 2  # the flag of a whole-record break is bit kind + 2
 _LAST_WHOLE_RECORD_KIND: Final = np.int64(BreakKind.CHANGED_AFTER_MATCH)
 
@@ -121,8 +122,10 @@ def _changed_fields(plan: Any, slots: Any, base: Int64, cursor: Any) -> Int64:
 
 
 @helper
-def _state_before(slots: Any, base: Int64, field: Int64) -> Int64:
+def _state_before(plan: Any, slots: Any, base: Int64, field: Int64) -> Int64:
     """The benchmark state of a field that mismatched before this verdict."""
+    if field >= plan[at.P_FIELDS]:
+        return ZERO
     if load64(slots, base + at.AWAITING_BITS) & bit(field):
         return AWAITING
     if load64(slots, base + at.UNDECIDED_BITS) & bit(field):
@@ -134,10 +137,11 @@ def _state_before(slots: Any, base: Int64, field: Int64) -> Int64:
 def _tell_field(
     plan: Any, slots: Any, base: Int64, serial: Int64, events: Any, cursor: Any, field: Int64
 ) -> bool:
-    """Step 3 for one field; True when a break opened."""
+    """Step 3 for one field, or one invariant; True when a break opened."""
     agreement = plan[at.P_AGREEMENT]
     mask = bit(field)
-    state_before = _state_before(slots, base, field)
+    kind = np.int64(_MISMATCH if field < plan[at.P_FIELDS] else _INVARIANT)
+    state_before = _state_before(plan, slots, base, field)
     state_after = cursor[at.V_FIELDS + field * at.V_FIELD_LINE]
     opened, was, now = False, False, False
     for role in range(plan[at.P_ROLES]):
@@ -156,9 +160,9 @@ def _tell_field(
         now = now or after != 0
         if after != 0 and before == 0:
             opened = True
-            tell(events, cursor, agreement, serial, _OPENED, role, field, _MISMATCH, state_after)
+            tell(events, cursor, agreement, serial, _OPENED, role, field, kind, state_after)
         elif before != 0 and after == 0:
-            tell(events, cursor, agreement, serial, _CLOSED, role, field, _MISMATCH, state_before)
+            tell(events, cursor, agreement, serial, _CLOSED, role, field, kind, state_before)
     if was and now and state_before != state_after:
         tell(
             events, cursor, agreement, serial, _BENCHMARK_CHANGED, NOBODY, field, ZERO, state_after
@@ -247,7 +251,7 @@ def settle(
     opened = _tell_whole_records(plan, slots, base, serial, events, cursor) or has_opened
     changed = _changed_fields(plan, slots, base, cursor)
     if changed != 0:
-        for field in range(plan[at.P_FIELDS]):
+        for field in range(plan[at.P_FIELDS] + plan[at.P_INVARIANT_COUNT]):
             if changed & bit(field):
                 told = _tell_field(plan, slots, base, serial, events, cursor, field)
                 opened = opened or told

@@ -10,9 +10,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tieout.agreement.model import BusinessDeadline
 from tieout.kernel import judge as judging
 from tieout.kernel import layout as at
 from tieout.kernel.book import Book, books_of
+from tieout.kernel.businesstime import deadlines_us
 from tieout.kernel.state import State
 from tieout.wire.codes import NO_ITEM, NO_ROW, ItemOutcome
 from tieout.wire.limits import MAX_DEADLINES_PER_BLOCK
@@ -119,18 +121,25 @@ def _due(state: State, book: Book, place: int) -> int:
     first = book.asked[place]
     if first == book.count:
         return 0
-    before = state.time_us - book.deadlines[place][1]
-    if book.opened_us(first, first + 1)[0] >= before:
+    if _deadlines_us(book, place, first, first + 1)[0] >= state.time_us:
         return 0
     last = min(book.count, first + MAX_DEADLINES_PER_BLOCK)
-    return int(np.searchsorted(book.opened_us(first, last), before, "left"))
+    return int(np.searchsorted(_deadlines_us(book, place, first, last), state.time_us, "left"))
+
+
+def _deadlines_us(book: Book, place: int, first: int, last: int) -> Numbers:
+    """The deadlines of a queue, ascending, of the transactions from `first` to before `last`."""
+    deadline, opened_us = book.deadlines[place][1], book.opened_us(first, last)
+    if isinstance(deadline, BusinessDeadline):
+        return deadlines_us(deadline, opened_us)  # R-TIME-2
+    return opened_us + deadline
 
 
 def _lines(book: Book, place: int, n: int) -> Numbers:
     first = book.asked[place]
-    role, duration_us = book.deadlines[place]
+    role = book.deadlines[place][0]
     lines = np.empty((n, 5), np.int64)
-    lines[:, 0] = book.opened_us(first, first + n) + duration_us
+    lines[:, 0] = _deadlines_us(book, place, first, first + n)
     lines[:, 1] = book.number
     lines[:, 2] = np.arange(first, first + n)
     lines[:, 3] = role

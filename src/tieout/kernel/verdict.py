@@ -16,6 +16,7 @@ from tieout.compiled.loops import helper, inlined
 from tieout.compiled.memory import Int64, load8, load16, load64, number_at
 from tieout.kernel import layout as at
 from tieout.kernel.compare import same_value, within
+from tieout.kernel.invariants import judge_invariants
 from tieout.kernel.words import bit
 from tieout.wire.codes import AdjustmentStatus, BenchmarkState
 
@@ -211,7 +212,10 @@ def _some_pair_apart(plan: Any, field: Int64, slots: Any, base: Int64, taking: I
             for other in range(role + 1, roles):
                 if taking & bit(other):
                     others = role_block(plan, base, other) + at.VALUES
-                    if not within(plan, field, slots, values, slots, others, slots, base):
+                    if not (
+                        within(plan, field, slots, values, slots, others, slots, base)
+                        or within(plan, field, slots, others, slots, values, slots, base)
+                    ):
                         return True
     return False
 
@@ -280,3 +284,5 @@ def evaluate(plan: Any, slots: Any, base: Int64, adjustments: Any, cursor: Any) 
             _judge_field(plan, field, slots, base, adjustments, cursor)
         else:
             cursor[at.V_FIELDS + field * at.V_FIELD_LINE] = 0
+    if plan[at.P_INVARIANT_COUNT] != 0:
+        judge_invariants(plan, slots, base, cursor)

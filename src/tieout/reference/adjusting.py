@@ -13,7 +13,7 @@ from tieout.agreement.model import AdjustmentMode, Agreement, Field
 from tieout.reference.events import Events
 from tieout.reference.items import Signer
 from tieout.reference.state import Book
-from tieout.reference.tolerance import within
+from tieout.reference.tolerance import tolerance_of, within
 from tieout.reference.transaction import Adjustment, Break, Transaction
 from tieout.reference.values import Money, Value, pack_values
 from tieout.wire.codes import AdjustmentStatus, EventKind, ItemOutcome
@@ -229,9 +229,11 @@ def _ties_out(agreement: Agreement, transaction: Transaction, adjustment: Adjust
     if not transaction.roles[adjustment.role].states:
         return False
     for f, benchmark in adjustment.benchmarks.items():
-        values = transaction.values_of(f, agreement.fields[f].roles)
+        field = agreement.fields[f]
+        values = transaction.values_of(f, field.roles)
         stated = values.get(adjustment.role)
-        if stated is None or not within(agreement.fields[f], stated, benchmark, values):
+        tolerance = tolerance_of(agreement, field, transaction)
+        if stated is None or not within(field, tolerance, stated, benchmark, values):
             return False
     return True
 

@@ -63,6 +63,8 @@ def _sound_agreement(state: State, body: Enact) -> Agreement | None:
             return None
     if agreement.quorum > 1 + len(_bound_parties(body)):
         return None
+    if agreement.needs_rules > state.genesis.rules_version:  # R-AGREE-3
+        return None
     return agreement
 
 

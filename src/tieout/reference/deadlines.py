@@ -2,6 +2,7 @@
 
 from heapq import heappop, heappush
 
+from tieout.reference.businesstime import deadlines_of
 from tieout.reference.events import Events
 from tieout.reference.judging import judge
 from tieout.reference.state import Book, Deadline, State
@@ -11,11 +12,8 @@ from tieout.wire.limits import MAX_DEADLINES_PER_BLOCK
 
 def set_deadlines(state: State, book: Book, transaction: Transaction) -> None:
     """Note when each role of a transaction that was just opened is asked."""
-    for role, duration_us in enumerate(book.agreement.deadlines_us):
-        if duration_us is not None:
-            due_us = transaction.opened_us + duration_us
-            deadline = Deadline(due_us, book.number, transaction.serial, role)
-            heappush(state.deadlines, deadline)
+    for due_us, role in deadlines_of(book.agreement, transaction.opened_us):
+        heappush(state.deadlines, Deadline(due_us, book.number, transaction.serial, role))
 
 
 def judge_deadlines(state: State, events: Events) -> None:

@@ -28,6 +28,8 @@ WHOLE_RECORD_FLAGS: Final = {
     BreakKind.UNEXPECTED: 1 << 5,
     BreakKind.CHANGED_AFTER_MATCH: 1 << 6,
 }
+APART: Final = (BreakKind.MISMATCH, BreakKind.INVARIANT)
+"""Both stand in one mask: the bits of the fields, and behind them those of the invariants."""
 
 
 def app_hash(state: State) -> bytes:
@@ -133,7 +135,7 @@ def _role(book: Book, transaction: Transaction, index: int, role: Role) -> bytes
         0,
         0 if role.adjustment is None else 1 + role.adjustment,
         record.presence if record else 0,
-        _bits(each.field for each in breaks if each.kind is BreakKind.MISMATCH),
+        _bits(each.field for each in breaks if each.kind in APART),
         _bits(each.field for each in breaks if each.kind is BreakKind.MISSING),
         record.place if record else 0,
     )

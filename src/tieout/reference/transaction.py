@@ -138,6 +138,15 @@ def new_transaction(agreement: Agreement, transaction_id: bytes, originator: int
     return Transaction(transaction_id, originator, 0, [Role() for _ in agreement.roles])
 
 
+def stating(transaction: Transaction) -> dict[int, Record]:
+    """The standing records of the roles that state, by role."""
+    return {
+        index: role.record
+        for index, role in enumerate(transaction.roles)
+        if role.states and role.record is not None
+    }
+
+
 @dataclass(slots=True)
 class Adjustment:
     """The instruction to one role to go from its values to the benchmarks.

@@ -11,51 +11,55 @@ from itertools import combinations
 
 from tieout.agreement.model import Agreement
 from tieout.reference.benchmark import basis_of, find_benchmark
-from tieout.reference.tolerance import difference, tolerance_rules, within
-from tieout.reference.transaction import Break, Transaction, Verdict
+from tieout.reference.invariants import broken_invariants
+from tieout.reference.tolerance import (
+    difference,
+    either_way,
+    tolerance_of,
+    tolerance_rules,
+    within,
+)
+from tieout.reference.transaction import Break, Transaction, Verdict, stating
 from tieout.reference.values import Record, Value
 from tieout.wire.codes import BenchmarkState, BreakKind, Status
 
 
 def verdict(agreement: Agreement, transaction: Transaction) -> Verdict:
     """Judge a transaction under the agreement that it is pinned to. Changes nothing."""
-    stating = {
-        index: role.record
-        for index, role in enumerate(transaction.roles)
-        if role.states and role.record is not None
-    }
+    records = stating(transaction)
     breaks = [
-        *_whole_records(agreement, transaction, stating),
-        *_fields(agreement, transaction, stating),
+        *_whole_records(agreement, transaction, records),
+        *_fields(agreement, transaction, records),
+        *broken_invariants(agreement, records),
     ]
-    if stating and (breaks or len(stating) < len(agreement.roles)):
+    if records and (breaks or len(records) < len(agreement.roles)):
         breaks.extend(_changes_after_match(transaction))
     breaks.sort(key=lambda each: each.key)
-    return Verdict(_status(agreement, stating, breaks), tuple(breaks))
+    return Verdict(_status(agreement, records, breaks), tuple(breaks))
 
 
-def _status(agreement: Agreement, stating: Mapping[int, Record], breaks: Sequence[Break]) -> Status:
+def _status(agreement: Agreement, records: Mapping[int, Record], breaks: Sequence[Break]) -> Status:
     """R-STATUS-1."""
-    if not stating:
+    if not records:
         return Status.WITHDRAWN
     if breaks:
         return Status.BROKEN
-    return Status.MATCHED if len(stating) == len(agreement.roles) else Status.PENDING
+    return Status.MATCHED if len(records) == len(agreement.roles) else Status.PENDING
 
 
 def _whole_records(
-    agreement: Agreement, transaction: Transaction, stating: Mapping[int, Record]
+    agreement: Agreement, transaction: Transaction, records: Mapping[int, Record]
 ) -> Iterator[Break]:
     """Records that are missing, said twice, or said by somebody who should not have spoken."""
     unopened = (  # R-OPEN-1
         transaction.judged
-        and len(stating) > 0
+        and len(records) > 0
         and len(agreement.opened_by) > 0
-        and not any(role in stating for role in agreement.opened_by)
+        and not any(role in records for role in agreement.opened_by)
     )
     for index, role in enumerate(transaction.roles):
-        silent = index not in stating
-        if silent and transaction.is_heard(index) and stating and not unopened:
+        silent = index not in records
+        if silent and transaction.is_heard(index) and records and not unopened:
             yield Break(BreakKind.MISSING, None, index, ("R-MISS-1",))
         if role.duplicate:
             yield Break(BreakKind.DUPLICATE, None, index, ("R-SAME-2",))
@@ -73,15 +77,15 @@ def _changes_after_match(transaction: Transaction) -> Iterator[Break]:
 
 
 def _fields(
-    agreement: Agreement, transaction: Transaction, stating: Mapping[int, Record]
+    agreement: Agreement, transaction: Transaction, records: Mapping[int, Record]
 ) -> Iterator[Break]:
     """Fields that are missing or do not tie out, whoever else is silent (R-MISS-3)."""
     for f, field in enumerate(agreement.fields):
         values: dict[int, Value] = {}
         for role in field.roles:
-            if role not in stating:
+            if role not in records:
                 continue
-            value = stating[role].values[f]
+            value = records[role].values[f]
             if value is not None:
                 values[role] = value  # R-MATCH-1
             elif not field.optional:
@@ -101,11 +105,12 @@ def _mismatches(
     """R-MATCH-2 where a benchmark stands, else R-MATCH-3."""
     field = agreement.fields[f]
     benchmark = find_benchmark(agreement, transaction, f, values)
+    tolerance = tolerance_of(agreement, field, transaction)
     stands = benchmark.value
     if stands is not None:
-        rules = ("R-MATCH-2", benchmark.rule, *tolerance_rules(field))
+        rules = ("R-MATCH-2", benchmark.rule, *tolerance_rules(field, tolerance))
         for role, value in values.items():
-            if not within(field, value, stands, values):
+            if not within(field, tolerance, value, stands, values):
                 yield Break(
                     BreakKind.MISMATCH,
                     f,
@@ -114,12 +119,13 @@ def _mismatches(
                     reported=value,
                     benchmark=stands,
                     basis=basis_of(agreement, field),
-                    difference=difference(value, stands),
+                    difference=difference(field, value, stands),
                     state=BenchmarkState.DECIDED,
                 )
         return
-    if all(within(field, a, b, values) for a, b in combinations(values.values(), 2)):
+    pairs = combinations(values.values(), 2)
+    if all(either_way(field, tolerance, a, b, values) for a, b in pairs):
         return
-    rules = ("R-MATCH-3", benchmark.rule, *tolerance_rules(field))
+    rules = ("R-MATCH-3", benchmark.rule, *tolerance_rules(field, tolerance))
     for role, value in values.items():
         yield Break(BreakKind.MISMATCH, f, role, rules, reported=value, state=benchmark.state)

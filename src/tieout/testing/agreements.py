@@ -36,7 +36,7 @@ class Chooser(Protocol):
         """One of the choices."""
 
 
-class _Drawn:
+class Drawn:
     """Choices drawn one by one by Hypothesis."""
 
     def __init__(self, draw: st.DrawFn) -> None:
@@ -60,7 +60,7 @@ def agreements(max_fields: int = 6, max_roles: int = 4) -> st.SearchStrategy[Agr
 @st.composite
 def agreement_trees(draw: st.DrawFn, max_fields: int = 6, max_roles: int = 4) -> Tree:
     """Draw the tables of a well-formed agreement file, as `tomllib` would give them."""
-    return choose_tree(_Drawn(draw), max_fields, max_roles)
+    return choose_tree(Drawn(draw), max_fields, max_roles)
 
 
 def choose_tree(chooser: Chooser, max_fields: int = 6, max_roles: int = 4) -> Tree:

@@ -22,6 +22,7 @@ from tieout.reference.values import amount_of
 from tieout.testing import slips
 from tieout.testing.agreements import Tree, choose_tree, to_toml
 from tieout.testing.dice import Dice
+from tieout.testing.refinements import refine
 from tieout.testing.statements import choose_value
 from tieout.testing.workbench import (
     ADA,
@@ -30,6 +31,7 @@ from tieout.testing.workbench import (
     START_US,
     SYSTEM,
     Sender,
+    refined_genesis,
     row_bytes,
     workbench_genesis,
 )
@@ -107,10 +109,27 @@ def histories(draw: st.DrawFn, script_bytes: int = SCRIPT_BYTES) -> History:
     return tell(draw(st.binary(min_size=script_bytes // 2, max_size=script_bytes)))
 
 
+@st.composite
+def refined_histories(draw: st.DrawFn, script_bytes: int = SCRIPT_BYTES) -> History:
+    """The same under rules version 3, with agreements that only this version knows."""
+    return tell_refined(draw(st.binary(min_size=script_bytes // 2, max_size=script_bytes)))
+
+
+def tell_refined(script: bytes) -> History:
+    """The history under rules version 3 in which a script makes all choices."""
+    dice = Dice(script)
+    tree = refine(dice, choose_tree(dice, max_fields=4))
+    return _tell(Story(tree, dice, refined_genesis(PARTY_COUNT)))
+
+
 def tell(script: bytes) -> History:
     """The history in which a script makes all choices."""
     dice = Dice(script)
-    story = Story(choose_tree(dice, max_fields=4), dice)
+    return _tell(Story(choose_tree(dice, max_fields=4), dice))
+
+
+def _tell(story: "Story") -> History:
+    dice = story.dice
     story.begin()
     while not dice.is_used_up and len(story.blocks) < MAX_BLOCKS:
         story.add_block()

@@ -17,6 +17,22 @@ _OFFSETS: Final = (*[0] * 20, 1, 1, -1, 2, 3, 10, 11, 12, -25, 1_000)
 _LARGE: Final = (LARGEST, -LARGEST, LARGEST - 1, 0, -1)
 _DAYS: Final = (*[20_000] * 12, 20_001, 20_002, 20_003, 19_999, -719_162, 2_932_896)
 _CODES: Final = (*[b"A"] * 8, b"B", b"~", b"A B")
+_LOOSE_CODES: Final = (
+    *[b"A"] * 6,
+    *(b"a", b"B", b"b", b"A.", b".A", b"0A", b"00A", b"7", b"07", b"~", b"0", b"00", b"0-0"),
+)
+"""What may count as the same."""
+_LOOSE_CURRENCIES: Final = (
+    *[b"CNY"] * 6,
+    b"cny",
+    b"156",
+    b"EUR",
+    b"USD",
+    b"usd",
+    b"840",
+    b"-",
+    b"C",
+)
 _TEXTS: Final = (*[b"x"] * 8, b"y", "\u00fc".encode(), b" x ", b"e\xcc\x81")
 
 
@@ -54,6 +70,9 @@ def _choose_row(
 def choose_value(dice: Dice, field: Field) -> int | bytes:
     """A value that the field can hold."""
     match field.type:
+        case FieldType.CODE if field.codes is not None:
+            codes = _LOOSE_CURRENCIES if field.name == "currency" else _LOOSE_CODES
+            return dice.pick(codes)[: field.length]
         case FieldType.CODE if field.name == "currency":
             return dice.pick((*["CNY"] * 9, *CURRENCIES)).encode()
         case FieldType.CODE:

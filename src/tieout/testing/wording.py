@@ -59,8 +59,10 @@ def words_of_break(agreement: Agreement, row: BreakRow) -> str:
     words = [row.transaction_id.decode(), row.kind.name.lower()]
     if row.field is None:
         return " ".join([*words, agreement.roles[row.role]])
+    words += [agreement.name_of_place(row.field), agreement.roles[row.role]]
+    if row.kind is BreakKind.INVARIANT:
+        return " ".join(words)
     field = agreement.fields[row.field]
-    words += [field.name, agreement.roles[row.role]]
     if row.reported is not None:
         words.append(word_of(field, row.reported))
     if row.benchmark is not None:
@@ -101,7 +103,7 @@ def words_of_event(
             pass
     agreement = agreements[number - 1]
     if event["field"] != NO_FIELD:
-        words.append(agreement.fields[event["field"]].name)
+        words.append(agreement.name_of_place(int(event["field"])))
     if event["role"] < len(agreement.roles):
         words.append(agreement.roles[event["role"]])
     if event["serial"] < len(ids[number - 1]):

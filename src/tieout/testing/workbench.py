@@ -70,6 +70,12 @@ def workbench_genesis(party_count: int = len(PARTIES)) -> Genesis:
 
 
 @cache
+def refined_genesis(party_count: int = len(PARTIES)) -> Genesis:
+    """The same under rules version 3."""
+    return replace(governed_genesis(party_count), rules_version=3)
+
+
+@cache
 def governed_genesis(
     party_count: int = len(PARTIES), votes_needed: int = 0, operator: int = 0
 ) -> Genesis:

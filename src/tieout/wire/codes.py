@@ -106,6 +106,7 @@ class BreakKind(IntEnum):
     UNEXPECTED = 3
     CHANGED_AFTER_MATCH = 4
     MISMATCH = 5
+    INVARIANT = 6
 
 
 class BenchmarkState(IntEnum):
