@@ -153,9 +153,9 @@ def next_deadline_us(state: State) -> int | None:
     A block later than this has something to judge, even with nothing in it.
     """
     due = [
-        int(book.opened_us(first, first + 1)[0]) + duration_us
+        int(_deadlines_us(book, place, first, first + 1)[0])
         for book in state.books
-        for (_, duration_us), first in zip(book.deadlines, book.asked, strict=True)
+        for place, first in enumerate(book.asked)
         if first < book.count
     ]
     return min(due, default=None)
