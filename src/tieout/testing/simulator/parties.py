@@ -77,13 +77,11 @@ class Parties(GovernedStory):
                 value = choose_value(dice, field)
             if role in field.roles and not dice.happens(1):
                 values[f] = value
-        last = max(values, default=None)
-        if last is not None and dice.happens(40):
-            # The last field is the money that is brought to the agreed value.
-            amount = values[last]
-            mistake = dice.pick(_MISTAKES)
-            if isinstance(amount, int) and abs(amount) < LARGEST - max(_MISTAKES):
-                values[last] = amount + mistake
+        # The last field is the money that is brought to the agreed value.
+        last = len(agreement.fields) - 1
+        amount = values.get(last)
+        if isinstance(amount, int) and abs(amount) < LARGEST - max(_MISTAKES) and dice.happens(40):
+            values[last] = amount + dice.pick(_MISTAKES)
         return holders[0], Deal(agreement.roles[role], name), values
 
     def deals_of_the_day(self, step: int) -> set[str]:
