@@ -63,7 +63,10 @@ def restated(draw: st.DrawFn, tree: dict[str, Any]) -> dict[str, Any]:
         limits = reordered({field: number(limit) for field, limit in limits.items()})
         again["adjustment"] = reordered({**tree["adjustment"], "automatic_up_to": limits})
     again["deadlines"] = reordered(
-        {role: f"{parse_duration(text)}us" for role, text in tree.get("deadlines", {}).items()}
+        {
+            role: reordered(due) if isinstance(due, dict) else f"{parse_duration(due)}us"
+            for role, due in tree.get("deadlines", {}).items()
+        }
     )
     again["benchmark"] = reordered(tree.get("benchmark", {}))
     return reordered(again)

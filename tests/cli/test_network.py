@@ -185,7 +185,7 @@ def test_a_ledger_of_one_operator_is_no_consortium_and_it_is_said_why(
     found_ledger(desk.folder / "own", ["seller", "bank"], 1)
     said = desk.tieout("network", *command.split(), "own")
     assert said.code == 2
-    assert "own is a ledger of one operator (rules version 1)" in said.err
+    assert "own is a ledger of one operator: no network can order it" in said.err
     assert "found a new one with `tieout network init`" in said.err
     # The node's own process says the same of such a directory.
     with pytest.raises(EngineError, match="a ledger of one operator"):

@@ -48,7 +48,7 @@ class BelievesAFailedSync(Replica):
 class SkipsRecovery(Replica):
     """What the journal has behind the newest snapshot is not replayed."""
 
-    def _replay(self) -> None:
+    def _replay(self, until: int | None) -> None:
         """Not at all."""
 
 

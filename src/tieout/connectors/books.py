@@ -169,15 +169,11 @@ class Books:
         self._store = store
         names = [each.name for each in agreement.fields]
         self._indices = tuple(i for i, name in enumerate(names) if name in config.columns)
-        try:
-            self._constants: dict[int, Stated] = {
-                names.index(name): self._read(names.index(name), text, "[constants]")
-                for name, text in config.constants.items()
-            }
-            self._types = self._judge_columns()
-        except BaseException:
-            store.close()
-            raise
+        self._constants: dict[int, Stated] = {
+            names.index(name): self._read(names.index(name), text, "[constants]")
+            for name, text in config.constants.items()
+        }
+        self._types = self._judge_columns()
 
     def close(self) -> None:
         """Close the database."""

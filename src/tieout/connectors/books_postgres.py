@@ -59,7 +59,12 @@ class PostgresBooks(Books):
     """Books in PostgreSQL; see Books."""
 
     def __init__(self, config: BooksConfig, agreement: Agreement, role: int) -> None:
-        super().__init__(config, agreement, role, PostgresStore(config))
+        store = PostgresStore(config)
+        try:
+            super().__init__(config, agreement, role, store)
+        except BooksError:
+            store.close()
+            raise
 
 
 class PostgresStore:

@@ -41,7 +41,13 @@ class SqliteBooks(Books):
         role: int,
         connection: sqlite3.Connection | None = None,
     ) -> None:
-        super().__init__(config, agreement, role, SqliteStore(config, connection))
+        store = SqliteStore(config, connection)
+        try:
+            super().__init__(config, agreement, role, store)
+        except BooksError:
+            if connection is None:
+                store.close()
+            raise
 
 
 class SqliteStore:
