@@ -38,6 +38,7 @@ from tieout.engines.keyring import read_keys
 from tieout.engines.publisher import Publisher
 from tieout.sdk.client import LedgerClient
 from tieout.sdk.errors import NodeUnreachable
+from tieout.sdk.rpcforms import time_ns
 from tieout.sdk.transport import Node
 from tieout.wire.codes import OperationKind, Purpose
 from tieout.wire.operations import Enact
@@ -53,6 +54,8 @@ RATES = {1: (1, 1.0), 100: (10, 0.1), 10_000: (1_000, 0.1)}
 ALARMS = 20
 BEYOND_INTERVAL_MS = 50.0
 MOST_INTERVAL_MS = 300.0
+IDLE_NS = 900_000_000
+"""So far apart are the blocks of a network in which nothing happens."""
 
 
 def measure(setting: Setting) -> list[Row]:
@@ -197,7 +200,11 @@ def _kvstores(directories: Sequence[Path], program: Path) -> Iterator[None]:
 
 class _Metas(msgspec.Struct):
     class Meta(msgspec.Struct):
+        class Header(msgspec.Struct):
+            time: str
+
         num_txs: int
+        header: Header
 
     last_height: int
     block_metas: list[Meta]
@@ -292,13 +299,23 @@ def _alarms(setting: Setting, program: Path, rate: int) -> tuple[list[float], fl
             target=_load, args=(directories[0], houses[0], agreement, rate, until)
         )
         load.start()
-        began_at, began = _height(houses[3].node), time.perf_counter()
+        began_at = _height(houses[3].node)
         taken = [_one_alarm(directories, houses[1], agreement, number) for number in range(ALARMS)]
-        blocks = _height(houses[3].node) - began_at
-        interval = (time.perf_counter() - began) / max(blocks, 1) * 1_000
+        interval = _interval_ms(houses[3].node, began_at, _height(houses[3].node))
         until.set()
         load.join()
     return taken, interval
+
+
+def _interval_ms(node: Node, first: int, last: int) -> float:
+    """The median of the times between blocks, by their headers; without those of an idle network."""
+    times: list[int] = []
+    for height in range(first, last + 1, 20):
+        most = str(min(last, height + 19))
+        said = node.ask("blockchain", _Metas, minHeight=str(height), maxHeight=most)
+        times += [time_ns(meta.header.time) for meta in said.block_metas]
+    gaps = [gap / 1e6 for gap in np.diff(sorted(times)).tolist() if gap < IDLE_NS]
+    return statistics.median(gaps)
 
 
 def _load(
