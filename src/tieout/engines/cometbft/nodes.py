@@ -54,9 +54,9 @@ def _within(directory: Path) -> list[Path]:
 def refuse_single_ledger(directory: Path) -> None:
     """Raise EngineError when a directory holds a ledger that one operator orders.
 
-    Such a ledger (rules version 1, as `tieout reconcile` founds them) names an operator in its
-    genesis, whose signature stands for what validators sign elsewhere. The genesis is the ledger's
-    identity, so it cannot become a consortium's.
+    Such a ledger, as `tieout reconcile` founds them, names an operator in its genesis, whose
+    signature stands for what validators sign elsewhere. The genesis is the ledger's identity, so it
+    cannot become a consortium's.
     """
     try:
         genesis = parse_genesis((directory / GENESIS_FILE).read_bytes())
@@ -64,8 +64,7 @@ def refuse_single_ledger(directory: Path) -> None:
         return
     if genesis.operator:
         raise EngineError(
-            f"{directory} is a ledger of one operator (rules version {genesis.rules_version}):"
-            " no network can order it",
+            f"{directory} is a ledger of one operator: no network can order it",
             "it stays valid as it is; found a new one with `tieout network init`, and have every"
             " party publish there what is still open (docs/network.md)",
         )
