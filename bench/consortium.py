@@ -308,7 +308,7 @@ def _alarms(setting: Setting, program: Path, rate: int) -> tuple[list[float], fl
 
 
 def _interval_ms(node: Node, first: int, last: int) -> float:
-    """The median of the times between blocks, by their headers; without those of an idle network."""
+    """The median of the times between blocks, by their headers; without those of idle times."""
     times: list[int] = []
     for height in range(first, last + 1, 20):
         most = str(min(last, height + 19))

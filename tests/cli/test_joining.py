@@ -12,6 +12,7 @@ from tieout.demo.consortium.play import Running
 from tieout.engines.cometbft.addresses import free_addresses
 from tieout.engines.cometbft.founding import Member, found_network
 from tieout.engines.cometbft.joining import peers_of
+from tieout.engines.cometbft.nodes import party_of
 from tieout.engines.cometbft.peers import Allowed, read_allowed
 from tieout.engines.cometbft.places import NODE_FILE
 from tieout.engines.cometbft.process import NodeProcesses, find_cometbft
@@ -28,6 +29,7 @@ PAY = (
     "scale = 2",
 )
 STRANGER = "ab" * 20
+GENESIS = "net/seller/ledgers/network/genesis.json"
 
 
 @pytest.fixture
@@ -74,13 +76,14 @@ def follows(desk: Desk, directory: Path, cometbft: Path) -> int:
     """Run a new node until it has the newest block of the others; the first height it keeps."""
     processes = NodeProcesses(directory, cometbft)
     host, port = rpc_address(directory)
+    other = desk.folder / "net" / "seller" / "ledgers" / "payments"
     new = Node(directory, f"{host}:{port}", processes)
-    old_host, old_port = rpc_address(desk.folder / "net" / "seller")
-    old = Node(desk.folder / "net" / "seller", f"{old_host}:{old_port}", processes)
+    old_host, old_port = rpc_address(other)
+    old = Node(other, f"{old_host}:{old_port}", processes)
     try:
         processes.start()
         eventually(lambda: new.height > 0, "the new node has a block")
-        publish(desk, "bank", "A-1", f"N-{directory.name}")
+        publish(desk, "bank", "A-1", f"N-{party_of(directory)}")
         height = old.height
         new.await_height(height + 1)
         old.await_height(height + 1)
@@ -101,22 +104,23 @@ def test_a_new_node_follows_by_replay_and_by_state_sync(network: Desk, cometbft:
         "network", "join", "net", "replay", "--p2p", at[0], "--rpc", at[1], "--json"
     )
     assert replay.code == 0, replay.err
-    assert replay.json["let_in_by"] == ["net/bank", "net/seller"]
-    assert follows(desk, desk.folder / "replay", cometbft) == 1
+    assert replay.json["let_in_by"] == ["net/bank/ledgers/payments", "net/seller/ledgers/payments"]
+    assert replay.json["directory"] == "replay/ledgers/payments"
+    assert follows(desk, desk.folder / replay.json["directory"], cometbft) == 1
 
     # From the genesis file alone, and a peer of another house, which lets it in.
-    genesis = "net/bank/genesis.json"
-    peer = peers_of(desk.folder / "net" / "bank")[0]
-    host, port = rpc_address(desk.folder / "net" / "bank")
+    bank = desk.folder / "net" / "bank" / "ledgers" / "payments"
+    peer = peers_of(bank)[0]
+    host, port = rpc_address(bank)
     synced = desk.tieout(
-        "network", "join", genesis, "synced", "--peer", peer, "--p2p", at[2], "--rpc", at[3],
-        "--sync-from", f"{host}:{port}", "--json",
+        "network", "join", str(bank / "genesis.json"), "synced/ledgers/pay", "--peer", peer,
+        "--p2p", at[2], "--rpc", at[3], "--sync-from", f"{host}:{port}", "--json",
     )  # fmt: skip
     assert synced.code == 0, synced.err
     assert (synced.json["let_in_by"], synced.json["trusted_height"] > 0) == ([], True)
     allowed = desk.tieout("network", "allow", synced.json["node_id"], "net/bank")
     assert (allowed.code, "lets it connect from now on" in allowed.err) == (0, True)
-    assert follows(desk, desk.folder / "synced", cometbft) > 1
+    assert follows(desk, desk.folder / "synced" / "ledgers" / "pay", cometbft) > 1
     votes = desk.tieout("network", "status", "net", "--json").json
     assert [node["reachable"] for node in votes] == [True, True]
 
@@ -125,7 +129,7 @@ def test_a_new_node_has_what_all_have_alike_and_keys_of_its_own(desk: Desk) -> N
     desk.tieout("network", "init", "net", "seller", "bank")
     said = desk.tieout("network", "join", "net/seller", "new", "--p2p", "10.0.0.9:26656")
     assert said.code == 0
-    ours, theirs = desk.folder / "new", desk.folder / "net" / "seller"
+    ours, theirs = (desk.folder / party / "ledgers" / "network" for party in ("new", "net/seller"))
     assert read_node(ours)[0] == read_node(theirs)[0]
     config = Path("cometbft/config")
     founded = (theirs / config / "genesis.json").read_bytes()
@@ -141,9 +145,38 @@ def test_a_new_node_has_what_all_have_alike_and_keys_of_its_own(desk: Desk) -> N
     assert (again.code, "holds a node already" in again.err) == (2, True)
 
 
+def test_a_party_with_several_ledgers_says_which_is_meant(desk: Desk) -> None:
+    desk.file("plan.toml", "[ledgers]", 'fund = {parties = ["seller", "bank"]}',
+              'repo = {parties = ["bank", "broker"]}')  # fmt: skip
+    assert desk.tieout("network", "init", "net", "--plan", "plan.toml").code == 0
+    desk.file("pay.toml", *PAY)
+    for words in (
+        ["network", "enact", "net/bank", "pay.toml"],
+        ["network", "publish", "net/bank", "pay.toml", f"bank={desk.file('b.csv', 'x')}"],
+        ["network", "close", "net/bank", "pay"],
+        ["network", "allow", STRANGER, "net/seller", "net/bank"],
+        ["network", "join", "net/bank", "new"],
+        ["network", "join", "net", "new"],
+        ["adjust", "approve", "ab", "--as", "approver-1", "--ledger", "net/bank"],
+        ["member", "rotate", "--ledger", "net/bank"],
+        ["member", "apply", "bank", "-o", "a.json", "--directory", "net/bank"],
+        ["breaks", "--ledger", "net/bank"],
+        ["audit", "--ledger", "net/bank"],
+        ["projection", "status", "--ledger", "net/bank"],
+    ):
+        said = desk.tieout(*words)
+        assert said.code == 2, said.err
+        assert "name one of them: net/bank/ledgers/fund, net/bank/ledgers/repo" in said.err
+    assert not (desk.folder / "new").exists()
+    made = desk.tieout("network", "join", "net/bank/ledgers/repo", "new", "--json")
+    assert (made.code, made.json["directory"]) == (0, "new/ledgers/repo")
+    beside = desk.tieout("network", "join", "net/bank/ledgers/fund", "new", "--json")
+    assert (beside.code, beside.json["directory"]) == (0, "new/ledgers/fund")
+
+
 def test_who_may_connect_is_read_while_the_node_runs(desk: Desk) -> None:
     desk.tieout("network", "init", "net", "seller", "bank")
-    node = desk.folder / "net" / "seller"
+    node = desk.folder / "net" / "seller" / "ledgers" / "network"
     allowed = Allowed(node)
     assert STRANGER not in allowed
     assert desk.tieout("network", "allow", STRANGER, "net/seller").code == 0
@@ -156,11 +189,13 @@ def test_who_may_connect_is_read_while_the_node_runs(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["join", "net/seller/genesis.json", "new"], "no node to connect to was named"),
+        (["join", GENESIS, "new"], "no node to connect to was named"),
         (["join", "net", "new", "--peer", "seller:26656"], "is not ID@HOST:PORT"),
         (["join", "net", "new", "--sync-from", "seller"], "is not HOST:PORT"),
         (["join", "net", "new", "--sync-from", "127.0.0.1:9"], "no state can be taken from"),
         (["join", "pay.toml", "new"], "is no genesis"),
+        (["join", "net", "alone"], "alone holds a ledger already"),
+        (["join", "nowhere", "new"], "is no node's directory"),
         (["join", "alone/genesis.json", "new", "--peer", f"{STRANGER}@h:1"], "names no validators"),
         (["allow", "seller", "net/seller"], "is no id of a node"),
         (["allow", STRANGER, "nowhere"], "there is no node here"),

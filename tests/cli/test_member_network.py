@@ -49,6 +49,15 @@ WAIT_S = 90.0
 EVERY_S = 0.2
 """How often both sides state a transaction: enough to be in every block."""
 SELLER, BANK = 0, 1
+STORE = (
+    'name = "store"',
+    "version = 1",
+    'roles = ["registrar", "custodian"]',
+    "[fields.shares]",
+    'type = "quantity"',
+    "scale = 0",
+)
+"""What a newcomer may want to agree on."""
 
 
 def eventually(holds: Callable[[], bool], what: str) -> None:
@@ -246,6 +255,9 @@ def test_members_change_under_load_and_everything_can_be_proven(town: Town, desk
     board.decide(seller, [bank, registrar], "admit", "application.json", "--power", str(POWER))
     members = done(board.say(registrar, "list")).json
     assert [(each["name"], each["voting_power"]) for each in members][-1] == (NEWCOMER, POWER)
+    store = desk.file("store.toml", *STORE)
+    said = desk.tieout("network", "enact", str(custodian.directory), store)
+    assert "store version 1 is signed by custodian, and waits for registrar" in done(said).err
     load.await_more()
 
     # What an interrupted command had signed comes first, under its own number.

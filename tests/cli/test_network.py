@@ -263,5 +263,5 @@ def test_nothing_but_the_node_writes_its_ledger(desk: Desk) -> None:
     said = desk.tieout("reconcile", agreement, f"seller={file}", "--ledger", party)
     assert (said.code, "is a party's directory" in said.err) == (2, True)
     said = desk.tieout("breaks", "--ledger", party)
-    assert (said.code, f"name one of its ledgers: {node}" in said.err) == (2, True)
+    assert (said.code, f"there is no journal at {node}" in said.err) == (2, True), said.err
     assert sorted(str(path) for path in node.rglob("*")) == before

@@ -18,12 +18,13 @@ from tieout.cli.sending import _tell
 from tieout.demo.consortium.play import Running
 from tieout.engines.cometbft.addresses import free_addresses
 from tieout.engines.cometbft.founding import Member, found_network
+from tieout.engines.cometbft.office import OFFICE_STREAM
 from tieout.engines.cometbft.process import find_cometbft
 from tieout.engines.embedded.ledger import EmbeddedLedger
 from tieout.engines.errors import Refused
 from tieout.engines.receipt import Receipt
 from tieout.wire.block import ItemResult
-from tieout.wire.codes import EventKind, ItemOutcome
+from tieout.wire.codes import EventKind, ItemOutcome, Purpose
 
 PARTIES = ("seller", "bank")
 PAY = (
@@ -39,6 +40,7 @@ PAY = (
     'mode = "compensate"',
 )
 HEAD = "transaction_id,amount"
+SELLER = Path("net/seller/ledgers/payments")
 MAIN = [sys.executable, "-c", "from tieout.cli.main import main; main()"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("network")]
@@ -140,7 +142,7 @@ def test_a_run_that_is_killed_is_taken_up_by_the_next(network: Desk) -> None:
     for party in PARTIES:
         desk.tieout("network", "enact", f"net/{party}", "bulk.toml")
     await_agreement(desk, "seller", "bulk.toml")
-    with EmbeddedLedger.open(Path("net/seller"), read_only=True) as ledger:
+    with EmbeddedLedger.open(SELLER, read_only=True) as ledger:
         before = rows_on(ledger)
     rows = [f"B-{i:06},10.00" for i in range(60_000)]
     sold = f"seller={desk.file('s.csv', HEAD, *rows)}"
@@ -156,7 +158,7 @@ def test_a_run_that_is_killed_is_taken_up_by_the_next(network: Desk) -> None:
     said = desk.tieout(*command, "--json")
     assert said.code == 0, said.err
     assert said.json["records"] == 60_000
-    with EmbeddedLedger.open(Path("net/seller"), read_only=True) as ledger:
+    with EmbeddedLedger.open(SELLER, read_only=True) as ledger:
         assert (
             rows_on(ledger) - before == kernel.counts(ledger.state, "bulk").transactions == 60_000
         )
@@ -177,6 +179,40 @@ def test_holders_are_the_parties_of_the_roles_names_unless_others_are_named(netw
     for holders in (both, both, ("--holder", "depot=bank")):
         # Other holders are another enactment, for which both have still to sign.
         assert "waits for bank" in desk.tieout(*enact, *holders).err
+
+
+def test_a_rotated_key_signs_what_is_published_from_then_on(network: Desk) -> None:
+    """People's changes of members and what systems publish have a stream each."""
+    desk = network
+    desk.file("keyed.toml", *(line.replace("pay", "keyed") for line in PAY))
+    for party in PARTIES:
+        desk.tieout("network", "enact", f"net/{party}", "keyed.toml")
+    await_agreement(desk, "seller", "keyed.toml")
+    sold = f"seller={desk.file('keyed.csv', HEAD, 'K-1,10.00')}"
+    publish = ("network", "publish", "net/seller", "keyed.toml", sold, "--json")
+    assert desk.tieout(*publish).code == 0
+    before = publishing_key()
+    rotated = desk.tieout("member", "rotate", "--ledger", "net/seller", "--json")
+    assert (rotated.code, rotated.json["status"]) == (0, "effective"), rotated.err
+    desk.file("keyed.csv", HEAD, "K-1,10.00", "K-2,20.00")
+    said = desk.tieout(*publish)
+    assert (said.code, said.json["published"]) == (0, 1), said.err
+    again = desk.tieout("member", "rotate", "--ledger", "net/seller")
+    assert again.code == 0, again.err
+    closed = desk.tieout("network", "close", "net/seller", "keyed", "--json")
+    assert (closed.code, closed.json["judged"]) == (0, True), closed.err
+    assert publishing_key() > before
+    with EmbeddedLedger.open(SELLER, read_only=True) as ledger:
+        kinds = {kind for entry in ledger.journal.entries() for kind in entry.result.events["kind"]}
+        streams = {stream for party, stream in ledger.state.streams if party == 1}
+    assert streams == {0, OFFICE_STREAM}
+    assert EventKind.EQUIVOCATION not in kinds
+
+
+def publishing_key() -> int:
+    """The number of the key with which the seller's system publishes next."""
+    with EmbeddedLedger.open(SELLER, read_only=True) as ledger:
+        return ledger.ring.signer(1, Purpose.PUBLISH)[0]
 
 
 def test_what_became_of_an_earlier_run_is_said_in_few_words(

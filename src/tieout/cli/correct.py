@@ -8,9 +8,10 @@ from cyclopts import Parameter
 
 from tieout import kernel
 from tieout.cli.guarding import guarded
-from tieout.cli.opening import DEFAULT_LEDGER, chosen_agreements, open_ledger
+from tieout.cli.opening import chosen_agreements, open_ledger
 from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import print_json, say
+from tieout.cli.places import DEFAULT_LEDGER, Ledger
 from tieout.engines.embedded.ledger import EmbeddedLedger, read_genesis
 from tieout.evidence.breaklist import value_text
 from tieout.units.ids import unpad
@@ -26,7 +27,7 @@ Person = Annotated[str, Parameter(name=["--as"])]
 
 def list_adjustments(
     *,
-    ledger: Path = DEFAULT_LEDGER,
+    ledger: Ledger = DEFAULT_LEDGER,
     agreement: str | None = None,
     all: Flag = False,  # noqa: A002 - the name of the switch
     json: Flag = False,
@@ -125,7 +126,7 @@ def _print_entries(entries: list[dict[str, object]]) -> None:
 
 
 def approve(
-    adjustment: str, /, *, person: Person, ledger: Path = DEFAULT_LEDGER, json: Flag = False
+    adjustment: str, /, *, person: Person, ledger: Ledger = DEFAULT_LEDGER, json: Flag = False
 ) -> int:
     """Approve a correcting entry, signed with a personal key. Two different persons are needed.
 
@@ -150,7 +151,7 @@ def refuse(
     *,
     person: Person,
     reason: str,
-    ledger: Path = DEFAULT_LEDGER,
+    ledger: Ledger = DEFAULT_LEDGER,
     json: Flag = False,
 ) -> int:
     """Refuse a correcting entry, signed with a personal key.
@@ -204,16 +205,15 @@ def _stepped_through_node(
     ledger: Path, digits: str, person: str, kind: OperationKind, reason: str
 ) -> dict[str, object]:
     """Several parties order the ledger: the node submits it, and the node's copy tells the rest."""
-    from tieout.cli.sending import open_sender, operate, party_name
+    from tieout.cli.sending import at_node, operate, party_name
 
-    with open_sender(ledger) as sender:
-        with open_ledger(ledger) as opened:
-            party, body = _about(opened, digits, reason)
-            if party != sender.party:
-                raise Failure(
-                    f"the books that are adjusted are those of {party_name(opened, party)}",
-                    "its own people decide, at its own node",
-                )
+    with at_node(ledger) as (sender, opened):
+        party, body = _about(opened, digits, reason)
+        if party != sender.party:
+            raise Failure(
+                f"the books that are adjusted are those of {party_name(opened, party)}",
+                "its own people decide, at its own node",
+            )
         operate(sender, kind, Purpose.APPROVE, body, person)
     with open_ledger(ledger) as opened:
         return _facts(opened, _find(opened, body.adjustment.hex()))

@@ -7,7 +7,6 @@ from cyclopts import Parameter
 
 from tieout.cli.guarding import guarded
 from tieout.cli.opening import (
-    DEFAULT_LEDGER,
     chosen_agreements,
     find_transaction,
     open_ledger,
@@ -15,6 +14,7 @@ from tieout.cli.opening import (
 )
 from tieout.cli.outcome import Outcome
 from tieout.cli.output import print_json, say
+from tieout.cli.places import DEFAULT_LEDGER, Ledger
 from tieout.cli.tables import break_lines
 from tieout.units.dates import format_time
 
@@ -32,7 +32,7 @@ STATUS_WORDS = {"benchmark": "agreed value"}
 
 
 def breaks(
-    *, ledger: Path = DEFAULT_LEDGER, agreement: str | None = None, json: Flag = False
+    *, ledger: Ledger = DEFAULT_LEDGER, agreement: str | None = None, json: Flag = False
 ) -> int:
     """List what does not tie out now. Exit code 1 while there is something.
 
@@ -84,7 +84,7 @@ def show(
     transaction: str,
     /,
     *,
-    ledger: Path = DEFAULT_LEDGER,
+    ledger: Ledger = DEFAULT_LEDGER,
     agreement: str | None = None,
     originator: int = 0,
     json: Flag = False,

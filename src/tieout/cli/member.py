@@ -14,9 +14,10 @@ from cyclopts.validators import Number
 from tieout import kernel
 from tieout.cli.governing import WEEK_OF_BLOCKS, propose, vote
 from tieout.cli.member_look import change_line, tell_change
-from tieout.cli.opening import DEFAULT_LEDGER, open_ledger
+from tieout.cli.opening import open_ledger
 from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import print_json, say
+from tieout.cli.places import DEFAULT_LEDGER, Ledger
 from tieout.engines.embedded.ledger import EmbeddedLedger
 from tieout.engines.errors import EngineError
 from tieout.engines.keyring import StoredKey, add_key, is_valid
@@ -48,7 +49,7 @@ def vote_on(
     *,
     against: Flag = False,
     party: As = None,
-    ledger: Path = DEFAULT_LEDGER,
+    ledger: Ledger = DEFAULT_LEDGER,
     json: Flag = False,
 ) -> int:
     """Vote on a change of members that another party proposed. Each member votes once.
@@ -62,7 +63,7 @@ def vote_on(
     party
         Who votes; the operator, or whose node this is, otherwise.
     ledger
-        The ledger's directory, or that of the party's node.
+        The ledger's directory.
     json
         Print the change afterwards as JSON.
 
@@ -78,7 +79,7 @@ def rotate(
     at: At = 0,
     open_for: OpenFor = WEEK_OF_BLOCKS,
     party: As = None,
-    ledger: Path = DEFAULT_LEDGER,
+    ledger: Ledger = DEFAULT_LEDGER,
     json: Flag = False,
 ) -> int:
     """Give a person or system of the party a new key, and end the old one at the same block.
@@ -99,7 +100,7 @@ def rotate(
     party
         Whose key; the operator's, or of whose node this is, otherwise.
     ledger
-        The ledger's directory, or that of the party's node.
+        The ledger's directory.
     json
         Print the change as JSON.
 
@@ -163,7 +164,7 @@ def add(
     at: At = 0,
     open_for: OpenFor = WEEK_OF_BLOCKS,
     party: As = None,
-    ledger: Path = DEFAULT_LEDGER,
+    ledger: Ledger = DEFAULT_LEDGER,
     json: Flag = False,
 ) -> int:
     """Give a person of the party a further key. Somebody new acts for the party from then on.
@@ -185,7 +186,7 @@ def add(
     party
         Who asks; the operator, or whose node this is, otherwise.
     ledger
-        The ledger's directory, or that of the party's node.
+        The ledger's directory.
     json
         Print the change as JSON.
 
@@ -228,7 +229,7 @@ def revoke(
     at: At = 0,
     open_for: OpenFor = WEEK_OF_BLOCKS,
     party: As = None,
-    ledger: Path = DEFAULT_LEDGER,
+    ledger: Ledger = DEFAULT_LEDGER,
     json: Flag = False,
 ) -> int:
     """End a key: it signs nothing from then on. Of the party's own keys at once, without votes.
@@ -246,7 +247,7 @@ def revoke(
     party
         Who asks; the operator, or whose node this is, otherwise.
     ledger
-        The ledger's directory, or that of the party's node.
+        The ledger's directory.
     json
         Print the change as JSON.
 
@@ -267,7 +268,7 @@ def remove(
     at: At = 0,
     open_for: OpenFor = WEEK_OF_BLOCKS,
     party: As = None,
-    ledger: Path = DEFAULT_LEDGER,
+    ledger: Ledger = DEFAULT_LEDGER,
     json: Flag = False,
 ) -> int:
     """Propose that a member leaves: it signs nothing, orders nothing and holds nothing any more.
@@ -283,7 +284,7 @@ def remove(
     party
         Who proposes it; the operator, or whose node this is, otherwise.
     ledger
-        The ledger's directory, or that of the party's node.
+        The ledger's directory.
     json
         Print the change as JSON.
 
@@ -303,7 +304,7 @@ def holders(
     at: At = 0,
     open_for: OpenFor = WEEK_OF_BLOCKS,
     party: As = None,
-    ledger: Path = DEFAULT_LEDGER,
+    ledger: Ledger = DEFAULT_LEDGER,
     json: Flag = False,
 ) -> int:
     """Propose who may hold a role of an agreement from then on. Whoever is new to it must agree.
@@ -323,7 +324,7 @@ def holders(
     party
         Who proposes it; the operator, or whose node this is, otherwise.
     ledger
-        The ledger's directory, or that of the party's node.
+        The ledger's directory.
     json
         Print the change as JSON.
 

@@ -10,9 +10,9 @@ from tieout import kernel
 from tieout.cli.governing import WEEK_OF_BLOCKS, propose
 from tieout.cli.guarding import guarded
 from tieout.cli.member import As, At, Flag, OpenFor, public_key, told
-from tieout.cli.opening import DEFAULT_LEDGER
 from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import say
+from tieout.cli.places import DEFAULT_LEDGER, Ledger
 from tieout.engines.applying import Application, apply, read_application, take_in
 from tieout.engines.embedded.ledger import EmbeddedLedger
 from tieout.engines.errors import EngineError
@@ -32,7 +32,7 @@ def apply_for(
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    directory: Path,
+    directory: Ledger,
 ) -> int:
     """Make the keys of a party that wants to join, and an application without the private halves.
 
@@ -71,7 +71,7 @@ def admit(
     at: At = 0,
     open_for: OpenFor = WEEK_OF_BLOCKS,
     party: As = None,
-    ledger: Path = DEFAULT_LEDGER,
+    ledger: Ledger = DEFAULT_LEDGER,
     json: Flag = False,
 ) -> int:
     """Propose to admit a party that has applied; its node votes on blocks if it has one.
@@ -90,7 +90,7 @@ def admit(
     party
         Who proposes it; the operator, or whose node this is, otherwise.
     ledger
-        The ledger's directory, or that of the party's node.
+        The ledger's directory.
     json
         Print the change as JSON.
 
@@ -126,7 +126,7 @@ def validator(
     at: At = 0,
     open_for: OpenFor = WEEK_OF_BLOCKS,
     party: As = None,
-    ledger: Path = DEFAULT_LEDGER,
+    ledger: Ledger = DEFAULT_LEDGER,
     json: Flag = False,
 ) -> int:
     """Propose with which power a member's node votes on blocks; 0: it only follows.

@@ -1,7 +1,6 @@
 """`tieout member list`, `show`, `changes`: who takes part, with which keys, and what may change."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -9,9 +8,10 @@ from cyclopts import Parameter
 
 from tieout import kernel
 from tieout.cli.guarding import guarded
-from tieout.cli.opening import DEFAULT_LEDGER, open_ledger
+from tieout.cli.opening import open_ledger
 from tieout.cli.outcome import Outcome
 from tieout.cli.output import print_json, say
+from tieout.cli.places import DEFAULT_LEDGER, Ledger
 from tieout.engines.embedded.ledger import EmbeddedLedger
 from tieout.engines.errors import EngineError
 from tieout.engines.keyring import KeyRing, is_valid
@@ -80,7 +80,7 @@ class ChangeLine(msgspec.Struct, frozen=True):
 
 def list_members(
     *,
-    ledger: Path = DEFAULT_LEDGER,
+    ledger: Ledger = DEFAULT_LEDGER,
     all: Flag = False,  # noqa: A002 - the name of the switch
     json: Flag = False,
 ) -> int:
@@ -139,7 +139,7 @@ def _member(state: kernel.State, party: "Party") -> MemberLine:
     return MemberLine(party.number, party.name, persons, power, tuple(holds), left)
 
 
-def show_member(party: str, /, *, ledger: Path = DEFAULT_LEDGER, json: Flag = False) -> int:
+def show_member(party: str, /, *, ledger: Ledger = DEFAULT_LEDGER, json: Flag = False) -> int:
     """Show a member's keys: whose they are, what they may sign, in which blocks.
 
     Parameters
@@ -214,7 +214,7 @@ def _key(person: str, key: "Key", height: int, ring: KeyRing | None) -> KeyLine:
 
 def changes(
     *,
-    ledger: Path = DEFAULT_LEDGER,
+    ledger: Ledger = DEFAULT_LEDGER,
     all: Flag = False,  # noqa: A002 - the name of the switch
     json: Flag = False,
 ) -> int:

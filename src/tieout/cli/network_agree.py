@@ -12,6 +12,7 @@ from tieout.cli.guarding import guarded
 from tieout.cli.opening import chosen_agreements, open_ledger
 from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import print_json, say
+from tieout.cli.places import Ledger
 from tieout.cli.reconcile import cutoff_us_of
 from tieout.units.dates import format_time
 from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
@@ -24,7 +25,7 @@ Flag = Annotated[bool, Parameter(negative="")]
 
 
 def enact(
-    node: Path,
+    node: Ledger,
     agreement: Path,
     /,
     *,
@@ -35,7 +36,7 @@ def enact(
     Parameters
     ----------
     node
-        The directory of the party's node, which must run.
+        The ledger's directory at the party's node, which must run.
     agreement
         The agreement (TOML).
     holder
@@ -44,13 +45,12 @@ def enact(
 
     """
     stated = read_agreement(agreement)
-    from tieout.cli.sending import open_sender, operate, party_name
+    from tieout.cli.sending import at_node, operate, party_name
 
-    with open_sender(node) as sender:
-        with open_ledger(node) as ledger:
-            body = guarded(lambda: Enact(stated.canonical, _holders(ledger, stated, holder)))
-            waiting = _waiting(ledger, stated, body)
-            name = party_name(ledger, sender.party)
+    with at_node(node) as (sender, ledger):
+        body = guarded(lambda: Enact(stated.canonical, _holders(ledger, stated, holder)))
+        waiting = _waiting(ledger, stated, body)
+        name = party_name(ledger, sender.party)
         if waiting and not any(sender.party in parties for parties in body.holders):
             raise Failure(
                 f"{name} holds no role of {stated.name}", "only parties with a role sign it"
@@ -118,13 +118,13 @@ def _waiting(ledger: "EmbeddedLedger", agreement: Agreement, body: Enact) -> lis
     return sorted(bound.difference(said))
 
 
-def close(node: Path, agreement: str, /, *, cutoff: str | None = None, json: Flag = False) -> int:
+def close(node: Ledger, agreement: str, /, *, cutoff: str | None = None, json: Flag = False) -> int:
     """Close a cut-off of an agreement: whoever has said nothing by then is missing.
 
     Parameters
     ----------
     node
-        The directory of the party's node, which must run.
+        The ledger's directory at the party's node, which must run.
     agreement
         The agreement's name.
     cutoff
@@ -134,13 +134,12 @@ def close(node: Path, agreement: str, /, *, cutoff: str | None = None, json: Fla
 
     """
     cutoff_us = cutoff_us_of(cutoff)
-    from tieout.cli.sending import open_sender, operate
+    from tieout.cli.sending import at_node, operate
 
-    with open_sender(node) as sender:
-        with open_ledger(node) as ledger:
-            chosen_agreements(ledger, agreement)
-            if cutoff_us is None:
-                cutoff_us = ledger.time_us
+    with at_node(node) as (sender, ledger):
+        chosen_agreements(ledger, agreement)
+        if cutoff_us is None:
+            cutoff_us = ledger.time_us
         body = CloseCutoff(agreement, cutoff_us)
         kind = OperationKind.CLOSE_CUTOFF
         receipt = operate(sender, kind, Purpose.PUBLISH, body, also=ItemOutcome.NO_EFFECT)

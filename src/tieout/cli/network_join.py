@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from tieout.cli.guarding import guarded
 from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import print_json, say
+from tieout.cli.places import ledger_at
 
 if TYPE_CHECKING:
     from tieout.engines.cometbft.joining import Joined
@@ -36,10 +37,11 @@ def join(
     Parameters
     ----------
     network
-        The ledger's genesis file; or a directory with a node, or with nodes, of this house, which
-        then tell whom they know, and let the new node connect.
+        The ledger's genesis file; or the ledger's directory at nodes of this house, theirs, or one
+        that holds theirs: these tell whom they know, and let the new node connect.
     directory
-        Where the new node is made.
+        The party's directory, in which the new node is made as `ledgers/NAME`, after the ledger;
+        or such a place in it.
     peer
         ID@HOST:PORT of a node to connect to. May be repeated; needed with a genesis file.
     p2p
@@ -53,24 +55,27 @@ def join(
         Print the result as JSON.
 
     """
-    from tieout.engines.cometbft.joining import join_network, read_network
+    from tieout.engines.cometbft.joining import join_network, place_in, read_network
+    from tieout.engines.cometbft.nodes import party_of
     from tieout.engines.cometbft.settings import NodeSettings
 
     genesis, known = guarded(lambda: read_network(network))
     peers = tuple(dict.fromkeys([*known, *peer]))
-    settings = NodeSettings(directory.name, p2p, rpc, peers)
+    place = guarded(lambda: place_in(directory, genesis))
+    settings = NodeSettings(party_of(place), p2p, rpc, peers)
     now_us = time.time_ns() // 1_000
-    made = guarded(lambda: join_network(directory, genesis, settings, sync_from, now_us))
+    made = guarded(lambda: join_network(place, genesis, settings, sync_from, now_us))
     let_in = [] if network.is_file() else _let_in(network, made.node_id)
-    _tell(directory, genesis, made, let_in, as_json=json)
+    _tell(place, genesis, made, let_in, as_json=json)
     return Outcome.COMPLETE
 
 
 def _let_in(network: Path, node_id: str) -> list[str]:
     """Let the new node connect to those of this house; their directories."""
-    from tieout.engines.cometbft.joining import allow_peer, nodes_in
+    from tieout.engines.cometbft.joining import allow_peer
+    from tieout.engines.cometbft.nodes import ledgers_within
 
-    nodes = nodes_in(network)
+    nodes = guarded(lambda: ledgers_within([network]))
     return [str(node) for node in nodes if guarded(lambda node=node: allow_peer(node, node_id))]  # type: ignore[misc]
 
 
@@ -81,6 +86,7 @@ def _tell(
     if as_json:
         print_json(
             {
+                "directory": str(directory),
                 "ledger_id": genesis.ledger_id().hex(),
                 "node_id": made.node_id,
                 "validator": made.validator,
@@ -112,14 +118,14 @@ def allow(node_id: str, /, *nodes: Path) -> int:
     node_id
         The id that `tieout network join` said: 40 hexadecimal digits.
     nodes
-        Directories of nodes of this house.
+        The ledger's directory at nodes of this house; or theirs, where they have one ledger.
 
     """
     from tieout.engines.cometbft.joining import allow_peer
 
     if not nodes:
         raise Failure("no node was named", "name its directory")
-    for node in nodes:
+    for node in map(ledger_at, nodes):
         is_new = guarded(lambda node=node: allow_peer(node, node_id))  # type: ignore[misc]
         say(f"{node} {'lets it connect from now on' if is_new else 'lets it connect already'}")
     return Outcome.COMPLETE

@@ -22,6 +22,7 @@ from tieout.cli.filing import FiledRole, write_refusals
 from tieout.cli.guarding import guarded
 from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import print_json, say
+from tieout.cli.places import Ledger
 from tieout.cli.reading import Reading, reading_of
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class _Run:
 
 
 def publish(
-    node: Path,
+    node: Ledger,
     agreement: Path,
     /,
     *files: str,
@@ -85,7 +86,7 @@ def publish(
     Parameters
     ----------
     node
-        The directory of the party's node, which must run.
+        The ledger's directory at the party's node, which must run.
     agreement
         The agreement (TOML); this version must be in force.
     files
@@ -104,12 +105,12 @@ def publish(
     """
     stated = read_agreement(agreement)
     reading = reading_of(stated, agreement, files, mapping, (refused, receipts))
-    from tieout.cli.sending import open_sender
+    from tieout.cli.sending import at_node
 
     began = time.perf_counter()
-    with open_sender(node) as sender:
+    with at_node(node) as (sender, ledger):
         run, not_applied = guarded(
-            lambda: _publish(node, stated, reading, sender, receipts, withdraw=withdraw)
+            lambda: _publish(ledger, stated, reading, sender, receipts, withdraw=withdraw)
         )
     written = write_refusals(refused, reading.roles)
     result = Published(
@@ -133,7 +134,7 @@ def publish(
 
 
 def _publish(
-    node: Path,
+    ledger: "EmbeddedLedger",
     agreement: Agreement,
     reading: Reading,
     sender: "Sender",
@@ -144,11 +145,9 @@ def _publish(
     """Publish what the ledger does not have; the run, and how many rows were not applied."""
     from tieout.cli.day import ReceiptLines
     from tieout.cli.progress import Progress
-    from tieout.engines.embedded.ledger import EmbeddedLedger
 
     total = sum(role.files.size_bytes for role in reading.roles)
     with (
-        EmbeddedLedger.open(node, read_only=True) as ledger,
         ReceiptLines(receipts) as lines,
         Progress("publishing", total) as progress,
     ):

@@ -8,8 +8,6 @@ from tieout.cli.outcome import Failure
 from tieout.engines.embedded.ledger import EmbeddedLedger
 from tieout.engines.proving import LedgerProofs
 
-DEFAULT_LEDGER = Path("tieout-ledger")
-
 
 def open_ledger(
     directory: Path, *, read_only: bool = True, at_height: int | None = None

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 from cyclopts import Parameter
 
 from tieout.cli.guarding import guarded
-from tieout.cli.opening import DEFAULT_LEDGER
 from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import print_json, say
+from tieout.cli.places import DEFAULT_LEDGER, Ledger
 from tieout.cli.progress import Progress
 from tieout.units.dates import format_seconds
 
@@ -30,7 +30,7 @@ NICENESS: Final = 5
 SAY_EVERY_S: Final = 5.0
 
 
-def follow(*, ledger: Path = DEFAULT_LEDGER, database: Url = None, once: Flag = False) -> int:
+def follow(*, ledger: Ledger = DEFAULT_LEDGER, database: Url = None, once: Flag = False) -> int:
     """Keep read models up with a ledger until SIGINT or SIGTERM.
 
     Parameters
@@ -87,7 +87,7 @@ def _follow(follower: "Follower", shown: str) -> int:
     return Outcome.COMPLETE
 
 
-def rebuild(*, ledger: Path = DEFAULT_LEDGER, database: Url = None) -> int:
+def rebuild(*, ledger: Ledger = DEFAULT_LEDGER, database: Url = None) -> int:
     """Forget read models, and fold the whole ledger anew; a node's own tables stay.
 
     Parameters
@@ -112,7 +112,7 @@ def rebuild(*, ledger: Path = DEFAULT_LEDGER, database: Url = None) -> int:
     return Outcome.COMPLETE
 
 
-def status(*, ledger: Path = DEFAULT_LEDGER, database: Url = None, json: Flag = False) -> int:
+def status(*, ledger: Ledger = DEFAULT_LEDGER, database: Url = None, json: Flag = False) -> int:
     """Say how far read models are behind. Exit code 1 while they are.
 
     Parameters

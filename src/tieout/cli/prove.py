@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import print_json, say
+from tieout.cli.places import DEFAULT_LEDGER, Ledger
 from tieout.evidence.checkpoint import quorum_of
 from tieout.evidence.forms import to_one_form
 from tieout.units.dates import format_time
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from tieout.wire.genesis import Genesis
 
 Flag = Annotated[bool, Parameter(negative="")]
-DEFAULT_LEDGER = Path("tieout-ledger")
 
 
 def evidence(
@@ -31,7 +31,7 @@ def evidence(
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    ledger: Path = DEFAULT_LEDGER,
+    ledger: Ledger = DEFAULT_LEDGER,
     agreement: str | None = None,
     originator: int = 0,
 ) -> int:
@@ -153,7 +153,7 @@ def _verify_certificate(data: bytes, genesis: "Genesis | None", *, as_json: bool
 def certificate(
     *,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
-    ledger: Path = DEFAULT_LEDGER,
+    ledger: Ledger = DEFAULT_LEDGER,
     agreement: str | None = None,
     cutoff: str | None = None,
     sign: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
@@ -276,7 +276,7 @@ def _signed_by(signers: Signers) -> str:
 
 def audit(
     *,
-    ledger: Path = DEFAULT_LEDGER,
+    ledger: Ledger = DEFAULT_LEDGER,
     hold: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     json: Flag = False,
 ) -> int:

@@ -8,12 +8,11 @@ from cyclopts import Parameter
 
 from tieout.cli.files import read_agreement
 from tieout.cli.outcome import Failure, Outcome
+from tieout.cli.places import DEFAULT_LEDGER
 from tieout.cli.reading import reading_of
 from tieout.engines.embedded.places import GENESIS_FILE
 from tieout.units.dates import parse_time
 from tieout.units.errors import UnitsError
-
-DEFAULT_LEDGER = Path("tieout-ledger")
 
 Flag = Annotated[bool, Parameter(negative="")]
 

@@ -1,14 +1,16 @@
 """Publishing through the node of a consortium: opened for a command, waited for, put into words."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 
 from tieout.cli.guarding import guarded
+from tieout.cli.opening import open_ledger
 from tieout.cli.outcome import Failure
 from tieout.cli.output import say
-from tieout.engines.cometbft.sending import Sender
+from tieout.engines.cometbft.sending import Sender, ring_at
 from tieout.engines.embedded.ledger import EmbeddedLedger
 from tieout.engines.errors import EngineError, Refused
 from tieout.engines.receipt import Receipt
@@ -19,20 +21,21 @@ WAIT_S = 60.0
 """How long nothing at all may come into a block: many times as long as a slow round of votes."""
 
 
-def open_sender(node: Path) -> Sender:
-    """The way to publish through the node in a directory; close it.
+@contextmanager
+def at_node(node: Path) -> Iterator[tuple[Sender, EmbeddedLedger]]:
+    """The way to publish through the node of a ledger's directory, and the ledger as it is now.
 
     What an earlier program had signed is settled first: then the ledger tells what is still to be
-    published. Raises Failure when the node does not run, or another program publishes from there.
+    published, and which of the party's keys are valid. Raises Failure when the node does not run,
+    or another program publishes from there.
     """
-    sender = guarded(lambda: Sender.open(node))
-    try:
+    ring = guarded(lambda: ring_at(node))
+    with guarded(lambda: Sender.open(node, ring=ring)) as sender:
         guarded(lambda: sender.settle(WAIT_S))
-    except BaseException:
-        sender.close()
-        raise
-    _tell(sender.resumed)
-    return sender
+        _tell(sender.resumed)
+        with open_ledger(node) as ledger:
+            ring.follow(ledger.roster)
+            yield sender, ledger
 
 
 def _tell(resumed: Sequence[Future[Receipt]]) -> None:

@@ -45,5 +45,9 @@ class Refused(EngineError):
     """The ledger refused an item that this program made itself; `outcome` is the reason by name."""
 
     def __init__(self, what: str, outcome: str) -> None:
-        super().__init__(f"the ledger refused {what}: {outcome}")
+        exchanged = outcome == "key_not_valid"
+        super().__init__(
+            f"the ledger refused {what}: {outcome}",
+            "the key was exchanged meanwhile: run the same command again" if exchanged else "",
+        )
         self.outcome = outcome

@@ -19,6 +19,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tieout.consensus.hashing import address
+from tieout.engines.cometbft.founding import NAME
+from tieout.engines.cometbft.nodes import ledgers_within
 from tieout.engines.cometbft.peers import read_allowed, write_allowed
 from tieout.engines.cometbft.places import COMETBFT, GENESIS_FILE, NODE_FILE
 from tieout.engines.cometbft.settings import (
@@ -29,6 +31,7 @@ from tieout.engines.cometbft.settings import (
     write_node,
 )
 from tieout.engines.errors import EngineError
+from tieout.engines.places import LEDGERS
 from tieout.evidence.ordering import founding_trust
 from tieout.sdk.errors import SdkError
 from tieout.sdk.light import LightClient, signed_header
@@ -52,26 +55,38 @@ class Joined(NamedTuple):
 
 
 def read_network(path: Path) -> tuple[Genesis, list[str]]:
-    """The genesis in a file, or of the node or nodes in a directory; and their `id@host:port`.
+    """The genesis in a file, or of the ledger in a directory (`nodes`); and `id@host:port`s there.
 
-    A file names no node. Raises EngineError.
+    A file names no node. Raises EngineError, also where there are several ledgers.
     """
     if path.is_file():
         return _genesis(path), []
-    nodes = nodes_in(path)
-    geneses = [_genesis(node / GENESIS_FILE) for node in nodes]
+    copies = ledgers_within([path])
+    geneses = [_genesis(copy / GENESIS_FILE) for copy in copies]
     if any(genesis != geneses[0] for genesis in geneses):
-        raise EngineError(f"{path} holds nodes of several ledgers", "name one node's directory")
-    peers: list[str] = []
-    for node in nodes:
-        peers += [peer for peer in peers_of(node) if peer not in peers]
-    return geneses[0], peers
+        raise EngineError(
+            f"{path} holds copies of several ledgers",
+            f"name one of them: {', '.join(map(str, copies))}",
+        )
+    peers = dict.fromkeys(peer for copy in copies for peer in peers_of(copy))
+    return geneses[0], list(peers)
 
 
-def nodes_in(path: Path) -> list[Path]:
-    """The directories of nodes in a directory, or itself."""
-    inside = sorted(found.parent for found in path.glob(f"*/{NODE_FILE}"))
-    return inside if inside and not (path / NODE_FILE).exists() else [path]
+def place_in(directory: Path, genesis: Genesis) -> Path:
+    """The directory of the new copy: one that is named `PARTY/ledgers/NAME`, or in a party's.
+
+    There it is called as the ledger calls itself. Raises EngineError.
+    """
+    if directory.absolute().parent.name == LEDGERS:
+        return directory
+    if any((directory / file).exists() for file in (GENESIS_FILE, NODE_FILE)):
+        raise EngineError(f"{directory} holds a ledger already", "name another directory")
+    if not NAME.fullmatch(genesis.name):
+        raise EngineError(
+            f"the ledger is called {genesis.name!r}, which is no name of a directory",
+            f"name the place: {directory / LEDGERS}/NAME",
+        )
+    return directory / LEDGERS / genesis.name
 
 
 def peers_of(node: Path) -> list[str]:
@@ -94,7 +109,7 @@ def join_network(
     servers: Sequence[str] = (),
     now_us: int = 0,
 ) -> Joined:
-    """Write the files of a further node, with keys of its own.
+    """Write the files of a further node, with keys of its own; `directory` is the ledger's.
 
     `node.peers` are those that it calls. With `servers` (RPC addresses) it begins by state sync,
     from a block of the time before `now_us`. Raises EngineError when there is a node already, the

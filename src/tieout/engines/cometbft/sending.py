@@ -32,6 +32,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tieout import kernel
 from tieout.agreement.model import Agreement
 from tieout.engines.cometbft.asking import Asking
 from tieout.engines.cometbft.limits import (
@@ -46,12 +47,14 @@ from tieout.engines.cometbft.limits import (
     SEND_PATIENCE_S,
 )
 from tieout.engines.cometbft.outbox import CONFLICT, REFUSED, Outbox, Signed
-from tieout.engines.cometbft.places import OUTBOX
+from tieout.engines.cometbft.places import JOURNAL, OUTBOX
 from tieout.engines.cometbft.settings import read_node, rpc_address
 from tieout.engines.errors import EngineError, Refused
-from tieout.engines.keyring import KeyRing, read_keys
+from tieout.engines.keyring import KeyRing, Roster, read_keys
 from tieout.engines.publisher import Publisher
 from tieout.engines.receipt import Receipt
+from tieout.engines.replica import Replica
+from tieout.journal.errors import NoJournal
 from tieout.sdk.client import LedgerClient, Patience, Submission, Taken, name_of
 from tieout.sdk.errors import NodeUnreachable, SdkError, TooLarge
 from tieout.sdk.transport import Node
@@ -155,17 +158,16 @@ class Sender:
     ) -> Self:
         """Publish through the node in a directory, for the party whose keys are there.
 
-        `ring` has the keys in place of the directory's file; it is asked for each signature. Waits
-        until the node follows the chain and has block 1. Raises EngineError when it does not
-        within `patience_s`, it does not answer at all for `away_s`, or another program publishes
-        from there.
+        `ring` is asked for each signature; without one, `ring_at` gives it now. Waits until the
+        node follows the chain and has block 1. Raises EngineError when it does not within
+        `patience_s`, it does not answer at all for `away_s`, or another program publishes from
+        there.
         """
-        genesis, _ = read_node(directory)
-        ring = ring or read_keys(directory, genesis)
+        ring = ring or ring_at(directory)
         outbox = Outbox(directory / OUTBOX)
         node = Node(*rpc_address(directory))
         try:
-            asking = Asking(node, ring.parties[0], directory)
+            asking = Asking(node, _party_of(ring, directory), directory)
             height = asking.await_ready(patience_s, away_s)
             sender = cls(asking, outbox, ring, stream)
             sender._begin(height)
@@ -464,6 +466,31 @@ class Sender:
             self._flying.remove(flying)
             self._settled_count += 1
             self._changed.notify_all()
+
+
+def ring_at(directory: Path) -> KeyRing:
+    """The keys in a ledger's directory, judged by the members that its copy has now.
+
+    Before the first block these are the founders. Raises EngineError and the journal's errors.
+    """
+    genesis, _ = read_node(directory)
+    ring = read_keys(directory, genesis)
+    try:
+        copy = Replica.open(directory / JOURNAL, genesis, read_only=True)
+    except NoJournal:
+        return ring
+    known = Roster(kernel.upcoming_parties(copy.state), copy.state.height + 1)
+    copy.journal.close()
+    ring.follow(lambda: known)
+    return ring
+
+
+def _party_of(ring: KeyRing, directory: Path) -> int:
+    if not ring.parties:
+        raise EngineError(
+            f"no key in {directory} is of a member", "`tieout member list` names the members"
+        )
+    return ring.parties[0]
 
 
 def _signed(sign: Callable[[], bytes]) -> Signed:

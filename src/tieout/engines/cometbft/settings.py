@@ -30,7 +30,8 @@ from tieout.engines.cometbft.limits import (
 )
 from tieout.engines.cometbft.nodes import refuse_single_ledger
 from tieout.engines.cometbft.places import COMETBFT, GENESIS_FILE, LOGS, NODE_FILE, SOCKET
-from tieout.engines.errors import EngineError
+from tieout.engines.errors import EngineError, NoLedger
+from tieout.engines.places import ledgers_of
 from tieout.wire.ed25519 import SEED_BYTES, SigningKey
 from tieout.wire.errors import WireError
 from tieout.wire.genesis import Genesis, parse_genesis
@@ -219,6 +220,8 @@ def read_node(directory: Path) -> tuple[Genesis, NodeFile]:
         node = msgspec.json.decode((directory / NODE_FILE).read_bytes(), type=NodeFile)
     except FileNotFoundError as error:
         refuse_single_ledger(directory)
+        if ledgers_of(directory):
+            raise NoLedger(directory) from error
         raise EngineError(f"there is no node here: {error.filename} is missing") from error
     except (OSError, WireError, msgspec.MsgspecError) as error:
         raise EngineError(f"the node's files cannot be read: {error}") from error

@@ -162,10 +162,11 @@ class EmbeddedLedger:
     def ring(self) -> KeyRing:
         """The private keys beside the ledger. Raises EngineError when they are not there."""
         if self._ring is None:
-            self._ring = read_keys(self.directory, self.genesis, self._roster)
+            self._ring = read_keys(self.directory, self.genesis, self.roster)
         return self._ring
 
-    def _roster(self) -> Roster:
+    def roster(self) -> Roster:
+        """Who the members are, for what is signed now: it comes into the next block at best."""
         return Roster(kernel.upcoming_parties(self.state), self.height + 1)
 
     def agreement(self, name: str) -> Agreement | None:
@@ -179,7 +180,7 @@ class EmbeddedLedger:
 
     def party(self, name: str) -> int:
         """The number of a member. Raises EngineError when none has that name."""
-        members = [each for each in self._roster().parties if each.until_height == 0]
+        members = [each for each in self.roster().parties if each.until_height == 0]
         for party in members:
             if party.name == name:
                 return party.number
