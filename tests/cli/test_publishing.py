@@ -227,10 +227,3 @@ def test_what_became_of_an_earlier_run_is_said_in_few_words(
         "going on with an earlier run: 3 items that it had signed are on the ledger",
         "1 items that an earlier run had signed are refused: key_not_valid",
     ]
-
-
-def test_without_a_running_node_nothing_is_published(desk: Desk) -> None:
-    desk.tieout("network", "init", "net", "seller", "bank")
-    desk.file("pay.toml", *PAY)
-    said = desk.tieout("network", "enact", "net/seller", "pay.toml")
-    assert (said.code, "tieout network run net/seller" in said.err) == (2, True)
