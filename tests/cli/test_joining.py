@@ -12,7 +12,6 @@ from tieout.demo.consortium.play import Running
 from tieout.engines.cometbft.addresses import free_addresses
 from tieout.engines.cometbft.founding import Member, found_network
 from tieout.engines.cometbft.joining import peers_of
-from tieout.engines.cometbft.nodes import party_of
 from tieout.engines.cometbft.peers import Allowed, read_allowed
 from tieout.engines.cometbft.places import NODE_FILE
 from tieout.engines.cometbft.process import NodeProcesses, find_cometbft
@@ -72,32 +71,20 @@ def publish(desk: Desk, party: str, *ids: str) -> None:
     assert said.code == 0, said.err
 
 
-def follows(desk: Desk, directory: Path, cometbft: Path) -> int:
-    """Run a new node until it has the newest block of the others; the first height it keeps."""
-    processes = NodeProcesses(directory, cometbft)
-    host, port = rpc_address(directory)
-    other = desk.folder / "net" / "seller" / "ledgers" / "payments"
-    new = Node(directory, f"{host}:{port}", processes)
-    old_host, old_port = rpc_address(other)
-    old = Node(other, f"{old_host}:{old_port}", processes)
-    try:
-        processes.start()
-        eventually(lambda: new.height > 0, "the new node has a block")
-        publish(desk, "bank", "A-1", f"N-{party_of(directory)}")
-        height = old.height
-        new.await_height(height + 1)
-        old.await_height(height + 1)
-        assert new.app_hash_after(height) == old.app_hash_after(height)
-    finally:
-        processes.stop()
+def first_kept(directory: Path) -> int:
+    """The first height that a copy keeps."""
     with EmbeddedLedger.open(directory, read_only=True) as ledger:
-        assert ledger.height >= height
         return ledger.journal.base.height + 1
+
+
+def node_in(directory: Path, cometbft: Path) -> Node:
+    host, port = rpc_address(directory)
+    return Node(directory, f"{host}:{port}", NodeProcesses(directory, cometbft))
 
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("network")
-def test_a_new_node_follows_by_replay_and_by_state_sync(network: Desk, cometbft: Path) -> None:
+def test_new_nodes_follow_by_replay_and_by_state_sync(network: Desk, cometbft: Path) -> None:
     desk = network
     at = free_addresses(4)
     replay = desk.tieout(
@@ -106,7 +93,6 @@ def test_a_new_node_follows_by_replay_and_by_state_sync(network: Desk, cometbft:
     assert replay.code == 0, replay.err
     assert replay.json["let_in_by"] == ["net/bank/ledgers/payments", "net/seller/ledgers/payments"]
     assert replay.json["directory"] == "replay/ledgers/payments"
-    assert follows(desk, desk.folder / replay.json["directory"], cometbft) == 1
 
     # From the genesis file alone, and a peer of another house, which lets it in.
     bank = desk.folder / "net" / "bank" / "ledgers" / "payments"
@@ -120,7 +106,20 @@ def test_a_new_node_follows_by_replay_and_by_state_sync(network: Desk, cometbft:
     assert (synced.json["let_in_by"], synced.json["trusted_height"] > 0) == ([], True)
     allowed = desk.tieout("network", "allow", synced.json["node_id"], "net/bank")
     assert (allowed.code, "lets it connect from now on" in allowed.err) == (0, True)
-    assert follows(desk, desk.folder / "synced" / "ledgers" / "pay", cometbft) > 1
+
+    made = [desk.folder / each.json["directory"] for each in (replay, synced)]
+    new = [node_in(directory, cometbft) for directory in made]
+    with Running(made, cometbft):
+        for node in new:
+            eventually(lambda node=node: node.height > 0, "the new node has a block")  # type: ignore[misc]
+        publish(desk, "bank", "A-1", "N-1")
+        old = node_in(bank, cometbft)
+        height = old.height
+        for node in (old, *new):
+            node.await_height(height + 1)
+        assert {node.app_hash_after(height) for node in new} == {old.app_hash_after(height)}
+    kept_from = [first_kept(directory) for directory in made]
+    assert kept_from[0] == 1 < kept_from[1]
     votes = desk.tieout("network", "status", "net", "--json").json
     assert [node["reachable"] for node in votes] == [True, True]
 

@@ -265,3 +265,9 @@ def test_nothing_but_the_node_writes_its_ledger(desk: Desk) -> None:
     said = desk.tieout("breaks", "--ledger", party)
     assert (said.code, f"there is no journal at {node}" in said.err) == (2, True), said.err
     assert sorted(str(path) for path in node.rglob("*")) == before
+
+
+def test_without_a_running_node_nothing_is_published(desk: Desk) -> None:
+    desk.tieout("network", "init", "net", "seller", "bank")
+    said = desk.tieout("network", "close", "net/seller", "pay")
+    assert (said.code, "tieout network run net/seller/ledgers/network" in said.err) == (2, True)

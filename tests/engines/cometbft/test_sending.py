@@ -37,7 +37,7 @@ from tieout.wire.operations import CloseCutoff, Enact
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("network")]
 
-KILLS = int(os.environ.get("TIEOUT_KILLS", "4"))
+KILLS = int(os.environ.get("TIEOUT_KILLS", "3"))
 RECORDS = 60 * KILLS
 
 

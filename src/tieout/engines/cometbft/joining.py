@@ -55,9 +55,9 @@ class Joined(NamedTuple):
 
 
 def read_network(path: Path) -> tuple[Genesis, list[str]]:
-    """The genesis in a file, or of the ledger in a directory (`nodes`); and `id@host:port`s there.
+    """The genesis in a file, or of the copies in a directory, whose nodes say whom they know.
 
-    A file names no node. Raises EngineError, also where there are several ledgers.
+    Nodes are `id@host:port`; a file names none. Raises EngineError, also for several ledgers.
     """
     if path.is_file():
         return _genesis(path), []
