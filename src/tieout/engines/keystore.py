@@ -36,7 +36,7 @@ class KeyStore(Protocol):
         ...
 
     def kept(self) -> Sequence[KeptKey]:
-        """Every key, as of the last `refresh`."""
+        """Every key, as of the last `refresh` or `make`."""
         ...
 
     def refresh(self) -> None:

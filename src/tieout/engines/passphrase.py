@@ -65,16 +65,30 @@ def found(path: Path) -> bytes:
         return from_file(Path(os.environ[FILE_VARIABLE]))
     if VARIABLE in os.environ:
         return encoded(os.environ[VARIABLE])
-    if not sys.stdin.isatty():
-        raise EngineError(
-            f"{path} is sealed, and nobody said its passphrase",
-            f"name a file that holds it in {FILE_VARIABLE}",
-        )
     return prompted(f"Passphrase of {path}: ")
 
 
+def is_in_environment() -> bool:
+    """Whether the environment says a passphrase, or where one is."""
+    return FILE_VARIABLE in os.environ or VARIABLE in os.environ
+
+
+def prompted_twice(question: str, once_more: str) -> bytes:
+    """A new passphrase that a person types twice. Raises EngineError when they differ."""
+    first = prompted(question)
+    check_new(first)
+    if prompted(once_more) != first:
+        raise EngineError("the two are not the same; nothing was changed")
+    return first
+
+
 def prompted(question: str) -> bytes:
-    """What a person types, unseen. Raises EngineError when nobody answers."""
+    """What a person types, unseen. Raises EngineError when there is nobody to ask."""
+    if not sys.stdin.isatty():
+        raise EngineError(
+            "a passphrase is needed, and there is nobody to ask",
+            f"name a file that holds it in {FILE_VARIABLE}",
+        )
     try:
         return encoded(getpass.getpass(question))
     except EOFError as error:

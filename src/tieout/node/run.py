@@ -16,7 +16,9 @@ import structlog
 import uvicorn
 
 from tieout.agreement.model import Agreement
+from tieout.engines import passphrase
 from tieout.engines.embedded.ledger import EmbeddedLedger, found_ledger
+from tieout.engines.keyfile import KeyFile
 from tieout.node.access import Doorkeeper, Role, now_us
 from tieout.node.alarms.desk import AlarmDesk
 from tieout.node.alarms.details import troubles_of
@@ -70,7 +72,7 @@ def open_house(
     with contextlib.ExitStack() as stack:
         store = Store(directory / STORE_FILE)
         stack.callback(store.close)
-        ordering = EmbeddedOrdering(EmbeddedLedger.open(directory / settings.storage.ledger), clock)
+        ordering = EmbeddedOrdering(_open_ledger(directory, settings), clock)
         stack.callback(ordering.close)
         stream = Stream(ordering)
         told: list[Callable[[], None]] = [stream.tell]
@@ -102,6 +104,13 @@ def open_house(
             settings, ordering, store, doorkeeper, desk, stream, metrics, reader, alarms, keeper,
             directory / SPOOL, clock,
         )  # fmt: skip
+
+
+def _open_ledger(directory: Path, settings: Settings) -> EmbeddedLedger:
+    """The ledger, with its keys; a sealed key file is opened first, as a person may be asked."""
+    path, file = directory / settings.storage.ledger, settings.keys.passphrase_file
+    keys = KeyFile(path, passphrase.stated(directory / file if file else None))
+    return EmbeddedLedger.open(path, keys=keys)
 
 
 @contextlib.contextmanager

@@ -45,6 +45,13 @@ class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether this node keeps the read models up; else `tieout projection follow` does."""
 
 
+class Keys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The party's private keys."""
+
+    passphrase_file: str = ""
+    """File with the passphrase of sealed keys; empty: TIEOUT_KEYS_PASSPHRASE, or a prompt."""
+
+
 class Publishing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How records are taken."""
 
@@ -101,6 +108,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     listen: Listen = Listen()
     storage: Storage = Storage()
+    keys: Keys = Keys()
     publishing: Publishing = Publishing()
     books: Books = Books()
     access: Access = Access()
@@ -111,6 +119,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "listen": Listen,
     "storage": Storage,
+    "keys": Keys,
     "publishing": Publishing,
     "books": Books,
     "access": Access,
