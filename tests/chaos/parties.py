@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from tests.engines.ledgers import AGREEMENT, rows
-from tieout.engines.keyring import KeyRing, StoredKeys, found_consortium
+from tieout.engines.keyfile import HeldKeys, StoredKeys
+from tieout.engines.keyring import KeyRing, found_consortium
 from tieout.engines.publisher import Publisher
 from tieout.wire.batch import BATCH_TAG, parse_header
 from tieout.wire.codes import OperationKind, Purpose
@@ -41,7 +42,8 @@ class Parties:
         created_us = int(time.time()) * 1_000_000
         self.genesis, stored = found_consortium(NAMES, created_us, "chaos", first)
         keys = tuple(key for each in stored for key in each.keys)
-        self._ring = KeyRing(self.genesis, StoredKeys(1, "Test keys.", stored[0].salt_secret, keys))
+        everybodys = StoredKeys(1, "Test keys.", stored[0].salt_secret, keys)
+        self._ring = KeyRing(self.genesis, HeldKeys(everybodys))
         self._publishers: dict[tuple[int, int], Publisher] = {}
         self._cutoffs = 0
 

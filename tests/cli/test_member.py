@@ -10,7 +10,8 @@ import pytest
 
 from tests.cli.desk import MONEY, PAY, Desk, Said, agreement
 from tieout.engines.embedded.ledger import EmbeddedLedger
-from tieout.engines.keyring import found_parties, write_keys
+from tieout.engines.keyfile import write_keys
+from tieout.engines.keyring import found_parties
 from tieout.wire.codes import Purpose
 from tieout.wire.ed25519 import SigningKey
 

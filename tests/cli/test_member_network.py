@@ -27,7 +27,8 @@ from tieout.engines.cometbft.settings import (
     write_node,
 )
 from tieout.engines.embedded.ledger import EmbeddedLedger
-from tieout.engines.keyring import Roster, found_consortium, read_keys, write_keys
+from tieout.engines.keyfile import write_keys
+from tieout.engines.keyring import Roster, found_consortium, read_keys
 from tieout.engines.membership import further_key
 from tieout.engines.publisher import Publisher
 from tieout.kernel import founders, parties, upcoming_parties, validators

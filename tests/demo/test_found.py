@@ -15,6 +15,7 @@ from tieout.demo.day import MAX_BLOCK_GAP_US, Day, fund_day
 from tieout.demo.faults import Fault, FaultKind
 from tieout.demo.rows import rows_of
 from tieout.demo.tally import Score, Tally
+from tieout.engines.keyfile import HeldKeys
 from tieout.engines.keyring import KeyRing, found_parties
 from tieout.engines.publisher import Publisher
 from tieout.reference import State, apply_block, initial_state
@@ -113,7 +114,7 @@ def stage(day: Day) -> Stage:
     text = (files("tieout.demo") / "fund-subscription.toml").read_text(encoding="utf-8")
     agreement = parse_agreement(text)
     genesis, stored = found_parties(["seller", "registrar", "bank"], day.opens_us, "demo")
-    ring = KeyRing(genesis, stored)
+    ring = KeyRing(genesis, HeldKeys(stored))
     publishers = {party: Publisher(ring, party, 0, 1) for party in (1, 2, 3)}
     made = Stage(day, agreement, initial_state(genesis), publishers)
     holders = ((1, 3), (2,), (3,))

@@ -7,7 +7,8 @@ import pytest
 from tests.engines.ledgers import AGREEMENT, START_US
 from tieout.engines.embedded.ledger import EmbeddedLedger, found_ledger, read_genesis
 from tieout.engines.errors import EngineError
-from tieout.engines.keyring import KeyRing, StoredKey, StoredKeys, add_key, read_keys
+from tieout.engines.keyfile import HeldKeys, KeyFile, StoredKey, StoredKeys
+from tieout.engines.keyring import KeyRing, read_keys
 from tieout.engines.membership import further_key, rotation
 from tieout.kernel import upcoming_parties
 from tieout.wire.codes import OperationKind, Purpose
@@ -33,7 +34,7 @@ def change(ledger: EmbeddedLedger, steps: list[Step], at: int = 0) -> None:
 def test_of_several_keys_the_one_that_came_last_signs(directory: Path) -> None:
     with EmbeddedLedger.open(directory) as ledger:
         seller = upcoming_parties(ledger.state)[SELLER - 1]
-        add_key(directory, StoredKey(SELLER, 1, 9, SEED))
+        KeyFile(directory).add(StoredKey(SELLER, 1, 9, SEED))
         change(ledger, further_key(seller, "system", 9, NEW.public, [Purpose.PUBLISH]))
     with EmbeddedLedger.open(directory) as ledger:
         assert ledger.ring.signer(SELLER, Purpose.PUBLISH)[0] == 9
@@ -46,7 +47,7 @@ def test_a_process_that_runs_finds_the_key_that_came_meanwhile(directory: Path) 
     with EmbeddedLedger.open(directory) as ledger:
         assert ledger.ring.signer(SELLER, Purpose.PUBLISH)[0] == 1
         seller = upcoming_parties(ledger.state)[SELLER - 1]
-        add_key(directory, StoredKey(SELLER, 1, 9, SEED))
+        KeyFile(directory).add(StoredKey(SELLER, 1, 9, SEED))
         change(ledger, rotation(seller, 1, 9, NEW.public, ledger.height + 1))
         assert ledger.ring.signer(SELLER, Purpose.PUBLISH)[0] == 9
         publisher = ledger.publisher(SELLER)
@@ -59,7 +60,7 @@ def test_a_process_that_runs_finds_the_key_that_came_meanwhile(directory: Path) 
 def test_a_key_that_is_not_valid_yet_says_from_when(directory: Path) -> None:
     with EmbeddedLedger.open(directory) as ledger:
         seller = upcoming_parties(ledger.state)[SELLER - 1]
-        add_key(directory, StoredKey(SELLER, 4, 9, SEED))
+        KeyFile(directory).add(StoredKey(SELLER, 4, 9, SEED))
         change(ledger, further_key(seller, "Cy", 9, NEW.public, [Purpose.APPROVE]), at=3)
         assert len(ledger.ring.waiting()) == 1
         ledger.apply([], START_US)
@@ -84,7 +85,7 @@ def test_a_key_file_of_another_ledger_is_not_taken(directory: Path) -> None:
     genesis = read_genesis(directory)
     stored = StoredKeys(1, "", "00" * 32, (StoredKey(SELLER, 1, 1, SEED),))
     with pytest.raises(EngineError, match="key 1 of party 1 is not the one in genesis"):
-        KeyRing(genesis, stored)
+        KeyRing(genesis, HeldKeys(stored))
 
 
 def test_before_a_ledger_is_looked_at_its_founders_sign(directory: Path) -> None:

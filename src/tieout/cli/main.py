@@ -27,12 +27,14 @@ app = App(
 )
 agreement = App(name="agreement", help="Check and explain agreement files.")
 adjust = App(name="adjust", help="List, approve and refuse correcting entries.")
+keys = App(name="keys", help="Seal the private keys of a ledger with a passphrase.")
 member = App(name="member", help="Who takes part: look, propose, vote, rotate keys.")
 network = App(name="network", help="Found, run and look at a consortium's nodes.")
 node = App(name="node", help="Make and run a node with HTTP API and live stream.")
 projection = App(name="projection", help="Keep read models up with a ledger, or make them anew.")
 app.command(agreement)
 app.command(adjust)
+app.command(keys)
 app.command(member)
 app.command(network)
 app.command(node)
@@ -86,6 +88,9 @@ adjust.command(
 adjust.command(
     "tieout.cli.correct:refuse", name="refuse", help="Refuse a correcting entry, as a person."
 )
+keys.command("tieout.cli.keys:seal", name="seal", help="Seal the private keys with a passphrase.")
+keys.command("tieout.cli.keys:unseal", name="unseal", help="Write sealed keys plain again.")
+keys.command("tieout.cli.keys:change", name="change", help="Seal them with another passphrase.")
 member.command(
     "tieout.cli.member_look:list_members", name="list", help="List the members and their roles."
 )

@@ -4,7 +4,6 @@ What concerns a party's own persons and keys holds without anybody's vote (R-MEM
 else is proposed, and voted on.
 """
 
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +19,7 @@ from tieout.cli.output import print_json, say
 from tieout.cli.places import DEFAULT_LEDGER, Ledger
 from tieout.engines.embedded.ledger import EmbeddedLedger
 from tieout.engines.errors import EngineError
-from tieout.engines.keyring import StoredKey, add_key, is_valid
+from tieout.engines.keyring import is_valid
 from tieout.engines.membership import (
     Course,
     further_key,
@@ -31,7 +30,6 @@ from tieout.engines.membership import (
     rotation,
 )
 from tieout.wire.codes import ChangeStatus, Purpose
-from tieout.wire.ed25519 import SEED_BYTES, SigningKey
 from tieout.wire.members import Remove, RevokeKey, SetValidator, Step
 
 if TYPE_CHECKING:
@@ -149,9 +147,7 @@ def _publishing_key(ledger: EmbeddedLedger, party: "Party") -> int:
 
 def _new_key(ledger: EmbeddedLedger, party: "Party", person: int, number: int) -> bytes:
     """Make a key and keep it; its public half."""
-    seed = secrets.token_bytes(SEED_BYTES)
-    add_key(ledger.directory, StoredKey(party.number, person, number, seed.hex()))
-    return SigningKey(seed).public
+    return ledger.ring.store.make(party.number, person, number)
 
 
 def add(

@@ -106,7 +106,7 @@ def admit(
         elif opened.genesis.operator:
             if any(each.name == applicant and each.until_height == 0 for each in parties):
                 raise EngineError(f"{applicant} is a member already")
-            application = take_in(opened.directory, applicant, len(parties) + 1)
+            application = take_in(opened.ring.store, applicant, len(parties) + 1)
         else:
             raise EngineError(
                 f"there is no application {applicant}",

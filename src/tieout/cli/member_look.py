@@ -13,7 +13,7 @@ from tieout.cli.outcome import Outcome
 from tieout.cli.output import print_json, say
 from tieout.cli.places import DEFAULT_LEDGER, Ledger
 from tieout.engines.embedded.ledger import EmbeddedLedger
-from tieout.engines.errors import EngineError
+from tieout.engines.keyfile import KEYS_FILE
 from tieout.engines.keyring import KeyRing, is_valid
 from tieout.engines.membership import (
     Course,
@@ -193,10 +193,7 @@ def show_member(party: str, /, *, ledger: Ledger = DEFAULT_LEDGER, json: Flag = 
 
 def _ring(ledger: EmbeddedLedger) -> KeyRing | None:
     """The private keys here; None where there are none, as in a copy of a ledger."""
-    try:
-        return ledger.ring
-    except EngineError:
-        return None
+    return guarded(lambda: ledger.ring) if (ledger.directory / KEYS_FILE).exists() else None
 
 
 def _key(person: str, key: "Key", height: int, ring: KeyRing | None) -> KeyLine:

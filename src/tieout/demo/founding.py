@@ -17,7 +17,8 @@ from tieout.demo.cast import INSTITUTIONS, Institution, Role
 from tieout.engines.embedded.ledger import EmbeddedLedger
 from tieout.engines.embedded.places import GENESIS_FILE
 from tieout.engines.errors import EngineError
-from tieout.engines.keyring import APPROVERS, found_parties, write_keys
+from tieout.engines.keyfile import write_keys
+from tieout.engines.keyring import APPROVERS, found_parties
 from tieout.wire.codes import OperationKind, Purpose
 from tieout.wire.genesis import Genesis, Party
 from tieout.wire.operations import Enact

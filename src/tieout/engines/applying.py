@@ -12,20 +12,12 @@ from typing import Final, Literal
 import msgspec
 
 from tieout.engines.errors import EngineError
-from tieout.engines.keyring import (
-    APPROVERS,
-    CONSORTIUM,
-    KEYS_FILE,
-    ONE_OPERATOR,
-    PARTY_KEYS,
-    StoredKey,
-    StoredKeys,
-    add_key,
-    write_keys,
-)
+from tieout.engines.keyfile import KEYS_FILE, HeldKeys, StoredKeys, write_keys
+from tieout.engines.keyring import APPROVERS, CONSORTIUM, ONE_OPERATOR, PARTY_KEYS
+from tieout.engines.keystore import KeyStore
 from tieout.wire.codes import Purpose
-from tieout.wire.ed25519 import SEED_BYTES, SigningKey
 from tieout.wire.members import Admit, NewKey, NewPerson, SetValidator, Step, is_name
+from tieout.wire.salts import SECRET_BYTES
 
 NOT_YET: Final = 0
 """The number of a party that is not admitted."""
@@ -84,25 +76,23 @@ def apply(directory: Path, name: str, validator: str) -> Application:
     _check_name(name)
     if (directory / KEYS_FILE).exists():
         raise EngineError(f"{directory} holds keys already", "name a directory of its own")
-    application, keys = _made(name, NOT_YET, CONSORTIUM, validator)
+    fresh = HeldKeys(StoredKeys(1, PARTY_KEYS, secrets.token_hex(SECRET_BYTES), ()))
+    application = _made(fresh, name, NOT_YET, CONSORTIUM, validator)
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_keys(directory, StoredKeys(1, PARTY_KEYS, secrets.token_hex(32), tuple(keys)))
+        write_keys(directory, fresh.stored)
     except OSError as error:
         raise EngineError(f"{directory} cannot be written: {error.strerror}") from error
     return application
 
 
-def take_in(directory: Path, name: str, number: int) -> Application:
+def take_in(store: KeyStore, name: str, number: int) -> Application:
     """Make keys for a party of one operator's ledger, beside those of the others.
 
-    Raises EngineError when the name is unfit, or the key file cannot be read.
+    Raises EngineError when the name is unfit, or the store keeps no further keys.
     """
     _check_name(name)
-    application, keys = _made(name, number, ONE_OPERATOR, "")
-    for key in keys:
-        add_key(directory, key)
-    return application
+    return _made(store, name, number, ONE_OPERATOR, "")
 
 
 def read_application(path: Path) -> Application:
@@ -126,14 +116,17 @@ def _check_name(name: str) -> None:
 
 
 def _made(
-    name: str, party: int, purposes_of_system: tuple[Purpose, ...], validator: str
-) -> tuple[Application, list[StoredKey]]:
+    store: KeyStore,
+    name: str,
+    party: int,
+    purposes_of_system: tuple[Purpose, ...],
+    validator: str,
+) -> Application:
+    """Make the keys of a party where they are kept; an application with their public halves."""
     persons: list[Applicant] = []
-    stored: list[StoredKey] = []
     for number, person in enumerate(_ROSTER, start=1):
         purposes = (Purpose.APPROVE,) if person in APPROVERS else purposes_of_system
-        seed = secrets.token_bytes(SEED_BYTES)
         names = tuple(purpose.name.lower() for purpose in purposes)
-        persons.append(Applicant(person, (ApplicantKey(SigningKey(seed).public.hex(), names),)))
-        stored.append(StoredKey(party, number, number, seed.hex()))
-    return Application("tieout/application/1", name, tuple(persons), validator), stored
+        public = store.make(party, number, number)
+        persons.append(Applicant(person, (ApplicantKey(public.hex(), names),)))
+    return Application("tieout/application/1", name, tuple(persons), validator)

@@ -1,17 +1,17 @@
-"""The private keys that a ledger directory holds, and which of them may sign now.
+"""Which of a party's private keys may sign now.
 
-The problem: keys are rotated and revoked by the ledger itself (R-MEMBER-5), and a key file knows
-nothing of that. The model: the file keeps seeds. Whose key a seed is, under which number, for which
-purposes and from which block to which, is what the ledger's members say of its public half; before
-a ledger is looked at, its founders. So a key may be in the file before the ledger knows it (it
-*waits*), and stays there after it was revoked, signing nothing.
+The problem: keys are rotated and revoked by the ledger itself (R-MEMBER-5), and where private keys
+are kept, nothing is known of that. The model: a store (`keystore`) keeps private halves. Whose a
+key is, under which number, for which purposes and from which block to which, is what the ledger's
+members say of its public half; before a ledger is looked at, its founders. So a key may be in the
+store before the ledger knows it (it *waits*), and stays there after it was revoked, signing
+nothing.
 
 A single firm that reconciles its own systems plays all parties, so one file beside the ledger
-holds every key; it is written with mode 0600 and says of itself that it is for testing. A
-consortium's node holds its own party's keys only, in the same form.
+(`keyfile`) holds every key, and says of itself that it is for testing. A consortium's node holds
+its own party's keys only, in the same form.
 """
 
-import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,14 +21,14 @@ import msgspec
 
 from tieout import kernel
 from tieout.engines.errors import EngineError
+from tieout.engines.keyfile import KEYS_FILE, KeyFile, StoredKey, StoredKeys
+from tieout.engines.keystore import KeyStore, StoreKey
 from tieout.kernel import Key, Party
 from tieout.wire import genesis as first
 from tieout.wire.codes import Purpose
 from tieout.wire.ed25519 import SigningKey
 from tieout.wire.genesis import FirstValidator, Genesis
 
-KEYS_FILE: Final = "keys.json"
-"""Private keys, for their owner's eyes alone."""
 OPERATOR: Final = "ledger-operator"
 """No role can have this name: those are identifiers."""
 TEST_KEYS: Final = "Test keys, made with this ledger. Whoever reads them can sign for everybody."
@@ -44,24 +44,6 @@ APPROVERS: Final = ("approver-1", "approver-2")
 """Two persons a party: what is not adjusted automatically needs two people (R-ADJ-4)."""
 
 
-class StoredKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One private key: whose it is (numbers as in genesis) and its seed in hex."""
-
-    party: int
-    person: int
-    key: int
-    seed: str
-
-
-class StoredKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file. `salt_secret` (hex) derives the salts of rows."""
-
-    format: int
-    note: str
-    salt_secret: str
-    keys: tuple[StoredKey, ...]
-
-
 class Roster(NamedTuple):
     """Everybody who is or was a member, and the height of the block that is signed for."""
 
@@ -70,38 +52,37 @@ class Roster(NamedTuple):
 
 
 class KeyRing:
-    """Private keys by party and purpose. Not safe to print; not meant to leave the process."""
+    """Keys that sign, by party and purpose. Not meant to leave the process."""
 
     def __init__(
-        self,
-        genesis: Genesis,
-        stored: StoredKeys,
-        roster: Callable[[], Roster] | None = None,
-        again: Callable[[], StoredKeys] | None = None,
+        self, genesis: Genesis, store: KeyStore, roster: Callable[[], Roster] | None = None
     ) -> None:
         """`roster` says who the members are by now; without it the founders are asked.
 
-        `again` reads the file anew: a process that runs finds the keys that came meanwhile.
-        Raises EngineError when a stored key is not the one that genesis has under its number.
+        Raises EngineError when a kept key is not the one that genesis has under its number.
         """
         self.genesis = genesis
-        self.salt_secret = bytes.fromhex(stored.salt_secret)
+        self.store = store
         founders = kernel.founders(genesis).parties
         self._roster = roster or (lambda: Roster(founders, 1))
-        self._again = again
-        self._keys: dict[bytes, SigningKey] = {}
-        self._take(stored)
+        self._keys: dict[bytes, StoreKey] = {}
+        self._look()
 
-    def _take(self, stored: StoredKeys) -> None:
-        for entry in stored.keys:
-            key = SigningKey.from_hex(entry.seed)
-            found = self.genesis.find_key(entry.party, entry.key)
-            if found is not None and found[1].public != key.public.hex():
+    @property
+    def salt_secret(self) -> bytes:
+        """What the salts of rows are derived from (32 bytes)."""
+        return self.store.salt_secret
+
+    def _look(self) -> None:
+        """Find out which keys the store has."""
+        for kept in self.store.kept():
+            found = self.genesis.find_key(kept.party, kept.key)
+            if found is not None and found[1].public != kept.public.hex():
                 raise EngineError(
-                    f"key {entry.key} of party {entry.party} is not the one in genesis",
+                    f"key {kept.key} of party {kept.party} is not the one in genesis",
                     "put back the key file that was made with this ledger",
                 )
-            self._keys[key.public] = key
+            self._keys.setdefault(kept.public, StoreKey(self.store, kept.public))
 
     def follow(self, roster: Callable[[], Roster]) -> None:
         """From now on judge keys by these members; asked anew for each signature."""
@@ -133,7 +114,7 @@ class KeyRing:
         purpose: Purpose,
         person: str | None = None,
         height: int | None = None,
-    ) -> tuple[int, SigningKey]:
+    ) -> tuple[int, StoreKey]:
         """The (key number, key) of a party, or of one of its persons, for a purpose.
 
         The key may sign in the next block, or at `height`; of several it is the one that came last.
@@ -143,8 +124,10 @@ class KeyRing:
         at = roster.height if height is None else height
         known = roster.parties[party - 1]
         valid = [key for key in self._for(known, purpose, person) if is_valid(key, at)]
-        if not valid and self._again is not None:
-            self._take(self._again())
+        if not valid:
+            # A process that runs finds the keys that came meanwhile.
+            self.store.refresh()
+            self._look()
             valid = [key for key in self._for(known, purpose, person) if is_valid(key, at)]
         if valid:
             chosen = max(valid, key=lambda key: key.from_height)
@@ -244,29 +227,6 @@ def _party(
     return first.Party(number, name, tuple(persons)), stored
 
 
-def write_keys(directory: Path, stored: StoredKeys) -> None:
-    """Write the key file, whole or not at all, readable by its owner alone."""
-    new = directory / (KEYS_FILE + ".new")
-    new.unlink(missing_ok=True)
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(stored), indent=1) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(directory / KEYS_FILE)
-    folder = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def add_key(directory: Path, entry: StoredKey) -> None:
-    """Put one more key into a key file; it is durable when this returns. Raises EngineError."""
-    stored = _read(directory)
-    write_keys(directory, msgspec.structs.replace(stored, keys=(*stored.keys, entry)))
-
-
 def is_half_founded(directory: Path) -> bool:
     """Whether a directory without genesis has no key file but one that founding left behind."""
     try:
@@ -283,16 +243,7 @@ def read_keys(
 ) -> KeyRing:
     """The key ring beside a ledger, judged by `roster` (see `KeyRing`).
 
-    Raises EngineError when the file is absent or does not fit.
+    Raises EngineError when the file is absent, does not fit, or is sealed and nobody says its
+    passphrase.
     """
-    return KeyRing(genesis, _read(directory), roster, lambda: _read(directory))
-
-
-def _read(directory: Path) -> StoredKeys:
-    path = directory / KEYS_FILE
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=StoredKeys)
-    except FileNotFoundError as error:
-        raise EngineError(f"{path} is missing", "without keys nothing can be published") from error
-    except msgspec.MsgspecError as error:
-        raise EngineError(f"{path}: {error}", "put back the key file of this ledger") from error
+    return KeyRing(genesis, KeyFile(directory), roster)

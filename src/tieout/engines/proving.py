@@ -29,7 +29,7 @@ from tieout.evidence.reader import JournalReader
 from tieout.journal.journal import Journal
 from tieout.merkle import lanes
 from tieout.units.dates import parse_time
-from tieout.wire.ed25519 import SigningKey
+from tieout.wire.ed25519 import PrivateKey
 from tieout.wire.genesis import Genesis
 
 
@@ -38,7 +38,7 @@ class Signer(NamedTuple):
 
     party: int
     number: int
-    key: SigningKey
+    key: PrivateKey
 
 
 class LedgerProofs:

@@ -15,7 +15,7 @@ from tieout.engines.keyring import KeyRing
 from tieout.merkle.lanes import rows_root
 from tieout.wire.batch import HEAD_BYTES, BatchHeader
 from tieout.wire.codes import OperationKind, Purpose
-from tieout.wire.ed25519 import SigningKey
+from tieout.wire.ed25519 import PrivateKey
 from tieout.wire.operations import Body, Operation
 from tieout.wire.rows import SALT_BYTES, SALT_OFFSET
 from tieout.wire.salts import salts
@@ -31,7 +31,10 @@ def _nothing(_header: BatchHeader, _memory: object, _rows: NDArray[np.uint8]) ->
 
 
 class Publisher:
-    """Signs for one party on one stream. For one thread: numbers are taken in order."""
+    """Signs for one party on one stream. For one thread: numbers are taken in order.
+
+    Where the keys are kept can fail (EngineError): what was not signed took no number.
+    """
 
     def __init__(
         self,
@@ -56,7 +59,9 @@ class Publisher:
     def batch(self, agreement: Agreement, role: int, rows: NDArray[np.uint8]) -> bytes:
         """A signed batch of `rows` (uint8[n, row_bytes], n ≤ 10,000), which get their salts."""
         key, header = self._header(agreement, role, rows)
-        return sign_batch(key, header, rows.reshape(-1).data)
+        signed = sign_batch(key, header, rows.reshape(-1).data)
+        self.next_sequence += 1
+        return signed
 
     def batch_in_place(
         self, agreement: Agreement, role: int, room: NDArray[np.uint8]
@@ -68,16 +73,17 @@ class Publisher:
         rows = room[HEAD_BYTES:].reshape(-1, agreement.layout.row_bytes)
         key, header = self._header(agreement, role, rows)
         sign_batch_in_place(key, header, room.data)
+        self.next_sequence += 1
         signed = room.data.toreadonly()
         self._vouch(header, signed.obj, rows.reshape(-1))
         return signed
 
     def _header(
         self, agreement: Agreement, role: int, rows: NDArray[np.uint8]
-    ) -> tuple[SigningKey, BatchHeader]:
+    ) -> tuple[PrivateKey, BatchHeader]:
         """Salt the rows; the header to be signed, and with which key."""
         count, row_bytes = rows.shape
-        sequence = self._take()
+        sequence = self.next_sequence
         key_number, key = self._ring.signer(self.party, Purpose.PUBLISH)
         salt = salts(
             self._ring.salt_secret, self._ledger_id, self.party, self.stream, sequence, count
@@ -113,16 +119,13 @@ class Publisher:
             purpose=purpose,
             kind=kind,
             stream=self.stream,
-            sequence=self._take(),
+            sequence=self.next_sequence,
             valid_until_us=NO_END_US,
             body=body,
         )
-        return sign_operation(key, unsigned).to_bytes()
-
-    def _take(self) -> int:
-        sequence = self.next_sequence
+        signed = sign_operation(key, unsigned).to_bytes()
         self.next_sequence += 1
-        return sequence
+        return signed
 
 
 def _salts_of(rows: NDArray[np.uint8]) -> NDArray[np.void]:

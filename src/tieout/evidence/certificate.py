@@ -64,7 +64,7 @@ from tieout.reference.members import Members, members_of
 from tieout.units.dates import format_time, parse_time
 from tieout.units.errors import UnitsError
 from tieout.wire.codes import Status
-from tieout.wire.ed25519 import SigningKey, verify
+from tieout.wire.ed25519 import PrivateKey, verify
 from tieout.wire.genesis import Genesis
 from tieout.wire.limits import ID_BYTES
 
@@ -176,7 +176,7 @@ def build_certificate(
     genesis: Genesis,
     checkpoint: SignedCheckpoint,
     content: CutoffContent,
-    signers: Sequence[tuple[int, int, SigningKey]],
+    signers: Sequence[tuple[int, int, PrivateKey]],
     rows_root: RowsRoot = hashed_rows_root,
     members: Membership | None = None,
 ) -> Certificate:

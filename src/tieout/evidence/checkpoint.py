@@ -33,7 +33,7 @@ from tieout.reference.members import Key, Members, members_of
 from tieout.units.dates import format_time, parse_time
 from tieout.units.errors import UnitsError
 from tieout.wire.codes import Purpose
-from tieout.wire.ed25519 import SIGNATURE_BYTES, SigningKey, verify
+from tieout.wire.ed25519 import SIGNATURE_BYTES, PrivateKey, verify
 from tieout.wire.genesis import Genesis
 
 HASH_BYTES: Final = 32
@@ -116,7 +116,7 @@ def key_id(ledger_id: bytes, party: int, public: bytes) -> bytes:
 
 
 def make_checkpoint(
-    checkpoint: Checkpoint, signers: Sequence[tuple[int, SigningKey]]
+    checkpoint: Checkpoint, signers: Sequence[tuple[int, PrivateKey]]
 ) -> SignedCheckpoint:
     """Sign a checkpoint with the keys of (party, key), one for each party.
 

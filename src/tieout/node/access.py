@@ -37,6 +37,10 @@ DAY_US: Final = 86_400 * US
 TOKEN_PREFIX: Final = "tieout"  # noqa: S105 - it says whose token it is
 
 
+NAME_CHARACTER: Final = "[A-Za-z0-9._@-]"
+"""Of a user's name."""
+
+
 class Permission(StrEnum):
     """What can be allowed; the scopes of a token are some of these."""
 
@@ -199,6 +203,36 @@ class Doorkeeper:
                 self._failed.setdefault(address, []).append(self._clock())
             raise ProblemError("wrong_credentials", "no user has this name and this password")
         return self._begin_session(user)
+
+    def sign_in_known(
+        self, known_as: tuple[str, str], name: str, role: Role, person: str | None
+    ) -> tuple[Principal, str, str]:
+        """The same for somebody whom an issuer knows as (issuer, subject), and has checked.
+
+        Made a user the first time; role and person are what they are now (`person` None: as it
+        is here). A name that another user has is never taken over. Raises ProblemError.
+        """
+        user = self._store.user_known_as(*known_as)
+        try:
+            if user is None:
+                number = self._store.add_user(
+                    name, role, None, person or "", self._clock(), known_as
+                )
+            else:
+                number = user.id
+                wanted = user.person if person is None else person
+                if user.disabled:
+                    raise ProblemError("sign_in_refused", "the user was shut out")
+                if (user.role, user.person) != (role, wanted):
+                    self._store.change_user(number, role, wanted, disabled=False)
+                    self.forget()
+        except Taken as error:
+            raise ProblemError(
+                "sign_in_refused", "another user of this node has this name or person"
+            ) from error
+        found = self._store.user(number)
+        assert found is not None  # noqa: S101 - users are never deleted
+        return self._begin_session(found)
 
     def _check_tries(self, address: str) -> None:
         since_us = self._clock() - 60 * US

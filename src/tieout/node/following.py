@@ -17,6 +17,8 @@ from typing import Final
 
 import structlog
 
+from tieout.engines import passphrase
+
 NICENESS: Final = 5
 """What is prepared for readers waits for what is judged."""
 _AGAIN_S: Final = 1.0
@@ -31,6 +33,8 @@ class FollowerProcess:
         self._command = [sys.executable, "-m", "tieout.node.following", str(ledger)]
         # Not on the command line, where everybody on the machine could read a password.
         self._environment = {**os.environ, "TIEOUT_STORAGE_DATABASE": url}
+        # It only reads, and signs nothing.
+        self._environment.pop(passphrase.VARIABLE, None)
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._watch, name="follower", daemon=True)

@@ -11,6 +11,7 @@ from tieout.node.alarms.desk import AlarmDesk
 from tieout.node.bookkeeping.keeper import Keeper
 from tieout.node.desk import Desk
 from tieout.node.metrics import Metrics
+from tieout.node.oidc.desk import OidcDesk
 from tieout.node.ordering import Ordering
 from tieout.node.problems import ProblemError
 from tieout.node.records import RecordForm
@@ -38,6 +39,8 @@ class House:
     keeper: Keeper
     spool: Path
     clock: Callable[[], int]
+    oidc: OidcDesk | None = None
+    """Where people sign in whom an identity provider knows; None without one."""
     in_progress: set[tuple[int, str]] = field(default_factory=set)
     """Keys of requests that are being worked on: (user, key)."""
     forms: dict[tuple[int, int], RecordForm] = field(default_factory=dict)

@@ -65,6 +65,12 @@ MAX_PASSWORD_CHARACTERS: Final = 200
 SETUP_LINK_S: Final = 24 * 3_600
 """How long the one-time administrator link is good for."""
 
+SIGN_IN_S: Final = 600
+"""How long somebody may take at their provider: to find the second factor."""
+
+MAX_SIGN_INS: Final = 10_000
+"""Sign-ins that began and are remembered: about 5 MB. The oldest are forgotten first."""
+
 MAX_LOGINS_PER_MINUTE: Final = 10
 """Failed attempts a minute and address, before the next have to wait: guessing is hopeless."""
 

@@ -14,6 +14,7 @@ def asset(name: str) -> bytes:
 
 
 SETUP_PAGE: Final = asset("setup.html")
+OIDC_PAGE: Final = asset("oidc.html")
 _HEAD: Final = (
     '<!doctype html><html lang="en"><meta charset="utf-8">'
     '<meta name="viewport" content="width=device-width, initial-scale=1">'

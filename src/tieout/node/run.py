@@ -16,7 +16,9 @@ import structlog
 import uvicorn
 
 from tieout.agreement.model import Agreement
+from tieout.engines import passphrase
 from tieout.engines.embedded.ledger import EmbeddedLedger, found_ledger
+from tieout.engines.keyfile import KeyFile
 from tieout.node.access import Doorkeeper, Role, now_us
 from tieout.node.alarms.desk import AlarmDesk
 from tieout.node.alarms.details import troubles_of
@@ -31,6 +33,7 @@ from tieout.node.following import FollowerProcess
 from tieout.node.gate import PatientProtocol
 from tieout.node.house import House, gauges
 from tieout.node.metrics import Metrics
+from tieout.node.oidc.desk import open_desk
 from tieout.node.ordering import EmbeddedOrdering
 from tieout.node.places import OUTBOX_FILE, READ_MODELS, SETTINGS_FILE, SPOOL, STORE_FILE
 from tieout.node.settings import Log, Settings, default_file, load_settings
@@ -68,9 +71,10 @@ def open_house(
 ) -> Iterator[House]:
     """All parts of a node, running, but for HTTP. What was begun is finished on the way out."""
     with contextlib.ExitStack() as stack:
+        oidc = open_desk(directory, settings, clock)
         store = Store(directory / STORE_FILE)
         stack.callback(store.close)
-        ordering = EmbeddedOrdering(EmbeddedLedger.open(directory / settings.storage.ledger), clock)
+        ordering = EmbeddedOrdering(_open_ledger(directory, settings), clock)
         stack.callback(ordering.close)
         stream = Stream(ordering)
         told: list[Callable[[], None]] = [stream.tell]
@@ -100,8 +104,15 @@ def open_house(
         metrics = Metrics(lambda: gauges(ordering, desk, stream, reader, alarms, keeper))
         yield House(
             settings, ordering, store, doorkeeper, desk, stream, metrics, reader, alarms, keeper,
-            directory / SPOOL, clock,
+            directory / SPOOL, clock, oidc,
         )  # fmt: skip
+
+
+def _open_ledger(directory: Path, settings: Settings) -> EmbeddedLedger:
+    """The ledger, with its keys; a sealed key file is opened first, as a person may be asked."""
+    path, file = directory / settings.storage.ledger, settings.keys.passphrase_file
+    keys = KeyFile(path, passphrase.stated(directory / file if file else None))
+    return EmbeddedLedger.open(path, keys=keys)
 
 
 @contextlib.contextmanager
@@ -211,7 +222,8 @@ def run_node(directory: Path, on_ready: Callable[[str, str], None]) -> None:
 
 def needs_link(store: Store) -> bool:
     """Whether nobody can administer the node yet."""
-    return not any(user.role == Role.ADMINISTRATOR and user.password for user in store.users())
+    administrators = [user for user in store.users() if user.role == Role.ADMINISTRATOR]
+    return not any(map(store.can_sign_in, administrators))
 
 
 def set_up_log(settings: Log) -> None:

@@ -45,6 +45,13 @@ class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether this node keeps the read models up; else `tieout projection follow` does."""
 
 
+class Keys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The party's private keys."""
+
+    passphrase_file: str = ""
+    """File with the passphrase of sealed keys; empty: TIEOUT_KEYS_PASSPHRASE, or a prompt."""
+
+
 class Publishing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How records are taken."""
 
@@ -76,6 +83,27 @@ class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The same of an address that has not said who it is."""
 
 
+class Oidc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """People who sign in at an identity provider (OpenID Connect)."""
+
+    issuer: str = ""
+    """The provider, as it names itself in its tokens; empty: people have passwords here."""
+    client_id: str = ""
+    client_secret_file: str = ""
+    """File with the secret of this node at the provider; empty: it has none, PKCE is enough."""
+    scopes: str = "openid profile"
+    name_claim: str = "preferred_username"
+    person_claim: str = ""
+    """Claim with the person on the ledger, party/person; empty: administrators say it here."""
+    roles_claim: str = "groups"
+    administrators: str = ""
+    """What the claim has for those who are administrators; the same of the other roles."""
+    approvers: str = ""
+    operators: str = ""
+    auditors: str = ""
+    viewers: str = ""
+
+
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a connection may cost."""
 
@@ -101,9 +129,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     listen: Listen = Listen()
     storage: Storage = Storage()
+    keys: Keys = Keys()
     publishing: Publishing = Publishing()
     books: Books = Books()
     access: Access = Access()
+    oidc: Oidc = Oidc()
     limits: Limits = Limits()
     log: Log = Log()
 
@@ -111,9 +141,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "listen": Listen,
     "storage": Storage,
+    "keys": Keys,
     "publishing": Publishing,
     "books": Books,
     "access": Access,
+    "oidc": Oidc,
     "limits": Limits,
     "log": Log,
 }

@@ -122,10 +122,31 @@ class Store:
         """The user of a name."""
         return next((_user(row) for row in self._rows(f"{self._USER} WHERE name = ?", name)), None)
 
+    def user_known_as(self, issuer: str, subject: str) -> User | None:
+        """The user whom an issuer knows."""
+        found = self._rows(
+            "SELECT user FROM identities WHERE issuer = ? AND subject = ?", issuer, subject
+        )
+        return self.user(found[0][0]) if found else None
+
+    def can_sign_in(self, user: User) -> bool:
+        """Whether a user has a password, or an issuer knows them, and nobody shut them out."""
+        known = self._rows("SELECT 1 FROM identities WHERE user = ?", user.id)
+        return not user.disabled and bool(user.password or known)
+
     def add_user(
-        self, name: str, role: str, password: str | None, person: str, time_us: int
+        self,
+        name: str,
+        role: str,
+        password: str | None,
+        person: str,
+        time_us: int,
+        known_as: tuple[str, str] | None = None,
     ) -> int:
-        """Add a user; their number. Raises Taken."""
+        """Add a user, with (issuer, subject) where an issuer knows them; their number.
+
+        Raises Taken.
+        """
         try:
             with self._writing() as connection:
                 cursor = connection.execute(
@@ -133,7 +154,13 @@ class Store:
                     " VALUES (?, ?, ?, nullif(?, ''), ?)",
                     (name, role, password, person, time_us),
                 )
-                return int(cursor.lastrowid or 0)
+                number = int(cursor.lastrowid or 0)
+                if known_as is not None:
+                    connection.execute(
+                        "INSERT INTO identities (issuer, subject, user) VALUES (?, ?, ?)",
+                        (*known_as, number),
+                    )
+                return number
         except sqlite3.IntegrityError as error:
             raise Taken(name) from error
 

@@ -10,6 +10,13 @@ CREATE TABLE IF NOT EXISTS users (
     disabled    INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
+CREATE TABLE IF NOT EXISTS identities (
+    issuer  TEXT NOT NULL,                 -- who knows the user (OpenID Connect)
+    subject TEXT NOT NULL,                 -- as whom; names change, and are given anew
+    user    INTEGER NOT NULL UNIQUE REFERENCES users (id),
+    PRIMARY KEY (issuer, subject)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS tokens (
     id           TEXT PRIMARY KEY,
     user         INTEGER NOT NULL REFERENCES users (id),

@@ -17,7 +17,7 @@ tests/vectors/ed25519-speccheck.json.
 """
 
 from functools import lru_cache
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import BadSignatureError
@@ -72,6 +72,19 @@ def is_sound_key(public: bytes) -> bool:
 
 def _is_sound(point: bytes) -> bool:
     return point not in SMALL_ORDER and int.from_bytes(point, "little") & _Y_MASK < FIELD_PRIME
+
+
+class PrivateKey(Protocol):
+    """What signs with one private key, wherever that is kept: a SigningKey, or a store's key."""
+
+    @property
+    def public(self) -> bytes:
+        """The public half (32 bytes)."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """The signature (64 bytes) of `message`."""
+        ...
 
 
 class SigningKey:

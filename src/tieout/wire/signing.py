@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from tieout.wire.batch import HEAD_BYTES, BatchHeader, parse_batch
-from tieout.wire.ed25519 import SigningKey
+from tieout.wire.ed25519 import PrivateKey
 from tieout.wire.operations import Operation, parse_operation
 
 
-def sign_batch(key: SigningKey, header: BatchHeader, rows: bytes | memoryview) -> bytes:
+def sign_batch(key: PrivateKey, header: BatchHeader, rows: bytes | memoryview) -> bytes:
     """The whole batch as it is sent: header, signature, rows.
 
     `header.rows_root` must be the RFC 6962 root over the rows, each row a leaf (`merkle` computes
@@ -19,7 +19,7 @@ def sign_batch(key: SigningKey, header: BatchHeader, rows: bytes | memoryview) -
     return batch
 
 
-def sign_batch_in_place(key: SigningKey, header: BatchHeader, room: memoryview) -> None:
+def sign_batch_in_place(key: PrivateKey, header: BatchHeader, room: memoryview) -> None:
     """As `sign_batch`, for rows that stand HEAD_BYTES behind the beginning of `room`.
 
     Writes header and signature there; `room` is the whole batch then.
@@ -29,7 +29,7 @@ def sign_batch_in_place(key: SigningKey, header: BatchHeader, room: memoryview) 
     parse_batch(room)
 
 
-def sign_operation(key: SigningKey, operation: Operation) -> Operation:
+def sign_operation(key: PrivateKey, operation: Operation) -> Operation:
     """The same operation with its signature.
 
     Raises WireError when something in it is out of range: what is returned can be parsed.

@@ -21,6 +21,7 @@ from tieout.engines.cometbft.settings import (
     rpc_address,
     write_node,
 )
+from tieout.engines.keyfile import HeldKeys
 from tieout.engines.keyring import KeyRing, found_parties
 from tieout.engines.publisher import Publisher
 from tieout.sdk.client import LedgerClient
@@ -42,7 +43,7 @@ class Members:
         # Block 1 has the genesis' time.
         created_us = int(time.time()) * 1_000_000
         self.genesis, stored = found_parties(AGREEMENT.roles, created_us, "consortium")
-        self.ring = KeyRing(self.genesis, stored)
+        self.ring = KeyRing(self.genesis, HeldKeys(stored))
         self._publishers: dict[tuple[int, int], Publisher] = {}
 
     def publisher(self, party: int, stream: int = 0) -> Publisher:

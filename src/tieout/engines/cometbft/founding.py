@@ -21,7 +21,8 @@ from typing import Final, NamedTuple
 from tieout.engines.cometbft.places import GENESIS_FILE, NODE_FILE
 from tieout.engines.cometbft.settings import Network, NodeKeys, NodeSettings, write_node
 from tieout.engines.errors import EngineError
-from tieout.engines.keyring import found_consortium, write_keys
+from tieout.engines.keyfile import write_keys
+from tieout.engines.keyring import found_consortium
 from tieout.engines.places import LEDGERS
 from tieout.wire.genesis import FirstValidator
 

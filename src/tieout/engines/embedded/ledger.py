@@ -24,14 +24,9 @@ from tieout import kernel
 from tieout.agreement.model import Agreement
 from tieout.engines.embedded.places import GENESIS_FILE, JOURNAL
 from tieout.engines.errors import EngineError, NoLedger, Refused
-from tieout.engines.keyring import (
-    KeyRing,
-    Roster,
-    found_parties,
-    is_half_founded,
-    read_keys,
-    write_keys,
-)
+from tieout.engines.keyfile import KeyFile, write_keys
+from tieout.engines.keyring import KeyRing, Roster, found_parties, is_half_founded
+from tieout.engines.keystore import KeyStore
 from tieout.engines.places import ledgers_of
 from tieout.engines.publisher import Publisher
 from tieout.engines.replica import Replica
@@ -104,16 +99,23 @@ class EmbeddedLedger:
         self.journal: Journal = replica.journal
         self.read_only = False
         self._replica = replica
+        self._keys: KeyStore | None = None
         self._ring: KeyRing | None = None
 
     @classmethod
     def open(
-        cls, directory: Path, *, read_only: bool = False, at_height: int | None = None
+        cls,
+        directory: Path,
+        *,
+        read_only: bool = False,
+        at_height: int | None = None,
+        keys: KeyStore | None = None,
     ) -> Self:
         """Open the ledger in a directory, replaying what its newest snapshot does not have.
 
-        With `at_height`, for reading alone, the state is that after this block. Raises NoLedger,
-        EngineError, and the journal's errors (damaged, locked).
+        With `at_height`, for reading alone, the state is that after this block. `keys` keeps the
+        private keys in place of the file in the directory. Raises NoLedger, EngineError, and the
+        journal's errors (damaged, locked).
         """
         genesis = read_genesis(directory)
         if not read_only and not genesis.operator:
@@ -134,6 +136,7 @@ class EmbeddedLedger:
                 "let its node catch up",
             )
         ledger.read_only = read_only
+        ledger._keys = keys
         return ledger
 
     # ------------------------------------------------------------------ where it stands
@@ -160,9 +163,13 @@ class EmbeddedLedger:
 
     @property
     def ring(self) -> KeyRing:
-        """The private keys beside the ledger. Raises EngineError when they are not there."""
+        """Who signs: the keys beside the ledger, or those it was opened with.
+
+        Raises EngineError when they are not there, or sealed, and nobody says the passphrase.
+        """
         if self._ring is None:
-            self._ring = read_keys(self.directory, self.genesis, self.roster)
+            keys = self._keys or KeyFile(self.directory)
+            self._ring = KeyRing(self.genesis, keys, self.roster)
         return self._ring
 
     def roster(self) -> Roster:

@@ -4,7 +4,7 @@ from typing import Final
 
 from tieout.evidence.packform import Pack
 from tieout.node.access import Permission
-from tieout.node.api import acting, listening, looking, meta, people, publish, telling
+from tieout.node.api import acting, listening, looking, meta, oidc, people, publish, telling
 from tieout.node.api.listing import LISTS, endpoint_of
 from tieout.node.api.table import CSV, EVENTS, HTML, JSON, NDJSON, TEXT, TOML, Answer, Endpoint
 from tieout.node.bulk import BulkReceipt
@@ -190,6 +190,18 @@ PEOPLE: Final = (
         body={JSON: people.SignIn}, problems=(*_FORM_PROBLEMS, "wrong_credentials"),
     ),
     Endpoint(
+        "GET", "/v1/session/oidc", "begin_oidc", None,
+        "Go to the identity provider and sign in there.", oidc.begin,
+        {303: Answer("On to the provider, with a cookie that marks this browser.", {})},
+        problems=("not_found", "busy", "provider_failed"),
+    ),
+    Endpoint(
+        "POST", "/v1/session/oidc", "finish_oidc", None,
+        "Come back from the identity provider.", oidc.finish,
+        _made("Signed in, as with name and password.", people.Me), body={JSON: oidc.Answered},
+        problems=(*_FORM_PROBLEMS, "not_found", "sign_in_refused", "busy", "provider_failed"),
+    ),
+    Endpoint(
         "GET", "/v1/session", "who_am_i", _READ, "Who asks, and what they may do.",
         people.who_am_i, _one("The user.", people.Me),
     ),
@@ -252,6 +264,15 @@ ABOUT: Final = (
     ),
     Endpoint(
         "GET", "/setup.js", "setup_script", None, "Its script.", meta.setup_script,
+        _one("A script.", None, meta.SCRIPT),
+    ),
+    Endpoint(
+        "GET", "/oidc", "oidc_page", None,
+        "The page to which the identity provider sends people back.", oidc.page,
+        _one("A page.", None, HTML), oidc.PageQuery,
+    ),
+    Endpoint(
+        "GET", "/oidc.js", "oidc_script", None, "Its script.", meta.oidc_script,
         _one("A script.", None, meta.SCRIPT),
     ),
     Endpoint(

@@ -60,6 +60,11 @@ async def setup_script(_: Call) -> Reply:
     return Reply(asset("setup.js"), media=SCRIPT)
 
 
+async def oidc_script(_: Call) -> Reply:
+    """The script of the page to which an identity provider sends people back."""
+    return Reply(asset("oidc.js"), media=SCRIPT)
+
+
 async def openapi(call: Call) -> Reply:
     """The document of the API."""
     return Reply(call.house.pages["openapi.json"])

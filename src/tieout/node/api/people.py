@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from tieout.node.access import Permission, Principal, Role
+from tieout.node.access import NAME_CHARACTER, Permission, Principal, Role
 from tieout.node.api.table import HTML, Call, Reply, encoded
 from tieout.node.limits import (
     MAX_PAGE_ROWS,
@@ -20,7 +20,7 @@ from tieout.node.store import Taken, Token, User
 from tieout.units.dates import format_time
 
 COOKIE = "tieout_session"
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9._@-]+$")]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=f"^{NAME_CHARACTER}+$")]
 Password = Annotated[str, Meta(max_length=MAX_PASSWORD_CHARACTERS)]
 NewPassword = Annotated[
     str, Meta(min_length=MIN_PASSWORD_CHARACTERS, max_length=MAX_PASSWORD_CHARACTERS)
@@ -140,7 +140,7 @@ async def set_up(call: Call) -> Reply:
     )
     call.principal = principal
     call.audit("set up", principal.name)
-    return _signed_in(call, principal, cookie, csrf, 201)
+    return signed_in(call, principal, cookie, csrf, 201)
 
 
 async def sign_in(call: Call) -> Reply:
@@ -157,10 +157,11 @@ async def sign_in(call: Call) -> Reply:
         raise
     call.principal = principal
     call.audit("sign in", principal.name)
-    return _signed_in(call, principal, cookie, csrf, 201)
+    return signed_in(call, principal, cookie, csrf, 201)
 
 
-def _signed_in(call: Call, principal: Principal, cookie: str, csrf: str, status: int) -> Reply:
+def signed_in(call: Call, principal: Principal, cookie: str, csrf: str, status: int) -> Reply:
+    """The answer with which a session begins."""
     secure = "; Secure" if call.house.settings.listen.behind_tls else ""
     age = call.house.settings.access.session_s
     headers = {
@@ -231,15 +232,17 @@ async def change_user(call: Call) -> Reply:
 
 
 def _check_person(call: Call, person: str) -> None:
-    if not person:
-        return
-    known = {
+    if person and person not in persons_of(call):
+        raise ProblemError("not_found", "no such person is on the ledger", field="person")
+
+
+def persons_of(call: Call) -> set[str]:
+    """Everybody on the ledger who can be some user: `party/person`."""
+    return {
         f"{party.name}/{each.name}"
         for party in call.house.ordering.genesis.parties
         for each in party.persons
     }
-    if person not in known:
-        raise ProblemError("not_found", "no such person is on the ledger", field="person")
 
 
 def _user_view(user: User) -> UserView:
