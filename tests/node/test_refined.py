@@ -1,0 +1,130 @@
+"""An agreement of rules version 3 on a running node: an invariant that does not hold, everywhere.
+
+The record comes over HTTP; what is told in the receipt, on the live stream, in lists, in a webhook,
+in the breaks file and in the evidence pack is one and the same break.
+"""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.node.alarms.houses import write_alarms
+from tests.node.alarms.receiver import Receiver, receiving, until
+from tests.node.running import TIEOUT, Caller, Node
+from tests.node.test_lists import caught_up, items
+from tests.node.test_stream import Listener
+from tieout.evidence.breaklist import csv_bytes
+from tieout.testing.postgres import PostgresServer
+from tieout.testing.readmodels import line
+
+REFINED = """
+name = "pay"
+version = 1
+roles = ["seller", "bank"]
+
+[fields.amount]
+type = "money"
+scale = 2
+currency = "CNY"
+rounded = { decimals = 1, mode = "half_even" }
+
+[fields.fee]
+type = "money"
+scale = 2
+currency = "CNY"
+optional = true
+tolerance = { by = { field = "channel", values = { APP = { absolute = "0.50" } } } }
+
+[fields.channel]
+type = "code"
+length = 8
+ignore = ["case"]
+equivalent = [["APP", "MOBILE"]]
+
+[benchmark]
+default = "bank"
+
+[deadlines]
+bank = { at = "1bd 17:00", calendar = "here" }
+
+[calendars.here]
+weekend = ["saturday", "sunday"]
+offset = "+08:00"
+
+[invariants]
+cheap = "fee * 100 <= amount"
+"""
+BROKEN = [("seller", "invariant", "cheap"), ("bank", "invariant", "cheap")]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    made = Node.found(tmp_path / "node", REFINED)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as made:
+        yield made
+
+
+def publish(caller: Caller, transaction: str, amount: str, fee: str) -> dict[str, object]:
+    """Both say the same, each in its own way; the bank's verdict."""
+    body = {"transaction_id": transaction, "amount": amount, "fee": fee}
+    said = caller.ask(
+        "POST", "/v1/agreements/pay/records?role=seller", {**body, "channel": "mobile"}
+    )
+    assert said.json["outcome"] == "published", said.body
+    verdict: dict[str, object] = caller.ask(
+        "POST", "/v1/agreements/pay/records?role=bank", {**body, "channel": "APP"}
+    ).json["verdict"]
+    return verdict
+
+
+def test_an_invariant_that_does_not_hold_is_told_everywhere_alike(
+    node: Node, receiver: Receiver
+) -> None:
+    write_alarms(
+        node.directory, receiver.url,
+        'name = "rules"\nhold = "10ms"\nbreaks = ["invariant"]',
+    )  # fmt: skip
+    node.start()
+    caller = node.caller("operator")
+    listener = Listener(caller, "?kind=break_opened&after=0").start()
+    assert publish(caller, "GOOD", "100.00", "1.00") == {"status": "matched", "breaks": []}
+    verdict = publish(caller, "COSTLY", "100.00", "1.01")
+    told = [{"kind": kind, "role": role, "field": field} for role, kind, field in BROKEN]
+    assert verdict == {"status": "broken", "breaks": told}
+
+    opened = listener.until(2).data
+    assert [(each["role"], each["break_kind"], each["field"]) for each in opened] == BROKEN
+    listener.close()
+
+    listed = items(caught_up(caller, "/v1/breaks?kind=invariant&field=cheap"))
+    assert [(each["role"], each["kind"], each["field"]) for each in listed] == BROKEN
+    assert {each["transaction_id"] for each in listed} == {"COSTLY"}
+    shown = caller.get("/v1/agreements/pay/transactions/COSTLY").json
+    assert [(each["role"], each["kind"], each["field"]) for each in shown["statement"]["breaks"]] == BROKEN
+
+    until(lambda: len(receiver.deliveries) == 1, 30)
+    data = json.loads(receiver.deliveries[0].body)["data"]
+    assert data["title"] == "alarm raised in pay: invariant cheap"
+    assert [(each["role"], each["kind"], each["field"]) for each in data["breaks"]] == BROKEN[::-1]
+
+    pack = caller.get("/v1/agreements/pay/transactions/COSTLY/evidence")
+    (node.directory / "pack.json").write_bytes(pack.body)
+    assert node.stop() == 0, node.said
+    ledger = node.directory / "ledger"
+    said = _tieout("verify", str(node.directory / "pack.json"),
+                   "--trust", str(ledger / "genesis.json"), "--json")  # fmt: skip
+    found = json.loads(said)
+    assert [(e["role"], e["kind"], e["field"]) for e in found["breaks"]] == BROKEN
+
+
+def _tieout(*words: str) -> bytes:
+    return subprocess.run([TIEOUT, *words], check=True, capture_output=True).stdout
