@@ -1,4 +1,4 @@
-"""What may go wrong around the alarm desk: clocks, databases, receivers, secrets, and hostile words."""
+"""What may go wrong around the alarm desk: clocks, databases, receivers, secrets, hostile words."""
 
 import json
 import socket
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.node.alarms.houses import now_us, small, write_alarms
-from tests.node.alarms.receiver import receiving, until
+from tests.node.alarms.receiver import Delivery, receiving, until
 from tieout.node.alarms import desk as alarm_desk
 from tieout.node.alarms.channels import secret_of
 from tieout.node.alarms.rulefile import ALARMS_FILE, load_alarms
@@ -55,8 +55,8 @@ def test_read_models_that_do_not_answer_hold_a_burst_up_once(
             until(lambda: _count(receiver.deliveries) == 300)
 
 
-def _count(deliveries: list[object]) -> int:
-    return sum(json.loads(each.body)["data"]["count"] for each in deliveries)  # type: ignore[attr-defined]
+def _count(deliveries: list[Delivery]) -> int:
+    return sum(json.loads(each.body)["data"]["count"] for each in deliveries)
 
 
 def test_an_alarm_goes_out_whatever_the_read_models_raise(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_secret_that_anybody_could_guess_is_refused(tmp_path: Path, text: str)
     """An empty file too, such as one of which nothing was written when the power went."""
     path = tmp_path / "ops.secret"
     path.write_text(text, encoding="ascii")
-    with pytest.raises(NodeError, match="ops.secret"):
+    with pytest.raises(NodeError, match=r"ops\.secret"):
         secret_of(path)
 
 
