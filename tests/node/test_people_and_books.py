@@ -68,7 +68,7 @@ def listed(caller: Caller, path: str) -> list[dict[str, Any]]:
 def node(tmp_path: Path) -> Iterator[Node]:
     made = Node.found(tmp_path / "node")
     yield made
-    made.stop()
+    assert made.stop() == 0, made.said
 
 
 @pytest.fixture
@@ -162,6 +162,23 @@ def test_an_alarm_with_a_quorum_is_raised_by_a_verifier_that_looked_into_its_boo
         assert len(receiver.deliveries) == 1
     finally:
         node.stop()
+
+
+def test_books_that_are_not_there_or_described_wrongly_hold_up_no_others(node: Node) -> None:
+    """The seller's are mended while the node runs, and nothing of what waited is lost."""
+    make_books(node, "bank", A="7.00", B="5.00")
+    description = node.directory / "books" / "pay.seller.toml"
+    description.write_text("table = 1", encoding="utf-8")
+    node.start()
+    caller = node.caller("operator")
+    for name in ("A", "B"):
+        caller.record("seller", name, "7.00")
+        caller.record("bank", name, "5.00")
+    until(lambda: "books_away" in node.said, 30)
+    assert node.said.count("books_away") <= 3  # once a round, however many wait
+    make_books(node, "seller", A="7.00", B="7.00")
+    until(lambda: status(caller, "A") == status(caller, "B") == "matched", 60)
+    assert len(entries(node, "seller")) == 4
 
 
 def test_a_killed_node_posts_what_was_approved_and_posts_it_once(node: Node) -> None:

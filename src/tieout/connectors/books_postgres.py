@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import errors, sql
+from psycopg.conninfo import conninfo_to_dict
 
 from tieout.agreement.model import Agreement
 from tieout.connectors.books import Books, Cell, ColumnType, Entry
@@ -23,6 +24,16 @@ from tieout.connectors.errors import BooksError
 
 _WAIT_S: Final = 5
 """How long a lock, and a connection, is waited for."""
+_STATEMENT_S: Final = 60
+"""How long a statement may take: one transaction's entries are few, and found by an index."""
+_PATIENCE: Final = {
+    "connect_timeout": _WAIT_S,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""So that a server that vanished is noticed within about a minute."""
 _TYPES: Final = {
     "text": ColumnType.TEXT,
     "character varying": ColumnType.TEXT,
@@ -153,7 +164,6 @@ class PostgresStore:
             connection.execute("BEGIN")
         try:
             with self._wrapped():
-                connection.execute(f"SET LOCAL lock_timeout = '{_WAIT_S}s'")
                 connection.execute(
                     sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(self._table)
                 )
@@ -195,14 +205,25 @@ class PostgresStore:
         """The connection; what it raises becomes a BooksError, once."""
         try:
             if self._open is None or self._open.closed:
-                self._open = psycopg.connect(
-                    self._config.database, autocommit=True, connect_timeout=_WAIT_S
-                )
+                self._open = _connected(self._config.database)
             yield self._open
         except psycopg.Error as error:
             away = isinstance(error, psycopg.OperationalError | errors.LockNotAvailable)
             remedy = ": try again" if away else ""
             raise BooksError(f"the books: {_told(error)}{remedy}", retry=away) from error
+
+
+def _connected(url: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection on which nothing is waited for without end; what the URL says counts more."""
+    limits: dict[str, Any] = {**_PATIENCE, **conninfo_to_dict(url)}
+    connection = psycopg.connect(autocommit=True, **limits)
+    try:
+        connection.execute(f"SET lock_timeout = '{_WAIT_S}s'")
+        connection.execute(f"SET statement_timeout = '{_STATEMENT_S}s'")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _told(error: psycopg.Error) -> str:

@@ -16,9 +16,13 @@ from tieout.connectors.books_config import POSTINGS_TABLE, BooksConfig
 from tieout.connectors.errors import BooksError
 
 _ROWID: Final = "_rowid_"
-_BUSY: Final = 5
-_LOCKED: Final = 6
-"""Result codes SQLITE_BUSY and SQLITE_LOCKED."""
+_BUSY: Final = sqlite3.SQLITE_BUSY
+_LOCKED: Final = sqlite3.SQLITE_LOCKED
+_AWAY: Final = (
+    *(_BUSY, _LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR),
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL),
+)
+"""Result codes that say something of the machine, and nothing of what was asked for."""
 _BUSY_MS: Final = 5_000
 _CREATE_POSTINGS: Final = f"""
     CREATE TABLE IF NOT EXISTS {POSTINGS_TABLE} (
@@ -155,9 +159,9 @@ def _wrapped() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in (_BUSY, _LOCKED)
-        remedy = ": somebody else is writing, try again" if busy else ""
-        raise BooksError(f"the books: {error}{remedy}", retry=busy) from error
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        remedy = ": somebody else is writing, try again" if code in (_BUSY, _LOCKED) else ""
+        raise BooksError(f"the books: {error}{remedy}", retry=code in _AWAY) from error
     except sqlite3.Error as error:
         raise BooksError(f"the books: {error}") from error
 

@@ -55,6 +55,8 @@ class Counts:
 class Standing:
     """What one role states. Masks have bit f for field f; `values` are row bytes behind the prefix.
 
+    Behind the fields `mismatch` has a bit for each invariant (docs/formats/state.md).
+
     `whole_record_breaks` are those open for the role; `adjustment` is the index of its latest one
     in the book. `leaf` and `row` tell where the standing record is in the log; revision 0: none.
     """

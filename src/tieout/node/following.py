@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,10 @@ from tieout.engines import passphrase
 
 NICENESS: Final = 5
 """What is prepared for readers waits for what is judged."""
-_AGAIN_S: Final = 1.0
+_AGAIN_S: Final = (1.0, 2.0, 5.0, 15.0, 30.0)
+"""Waits before it is started again; the last one for good."""
+_WELL_S: Final = 60.0
+"""A process that lived so long is started again as if it were the first to end."""
 _ENDED_S: Final = 20.0
 log = structlog.get_logger("tieout.node")
 
@@ -57,15 +61,29 @@ class FollowerProcess:
         return self._process is not None and self._process.poll() is None
 
     def _watch(self) -> None:
+        ended = 0
         while not self._stopping.is_set():
+            began = time.monotonic()
+            code = self._run()
+            if not self._stopping.is_set():
+                ended = 0 if time.monotonic() - began > _WELL_S else ended
+                log.warning("the follower ended by itself and is started again", code=code)
+                self._stopping.wait(_AGAIN_S[min(ended, len(_AGAIN_S) - 1)])
+                ended += 1
+
+    def _run(self) -> int | None:
+        """Its exit code; None when it could not be started, for want of memory, say."""
+        try:
             with subprocess.Popen(  # noqa: S603 - this very module
                 self._command, stdin=subprocess.PIPE, env=self._environment
             ) as process:
                 self._process = process
-                code = process.wait()
-            if not self._stopping.is_set():
-                log.warning("the follower ended by itself and is started again", code=code)
-                self._stopping.wait(_AGAIN_S)
+                if self._stopping.is_set() and process.stdin is not None:
+                    process.stdin.close()  # `stop` came too early to see it
+                return process.wait()
+        except OSError as error:
+            log.warning("the follower cannot be started", reason=str(error))
+            return None
 
 
 def _wake_up() -> None:

@@ -318,7 +318,7 @@ def _happening(
         transaction_id=transaction_id,
         originator=originator,
         role=stated.roles[role] if stated and role != NO_ROLE else "",
-        field=stated.fields[field].name if stated and field != NO_FIELD else "",
+        field=stated.name_of_place(field) if stated and field != NO_FIELD else "",
         break_kind=BreakKind(detail).name.lower() if kind in _BREAKS else "",
         benchmark=BenchmarkState(extra).name.lower() if kind in _WITH_BENCHMARK and extra else "",
         outcome=RowOutcome(detail).name.lower() if kind is EventKind.ROW_NOT_APPLIED else "",

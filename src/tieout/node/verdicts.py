@@ -23,7 +23,10 @@ STATUS_WORDS = {status.value: status.name.lower() for status in Status}
 
 
 class Found(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A break of the transaction: kind, whose record, which field (absent: the whole record)."""
+    """A break of the transaction: kind, whose record, which field or invariant.
+
+    Without a field it is about the whole record.
+    """
 
     kind: str
     role: str
@@ -140,11 +143,13 @@ def breaks_of(agreement: Agreement, found: kernel.Transaction) -> list[Found]:
     told = []
     for role, standing in zip(agreement.roles, found.roles, strict=True):
         told += [Found(kind.name.lower(), role) for kind in standing.whole_record_breaks]
-        for number, field in enumerate(agreement.fields):
-            if standing.blank >> number & 1:
-                told.append(Found("missing", role, field.name))
-            if standing.mismatch >> number & 1:
-                told.append(Found("mismatch", role, field.name))
+        fields = len(agreement.fields)
+        for place in range(fields + len(agreement.invariants)):
+            if standing.blank >> place & 1:
+                told.append(Found("missing", role, agreement.name_of_place(place)))
+            if standing.mismatch >> place & 1:
+                kind = "mismatch" if place < fields else "invariant"
+                told.append(Found(kind, role, agreement.name_of_place(place)))
     return told
 
 

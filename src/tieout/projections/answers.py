@@ -186,7 +186,10 @@ class RecordItem(msgspec.Struct, frozen=True):
 
 
 class BreakItem(msgspec.Struct, frozen=True):
-    """A break; `field` is empty where the whole record is meant. Closed: `closed_height` is set."""
+    """A break; closed when `closed_height` is set.
+
+    `field` is empty where the whole record is meant, and names the invariant of an `invariant`.
+    """
 
     id: str
     agreement: str

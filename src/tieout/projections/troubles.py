@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tieout import kernel
 from tieout.agreement.breakrow import BreakRow
-from tieout.agreement.model import Agreement, FieldType
+from tieout.agreement.model import Agreement, Field, FieldType
 from tieout.evidence.breaklist import KINDS, line_of
 from tieout.projections.errors import ProjectionError
 from tieout.projections.records import AlarmRecord, BreakRecord
@@ -115,7 +115,7 @@ class Troubles:
     def _open_break(self, state: kernel.State, moment: Moment, event: Happening) -> None:
         number = event.transaction_key >> KEY_SHIFT
         agreement = state.books[number - 1].agreement
-        field = None if event.field == NO_FIELD else agreement.fields[event.field]
+        place = None if event.field == NO_FIELD else event.field
         originator, transaction_id = identity_of(state, event.transaction_key)
         record = BreakRecord(
             id=moment.height << ID_SHIFT | event.place,
@@ -124,8 +124,8 @@ class Troubles:
             originator=originator,
             transaction_id=transaction_id,
             kind=KINDS[BreakKind(event.detail)],
-            field_number=-1 if field is None else event.field,
-            field="" if field is None else field.name,
+            field_number=-1 if place is None else place,
+            field="" if place is None else agreement.name_of_place(place),
             role_number=event.role,
             role=agreement.roles[event.role],
             party=0,
@@ -138,7 +138,7 @@ class Troubles:
             reported_exact=None,
             benchmark_exact=None,
             difference_exact=None,
-            scale=0 if field is None else field.scale,
+            scale=_scale_of(agreement, place),
             opened_height=moment.height,
             opened_us=moment.time_us,
             changed_height=moment.height,
@@ -173,7 +173,7 @@ class Troubles:
         record.benchmark_exact = row.benchmark if isinstance(row.benchmark, int) else None
         is_intruder = row.kind is BreakKind.UNEXPECTED and int(slot["intruder"]) != 0
         record.party = int(slot["intruder" if is_intruder else "party"])
-        field = None if row.field is None else agreement.fields[row.field]
+        field = _field_of(agreement, row.field)
         if field is not None and field.type is FieldType.MONEY and row.reported is not None:
             stated = slot["values"].tobytes()
             record.currency = currency_of(agreement, field, stated, int(slot["presence"]))
@@ -247,6 +247,16 @@ def identity_of(state: kernel.State, transaction_key: int) -> tuple[int, str]:
     """Originator and id of a transaction."""
     slot = slot_of(state, transaction_key)
     return int(slot["originator"]), slot["id"].decode("utf-8")
+
+
+def _field_of(agreement: Agreement, place: int | None) -> Field | None:
+    """The field of a break; None for one of the whole record, or of an invariant."""
+    return None if place is None or place >= len(agreement.fields) else agreement.fields[place]
+
+
+def _scale_of(agreement: Agreement, place: int | None) -> int:
+    field = _field_of(agreement, place)
+    return 0 if field is None else field.scale
 
 
 def _key_of(record: BreakRecord) -> BreakKey:

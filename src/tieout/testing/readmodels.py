@@ -34,7 +34,7 @@ from tieout.projections.lists import Turn
 from tieout.projections.reader import Reader
 from tieout.projections.schema import empty
 from tieout.testing.governed import governed_histories
-from tieout.testing.histories import History, histories
+from tieout.testing.histories import History, histories, refined_histories
 from tieout.wire.codes import Status
 
 SMALL_PAGE: Final = 3
@@ -172,7 +172,7 @@ class ReadModelSuite:
     """Subclass it in a test module, with a fixture `database` that gives a migrated Database."""
 
     @some
-    @given(history=histories())
+    @given(history=histories() | refined_histories())
     def test_after_every_block_the_lists_are_what_the_rules_say(
         self, database: Database, history: History
     ) -> None:

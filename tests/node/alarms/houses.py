@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.engines.ledgers import AGREEMENT, BANK, SELLER, founded, rows
@@ -26,7 +26,7 @@ def now_us() -> int:
 class Small:
     """A ledger that pays, and the desk that says what is wrong with it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, clock: Callable[[], int]) -> None:
         self.directory = directory
         ledger_directory = directory / "ledger"
         is_new = not ledger_directory.exists()
@@ -38,13 +38,16 @@ class Small:
         self.ordering = EmbeddedOrdering(self.ledger, now_us)
         alarms = load_alarms(directory / ALARMS_FILE)
         self.outbox = Outbox(directory / "alarms.sqlite", alarms, self.ordering.genesis.ledger_id())
+        self.fails = False
         self.troubles: Sequence[Trouble] | None = (DIFFERENCE,)
         self.desk = AlarmDesk(
-            alarms, self.outbox, Stream(self.ordering), self._details, directory, now_us
+            alarms, self.outbox, Stream(self.ordering), self._details, directory, clock
         )
         self.desk.start()
 
     def _details(self, _: Happening) -> Sequence[Trouble] | None:
+        if self.fails:
+            raise RuntimeError("the read models are not what they were")
         return self.troubles
 
     def publish(self, role: int, *stated: tuple[str, int]) -> None:
@@ -73,8 +76,8 @@ class Small:
 
 
 @contextlib.contextmanager
-def small(directory: Path) -> Iterator[Small]:
-    house = Small(directory)
+def small(directory: Path, clock: Callable[[], int] = now_us) -> Iterator[Small]:
+    house = Small(directory, clock)
     try:
         yield house
     finally:

@@ -9,11 +9,14 @@ import base64
 import hashlib
 import hmac
 import http.client
+import os
 import secrets
 import ssl
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
+
+import structlog
 
 from tieout import __version__
 from tieout.node.alarms.findings import text_of
@@ -24,7 +27,12 @@ from tieout.node.errors import NodeError
 TIMEOUT_S: Final = 15.0
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the prefix that Standard Webhooks gives secrets
 _SECRET_BYTES: Final = 32
+_LEAST_SECRET_BYTES: Final = 24
+"""Standard Webhooks: between 24 and 64 bytes."""
 _GONE: Final = 410
+
+
+log = structlog.get_logger("tieout.node.alarms")
 
 
 class Answer(NamedTuple):
@@ -53,17 +61,35 @@ def sender_of(channel: Channel, directory: Path) -> Sender:
 
 def secret_of(path: Path) -> bytes:
     """The secret of a webhook; a fresh one is written where there is no file. Raises NodeError."""
+    remedy = f"it holds {SECRET_PREFIX} and Base64; remove it for a fresh one"
     try:
         if not path.exists():
-            fresh = base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
-            path.touch(mode=0o600, exist_ok=False)
-            path.write_text(f"{SECRET_PREFIX}{fresh}\n", encoding="ascii")
+            _write_secret(path)
         text = path.read_text(encoding="ascii").strip()
-        return base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
+        secret = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
     except (OSError, ValueError) as error:
-        raise NodeError(
-            f"{path}: {error}", f"it holds {SECRET_PREFIX} and Base64; remove it for a fresh one"
-        ) from error
+        raise NodeError(f"{path}: {error}", remedy) from error
+    if len(secret) < _LEAST_SECRET_BYTES:
+        raise NodeError(f"{path}: the secret is too short to sign with", remedy)
+    _warn_of_readers(path)
+    return secret
+
+
+def _write_secret(path: Path) -> None:
+    """Write a fresh secret, whole or not at all, for its owner alone."""
+    fresh = base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+    unready = path.with_name(f".{path.name}.new")
+    unready.unlink(missing_ok=True)
+    with open(os.open(unready, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - by descriptor
+        file.write(f"{SECRET_PREFIX}{fresh}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    unready.rename(path)
+
+
+def _warn_of_readers(path: Path) -> None:
+    if path.stat().st_mode & 0o007:
+        log.warning("secret_open_to_others", file=path.name)
 
 
 def signature(secret: bytes, name: str, time_s: int, body: bytes) -> str:
@@ -96,7 +122,7 @@ class WebhookSender:
             connection.request("POST", self._target, notice.body, headers)
             response = connection.getresponse()
             status, retry_after = response.status, response.getheader("Retry-After", "")
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
             return Answer(delivered=False, text=f"{type(error).__name__}: {error}"[:200])
         finally:
             connection.close()
@@ -122,6 +148,7 @@ class ServiceSender:
 
         try:
             lines = path.read_text(encoding="utf-8").split()
+            _warn_of_readers(path)
         except (OSError, UnicodeDecodeError) as error:
             raise NodeError(f"{path}: {error}", "write a URL of Apprise in each line") from error
         self._services = apprise.Apprise()
@@ -135,7 +162,10 @@ class ServiceSender:
         """Tell every service of the file; see Sender."""
         del time_s
         try:
-            told = self._services.notify(title=f"Tieout: {notice.title}", body=text_of(notice.body))
+            # Ids and values are other parties' words: as text, no service takes them for markup.
+            told = self._services.notify(
+                title=f"Tieout: {notice.title}", body=text_of(notice.body), body_format="text"
+            )
         except Exception as error:  # noqa: BLE001 - what a plug-in raises is not known
             return Answer(delivered=False, text=f"{type(error).__name__}: {error}"[:200])
         return Answer(bool(told), "told" if told else "a service did not take it")

@@ -5,22 +5,25 @@ them, and hands all to the outbox. Couriers deliver what is due. A receiver that
 holds up its own channel only; a message is tried for three days, then it has failed and can be
 replayed. Killed at any moment, the node goes on where the outbox stands: a message may be delivered
 twice, with the same id, and none is lost.
+
+However much breaks at once, it is taken in by a few hundred findings, and told meanwhile. Read
+models that do not answer hold a burst up once, not once for each of its alarms.
 """
 
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from tieout.node.alarms.channels import Sender, sender_of
-from tieout.node.alarms.findings import Details, Finding
-from tieout.node.alarms.outbox import Notice, Outbox
+from tieout.node.alarms.findings import Details, Finding, Trouble
+from tieout.node.alarms.outbox import ENDS, Notice, Outbox
 from tieout.node.alarms.rulefile import AlarmFile
-from tieout.node.stream import AFTER_ALL, Message, Position, Stream
+from tieout.node.stream import AFTER_ALL, Happening, Message, Position, Stream
 
 RETRIES_S: Final = (5, 60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Waits before further attempts, about three days in all (Standard Webhooks: 'over several days').
@@ -29,10 +32,21 @@ Each is shortened by chance by up to a fifth, so that those that failed together
 together.
 """
 _BLOCKS_AT_ONCE: Final = 256
+_FINDINGS_AT_ONCE: Final = 200
+"""Findings of one step: what is kept in memory, and done again when the node is killed."""
 _LOOK_S: Final = 1.0
 """How often a thread looks that nobody has woken."""
 _DETAILS_S: Final = 5.0
 """How long the breaks behind a message are waited for; then it goes out without them."""
+_UNASKED_S: Final = 30.0
+"""How long after that nobody is asked: messages go out at once, without the breaks behind them."""
+_STOP_S: Final = 20.0
+"""How long is waited for attempts under way when the node stops; those are made again later."""
+_SET_BACK_US: Final = 1_000_000
+"""A clock that goes back by more than this was set, and not drawn along."""
+_FORGET_S: Final = 3_600.0
+_KEPT_US: Final = 400 * 86_400 * 1_000_000
+"""How long it can be looked up what was told: as long as transactions are kept, by default."""
 
 log = structlog.get_logger("tieout.node.alarms")
 
@@ -51,6 +65,7 @@ class AlarmDesk:
     ) -> None:
         """`clock` gives microseconds UTC. Raises NodeError for a channel that cannot be used."""
         self.outbox = outbox
+        self._kinds = ENDS.union(*(rule.kinds for rule in alarms.rules)) if alarms.rules else ENDS
         self._is_silent = not alarms.rules
         self._stream = stream
         self._details = details
@@ -58,6 +73,9 @@ class AlarmDesk:
         self._senders: Mapping[str, Sender] = {
             name: sender_of(channel, directory) for name, channel in alarms.channels.items()
         }
+        self._unasked_until = 0.0
+        self._forget_at = 0.0
+        self._ahead_us = self._ahead_of_monotonic_us()
         self._stopping = threading.Event()
         self._news = threading.Event()
         self._due = {name: threading.Event() for name in self._senders}
@@ -68,19 +86,23 @@ class AlarmDesk:
 
     def start(self) -> None:
         """Begin: a node that had no alarms until now begins with what happens from now on."""
-        if self.outbox.position() is None:
-            self.outbox.take((), Position(self._stream.height, AFTER_ALL), self._clock())
+        reached, end = self.outbox.position(), Position(self._stream.height, AFTER_ALL)
+        if reached is None or reached > end:
+            if reached is not None:
+                log.warning("alarms_ahead_of_ledger", reached=reached.height, height=end.height)
+            self.outbox.take((), end, self._clock())
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Finish what is being said, begin nothing more, and return."""
+        """Finish what is being said, unless it takes too long, begin nothing more, and return."""
         self._stopping.set()
         self._news.set()
         for event in self._due.values():
             event.set()
+        until = time.monotonic() + _STOP_S
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, until - time.monotonic()))
 
     def tell(self) -> None:
         """There may be new blocks. From any thread."""
@@ -98,10 +120,11 @@ class AlarmDesk:
         while not self._stopping.is_set():
             self._news.clear()
             try:
+                self._mind_the_clock()
                 while not self._stopping.is_set() and self._take_blocks():
-                    pass
-                if self.outbox.tell_due(self._clock()):
-                    self._wake_couriers()
+                    self._tell()
+                self._tell()
+                self._forget()
             except Exception:  # whatever it is, alarms must go on
                 log.exception("alarms_not_taken")
                 self._stopping.wait(_LOOK_S)
@@ -115,28 +138,75 @@ class AlarmDesk:
         if after >= Position(last, AFTER_ALL):
             return False
         findings: list[Finding] = []
-        if not self._is_silent:
-            for each in range(after.height, last + 1):
-                findings += [
-                    self._finding(message)
-                    for message in self._stream.messages(each)
-                    if message.position > after
-                ]
+        for message in self._messages(after, last):
+            findings.append(self._finding(message))
+            if self._stopping.is_set():
+                return False  # what was looked up in haste is looked up again
+            if len(findings) == _FINDINGS_AT_ONCE:
+                self.outbox.take(findings, message.position, self._clock())
+                self._tell()
+                findings = []
         self.outbox.take(findings, Position(last, AFTER_ALL), self._clock())
         return last < height
 
+    def _messages(self, after: Position, last: int) -> Iterator[Message]:
+        """What happened after a place, up to a block, as far as a rule may want to hear of it."""
+        if self._is_silent:
+            return
+        for height in range(after.height, last + 1):
+            for message in self._stream.messages(height):
+                if message.told.kind in self._kinds and message.position > after:
+                    yield message
+
     def _finding(self, message: Message) -> Finding:
-        told = message.told
-        troubles = None
+        told, place = message.told, message.position
+        troubles: Sequence[Trouble] | None = ()
         if told.transaction_id and told.kind == "alarm_raised":
-            until = time.monotonic() + _DETAILS_S
+            troubles = self._troubles(told)
+        return Finding(
+            place.height, place.event, told, None if troubles is None else tuple(troubles)
+        )
+
+    def _troubles(self, told: Happening) -> Sequence[Trouble] | None:
+        """The breaks behind an alarm; None when they cannot be told."""
+        if time.monotonic() < self._unasked_until:
+            return None
+        until = time.monotonic() + _DETAILS_S
+        try:
             troubles = self._details(told)
-            while troubles is None and time.monotonic() < until and not self._stopping.is_set():
-                self._stopping.wait(0.02)
+            while troubles is None and time.monotonic() < until and not self._stopping.wait(0.02):
                 troubles = self._details(told)
-        known = () if troubles is None and told.kind != "alarm_raised" else troubles
-        place = message.position
-        return Finding(place.height, place.event, told, None if known is None else tuple(known))
+        except Exception:  # an alarm without its breaks is better than none
+            log.exception("breaks_not_told")
+            troubles = None
+        if troubles is None:
+            self._unasked_until = time.monotonic() + _UNASKED_S
+        return troubles
+
+    def _tell(self) -> None:
+        """Make notices of what is due."""
+        if self.outbox.tell_due(self._clock()):
+            self._wake_couriers()
+
+    def _forget(self) -> None:
+        if time.monotonic() >= self._forget_at:
+            self._forget_at = time.monotonic() + _FORGET_S
+            self.outbox.forget(self._clock() - _KEPT_US)
+
+    # ------------------------------------------------------------------ time
+
+    def _mind_the_clock(self) -> None:
+        """Bring everything that is due forward when the clock was set back, so nothing waits on."""
+        ahead_us = self._ahead_of_monotonic_us()
+        back_us = self._ahead_us - ahead_us
+        self._ahead_us = ahead_us
+        if back_us > _SET_BACK_US:
+            log.warning("clock_set_back", seconds=back_us // 1_000_000)
+            self.outbox.bring_forward(back_us)
+            self._wake_couriers()
+
+    def _ahead_of_monotonic_us(self) -> int:
+        return self._clock() - time.monotonic_ns() // 1_000
 
     def _patience_s(self, due_us: int | None) -> float:
         if due_us is None:

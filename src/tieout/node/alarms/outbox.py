@@ -20,7 +20,12 @@ from tieout.node.alarms.rulefile import AlarmFile, Rule
 from tieout.node.errors import NodeError
 from tieout.node.stream import Position
 
-_ENDS: Final = frozenset({"alarm_cleared", "alarm_acknowledged"})
+ENDS: Final = frozenset({"alarm_cleared", "alarm_acknowledged"})
+"""Kinds of what ends the wait for an alarm to grow old."""
+_OLD_AT_ONCE: Final = 500
+"""Alarms that have grown old, taken at once; others may look meanwhile."""
+_FORGOTTEN_AT_ONCE: Final = 10_000
+"""What an hour forgets at most; the lock is held for as long as that takes."""
 _NOTICE: Final = (
     "SELECT number, id, channel, rule, title, body, state, attempts, created_us, next_us,"
     " delivered_us, answer FROM notices"
@@ -90,7 +95,7 @@ class Outbox:
         """Take in what happened up to a place in the ledger, in its order, at once."""
         with self._writing() as connection:
             for finding in findings:
-                if finding.told.kind in _ENDS:
+                if finding.told.kind in ENDS:
                     connection.execute(
                         "DELETE FROM waits WHERE agreement = ? AND originator = ?"
                         " AND transaction_id = ?",
@@ -102,10 +107,13 @@ class Outbox:
             connection.execute("INSERT OR REPLACE INTO position VALUES (1, ?, ?)", reached)
 
     def tell_due(self, now_us: int) -> int:
-        """Make notices of what is due; how many."""
+        """Make notices of what is due, of some of it where it is much; how many."""
         with self._writing() as connection:
             for rule, data in connection.execute(
-                "DELETE FROM waits WHERE due_us <= ? RETURNING rule, finding", (now_us,)
+                "DELETE FROM waits WHERE (rule, agreement, originator, transaction_id) IN"
+                " (SELECT rule, agreement, originator, transaction_id FROM waits"
+                " WHERE due_us <= ? ORDER BY due_us LIMIT ?) RETURNING rule, finding",
+                (now_us, _OLD_AT_ONCE),
             ).fetchall():
                 if rule in self._rules:
                     finding = msgspec.structs.replace(
@@ -161,6 +169,26 @@ class Outbox:
             (now_us + rule.gather_us, *group),
         )
         return len(rule.channels)
+
+    def bring_forward(self, by_us: int) -> None:
+        """Let everything that waits be due so much earlier: the clock was set back."""
+        with self._writing() as connection:
+            connection.execute("UPDATE groups SET due_us = due_us - ?", (by_us,))
+            connection.execute("UPDATE waits SET due_us = due_us - ?", (by_us,))
+            connection.execute(
+                "UPDATE notices SET next_us = next_us - ? WHERE state = 'waiting'", (by_us,)
+            )
+
+    def forget(self, before_us: int) -> None:
+        """Drop some notices of before a time that wait for nothing, with their attempts."""
+        with self._writing() as connection:
+            old = connection.execute(
+                "SELECT number FROM notices WHERE created_us < ? AND state <> 'waiting'"
+                " ORDER BY created_us LIMIT ?",
+                (before_us, _FORGOTTEN_AT_ONCE),
+            ).fetchall()
+            connection.executemany("DELETE FROM attempts WHERE notice = ?", old)
+            connection.executemany("DELETE FROM notices WHERE number = ?", old)
 
     # ------------------------------------------------------------------ delivering
 

@@ -43,6 +43,9 @@ CREATE TABLE IF NOT EXISTS notices (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS notices_to_deliver ON notices (channel, next_us) WHERE state = 'waiting';
 
+CREATE INDEX IF NOT EXISTS notices_by_state ON notices (channel, state);
+CREATE INDEX IF NOT EXISTS notices_by_time ON notices (created_us);
+
 CREATE TABLE IF NOT EXISTS attempts (
     notice  INTEGER NOT NULL REFERENCES notices (number),
     number  INTEGER NOT NULL,

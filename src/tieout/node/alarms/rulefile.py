@@ -131,5 +131,11 @@ def _check_numbers(where: str, rule: Rule) -> None:
 
 
 def _is_http(url: str) -> bool:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # looked at only when it is asked for
+    except ValueError:
+        return False
+    if not url.isascii() or not url.isprintable() or " " in url:
+        return False
     return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username

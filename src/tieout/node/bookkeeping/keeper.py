@@ -10,7 +10,8 @@ the books then say is stated. What the books refuse is reported as failed, with 
 
 Nothing is remembered here: what is open is read off the ledger at the start, and the books know by
 the adjustment's id what was posted. So it may be killed between any two steps. Books that are away
-are asked again, ever more rarely, while everything else goes on.
+are asked again, ever more rarely, while everything else goes on: once a round, not once for each
+transaction that waits for them.
 """
 
 import threading
@@ -30,6 +31,7 @@ from tieout.kernel import listing
 from tieout.kernel.book import Book
 from tieout.node.bookkeeping.files import books_files, open_books
 from tieout.node.desk import Desk
+from tieout.node.errors import NodeError
 from tieout.node.problems import ProblemError
 from tieout.node.stream import Happening, Position, Stream
 from tieout.wire.codes import (
@@ -54,6 +56,10 @@ _BLOCKS_AT_ONCE: Final = 64
 log = structlog.get_logger("tieout.node.books")
 
 
+_Role = tuple[int, int]
+"""The number of an agreement's book, and a role."""
+
+
 class Matter(NamedTuple):
     """A transaction that has to be looked at."""
 
@@ -73,6 +79,11 @@ class _Own:
     standing: kernel.Standing
     adjustment: kernel.Adjustment | None
 
+    @property
+    def key(self) -> _Role:
+        """Which books concern it."""
+        return self.book.number, self.role
+
 
 class Keeper:
     """The thread. Start it, tell it of new blocks, stop it."""
@@ -89,10 +100,11 @@ class Keeper:
         """`dry_run`: say what would be done, and do nothing. Raises NodeError."""
         self._clock = clock
         self._files = books_files(directory)
+        self._agreements = frozenset(agreement for agreement, _ in self._files)
         self._desk = desk
         self._stream = stream
         self._is_dry = dry_run
-        self._books: dict[tuple[int, int], Books] = {}
+        self._books: dict[_Role, Books] = {}
         self._waiting: dict[Matter, None] = {}
         self._failures = 0
         self._reached = Position(stream.height, 1 << 32)
@@ -118,8 +130,6 @@ class Keeper:
         self._news.set()
         if self._thread.ident is not None:
             self._thread.join()
-        for books in self._books.values():
-            books.close()
 
     def tell(self) -> None:
         """There may be new blocks. From any thread."""
@@ -128,15 +138,18 @@ class Keeper:
     # ------------------------------------------------------------------ what to look at
 
     def _run(self) -> None:
+        try:
+            self._keep()
+        finally:
+            for books in self._books.values():  # in the thread that opened them
+                books.close()
+
+    def _keep(self) -> None:
         while not self._stopping.is_set():
             self._news.clear()
             try:
                 self._take_blocks()
-                self._work()
-                self._failures = 0
-            except (BooksError, ProblemError) as error:
-                self._failures += 1
-                log.warning("books_away", problem=str(error))
+                self._failures = 0 if self._work() else self._failures + 1
             except Exception:
                 self._failures += 1
                 log.exception("books_failed")
@@ -151,27 +164,52 @@ class Keeper:
             last = min(self._stream.height, self._reached.height + _BLOCKS_AT_ONCE)
             for height in range(self._reached.height + 1, last + 1):
                 for message in self._stream.messages(height):
-                    if message.told.kind in _TELLING:
-                        self._waiting[_matter_of(message.told)] = None
+                    told = message.told
+                    if told.kind in _TELLING and told.agreement in self._agreements:
+                        self._waiting[_matter_of(told)] = None
             self._reached = Position(last, 1 << 32)
 
-    def _work(self) -> None:
-        """Look at everything that waits. What fails with a retry stays, and the rest goes on."""
-        away: BooksError | None = None
+    def _work(self) -> bool:
+        """Look at everything that waits; False when some of it has to be looked at again.
+
+        Whatever goes wrong with one transaction, the others have their turn.
+        """
+        away: set[_Role] = set()
         for matter in list(self._waiting):
             if self._stopping.is_set():
-                return
-            try:
-                for own in self._own(matter):
-                    self._look_at(matter, own)
-            except BooksError as error:
-                if error.retry:
-                    away = error
-                    continue
-                log.warning("books_refuse", agreement=matter.agreement, problem=str(error))
-            del self._waiting[matter]
-        if away is not None:
-            raise away
+                break
+            settled = True
+            for own in self._own(matter):
+                settled &= own.key not in away and self._tried(matter, own, away)
+            if settled:
+                del self._waiting[matter]
+        return not self._waiting
+
+    def _tried(self, matter: Matter, own: _Own, away: set[_Role]) -> bool:
+        """Look at one role of a transaction; whether that is settled. Books not there go `away`."""
+        told = {"agreement": matter.agreement, "role": own.book.agreement.roles[own.role]}
+        try:
+            books = self._books_of(own)
+        except (BooksError, NodeError) as error:
+            # Whether they cannot be reached or are described wrongly: somebody has to mend it.
+            away.add(own.key)
+            log.warning("books_away", problem=str(error), **told)
+            return False
+        try:
+            self._look_at(matter, own, books)
+        except BooksError as error:
+            if error.retry:
+                away.add(own.key)
+                log.warning("books_away", problem=str(error), **told)
+                return False
+            log.warning("books_refuse", problem=str(error), **told)
+        except ProblemError as error:
+            log.warning("not_said", problem=str(error), **told)
+            return error.code == "refused_by_the_rules"  # which a second attempt would not change
+        except Exception:
+            log.exception("books_failed", **told)
+            return False
+        return True
 
     def _own(self, matter: Matter) -> list[_Own]:
         """The roles of this node's parties in a transaction, of which books are described."""
@@ -197,8 +235,7 @@ class Keeper:
 
     # ------------------------------------------------------------------ what to do
 
-    def _look_at(self, matter: Matter, own: _Own) -> None:
-        books = self._books_of(own)
+    def _look_at(self, matter: Matter, own: _Own, books: Books) -> None:
         if own.adjustment is not None and own.adjustment.status in _CARRIED_OUT:
             self._carry_out(matter, own, books, own.adjustment)
         elif own.found.status is Status.BROKEN and own.found.alarm is AlarmState.FOUND:
@@ -312,13 +349,12 @@ class Keeper:
             _check(outcome)
 
     def _books_of(self, own: _Own) -> Books:
-        key = (own.book.number, own.role)
-        if key not in self._books:
+        if own.key not in self._books:
             opened = open_books(self._files, own.book.agreement, own.role)
             if opened is None:
                 raise LookupError(f"no books of role {own.role}")
-            self._books[key] = opened
-        return self._books[key]
+            self._books[own.key] = opened
+        return self._books[own.key]
 
 
 def _check(outcome: ItemOutcome) -> None:
