@@ -52,8 +52,9 @@ from tieout.engines.errors import EngineError, Refused
 from tieout.engines.keyring import KeyRing, read_keys
 from tieout.engines.publisher import Publisher
 from tieout.engines.receipt import Receipt
-from tieout.sdk.client import LedgerClient, Patience, Submission, Taken, name_of
+from tieout.sdk.client import LedgerClient, Submission, Taken, name_of
 from tieout.sdk.errors import NodeUnreachable, SdkError, TooLarge
+from tieout.sdk.patience import Patience
 from tieout.sdk.transport import Node
 from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
 from tieout.wire.errors import WireError
