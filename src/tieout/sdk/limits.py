@@ -31,3 +31,6 @@ LIST_PAGE_ROWS: Final = 1_000
 
 WEBHOOK_TOLERANCE_S: Final = 300
 """How old a webhook's message may be, or how far ahead its clock: what Standard Webhooks advise."""
+
+MAX_WAITS: Final = 64
+"""Waits at a time of an AsyncNodeClient: each is a thread here and a stream at the node."""

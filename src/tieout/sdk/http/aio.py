@@ -1,10 +1,10 @@
 """The same client for asyncio: `AsyncNodeClient`.
 
-It is the client of `client.py` in threads of its own, not a second one: what is hard here is when to
-send something again and where a stream goes on, and there is one piece of code that does it right.
-A thread that waits for an answer costs a few kilobytes and no processor; a node is busy long before
-a client's threads are. Nothing blocks the event loop, and at most `connections` requests are under
-way at a time.
+It is the client of `client.py` in threads of its own, not a second one: what is hard here is when
+to send something again and where a stream goes on, and one piece of code does that. A thread that
+waits for an answer costs a few kilobytes and no processor; a node is busy long before a client's
+threads are. Nothing blocks the event loop. Requests, waits and streams have threads of their own,
+so that no number of waits holds up the record that they wait for.
 
 A request whose task is cancelled runs on to its end in its thread: a record may be published all
 the same, as with any network. An event is not lost by cancelling: the next `anext` gets it.
@@ -29,6 +29,7 @@ from tieout.sdk.http.client import (
 )
 from tieout.sdk.http.events import EventStream
 from tieout.sdk.http.lists import Filter, Listing
+from tieout.sdk.limits import MAX_WAITS
 from tieout.sdk.patience import Patience
 
 DEFAULT_CONNECTIONS: Final = 16
@@ -50,9 +51,10 @@ class AsyncNodeClient:
         patience: Patience | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """At most `connections` requests at a time, streams and waits not counted."""
+        """At most `connections` requests at a time, and as many waits as limits.py says."""
         self._client = NodeClient(url, token, timeout_s=timeout_s, patience=patience, tls=tls)
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="tieout-client")
+        self._waits = ThreadPoolExecutor(MAX_WAITS, thread_name_prefix="tieout-wait")
 
     async def __aenter__(self) -> Self:
         return self
@@ -67,7 +69,8 @@ class AsyncNodeClient:
 
     async def close(self) -> None:
         """Let requests under way end, and close the connections."""
-        await asyncio.to_thread(self._threads.shutdown)
+        for threads in (self._threads, self._waits):
+            await asyncio.to_thread(threads.shutdown)
         self._client.close()
 
     async def publish(
@@ -120,9 +123,10 @@ class AsyncNodeClient:
         until: Collection[str] = JUDGED,
         timeout_s: float = 60.0,
     ) -> forms.Transaction:
-        """See NodeClient. In a thread of its own, so that waits hold up no requests."""
+        """See NodeClient. Cancelled, it goes on unheard until its own `timeout_s`."""
         call = partial(self._client.wait, agreement, transaction_id, originator=originator)
-        return await asyncio.to_thread(call, until=until, timeout_s=timeout_s)
+        call = partial(call, until=until, timeout_s=timeout_s)
+        return await asyncio.get_running_loop().run_in_executor(self._waits, call)
 
     async def stream(
         self,
@@ -212,7 +216,7 @@ class AsyncListing(Generic[Item]):
 
     async def __aiter__(self) -> AsyncIterator[Item]:
         loop, pages = asyncio.get_running_loop(), self._listing.pages()
-        while page := await loop.run_in_executor(self._threads, next, pages, ()):
+        while (page := await loop.run_in_executor(self._threads, next, pages, None)) is not None:
             for item in page:
                 yield item
 
