@@ -25,6 +25,7 @@ BENCHMARKS = {
     "memory": "bytes of memory for a transaction",
     "restart": "opening a ledger with a million open transactions",
     "node": "records over HTTP, beside the same check by hand on PostgreSQL",
+    "stream_listeners": "the live stream to a thousand listeners",
     "snapshot": "what a block waits for while a snapshot is written",
     "consortium": "four nodes on CometBFT, beside its own key-value store",
 }

@@ -10,9 +10,10 @@ from tests.consensus.network import HOST, Node, running, start
 from tieout.consensus.errors import ConsensusError
 from tieout.consensus.hashing import header_hash
 from tieout.consensus.light import Trust, walk
-from tieout.sdk.client import LedgerClient, Patience, Taken
+from tieout.sdk.client import LedgerClient, Taken
 from tieout.sdk.errors import Congested, NotYet, Unproven
 from tieout.sdk.light import LightClient, validators
+from tieout.sdk.patience import Patience
 from tieout.sdk.transport import Node as Rpc
 from tieout.wire.ed25519 import SigningKey
 

@@ -15,7 +15,7 @@ from tests.sdk.scripted import (
     result,
     serving,
 )
-from tieout.sdk.client import Inclusion, LedgerClient, Patience, Taken, name_of
+from tieout.sdk.client import Inclusion, LedgerClient, Taken, name_of
 from tieout.sdk.errors import (
     Congested,
     NodeConfused,
@@ -25,6 +25,7 @@ from tieout.sdk.errors import (
     SdkError,
     TooLarge,
 )
+from tieout.sdk.patience import Patience
 from tieout.sdk.transport import Node
 from tieout.wire.codes import ItemOutcome
 

@@ -29,6 +29,10 @@ class BadFilter(ProjectionError):
     """A filter that no list could have. The reader's fault."""
 
 
+class UnknownAgreement(BadFilter):
+    """No agreement of that name, or none yet: the ledger may be some blocks ahead."""
+
+
 class NotFound(ProjectionError):
     """There is nothing of that name."""
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from tieout.projections import tables
 from tieout.projections.answers import Page, Standing
 from tieout.projections.cursors import decode_cursor, encode_cursor
-from tieout.projections.errors import BadFilter
+from tieout.projections.errors import BadFilter, UnknownAgreement
 from tieout.projections.filters import AboutTransactions, Ranges
 from tieout.projections.limits import MAX_HEIGHT, MAX_PAGE_SIZE, PAGE_SIZE
 
@@ -51,7 +51,7 @@ class Moment:
     """Name and version of each agreement, by its number."""
 
     def numbers(self, name: str, version: int | None = None) -> list[int]:
-        """The numbers of an agreement's versions. Raises BadFilter for one that is not there."""
+        """The numbers of an agreement's versions. Raises UnknownAgreement."""
         found = [
             number
             for number, (own, own_version) in self.versions.items()
@@ -60,7 +60,7 @@ class Moment:
         if not found:
             known = ", ".join(sorted({own for own, _ in self.versions.values()})) or "none"
             shown = name if version is None else f"{name} version {version}"
-            raise BadFilter(f"there is no agreement {shown}", f"in force are: {known}")
+            raise UnknownAgreement(f"there is no agreement {shown}", f"in force are: {known}")
         return found
 
     # ------------------------------------------------------------------ conditions

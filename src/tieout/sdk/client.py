@@ -24,7 +24,7 @@ import base64
 import contextlib
 import hashlib
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -44,6 +44,7 @@ from tieout.sdk.errors import (
 )
 from tieout.sdk.light import LightClient
 from tieout.sdk.limits import HEADERS_PER_PAGE
+from tieout.sdk.patience import Patience
 from tieout.sdk.rpcforms import RpcHeader, read_header
 from tieout.sdk.transport import Node
 from tieout.wire.codes import ItemOutcome
@@ -91,23 +92,6 @@ class Inclusion:
     place: int
     code: int | None
     is_proven: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to try: waits that double from `first_s` to `longest_s`, for `total_s` in all."""
-
-    first_s: float = 0.02
-    longest_s: float = 1.0
-    total_s: float = 30.0
-
-    def waits_s(self) -> Iterator[float]:
-        """Waits between attempts; they end when the time is up."""
-        until = time.monotonic() + self.total_s
-        wait_s = self.first_s
-        while (left_s := until - time.monotonic()) > 0:
-            yield min(wait_s, left_s)
-            wait_s = min(2 * wait_s, self.longest_s)
 
 
 class _BroadcastAnswer(msgspec.Struct):

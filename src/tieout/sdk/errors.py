@@ -100,3 +100,57 @@ class Unproven(SdkError):
         super().__init__(f"block {height}: {what}")
         self.height = height
         self.what = what
+
+
+class RequestRefused(SdkError):
+    """A node refused a request (RFC 9457): `code` is stable and for programs.
+
+    The codes, whose fault each is and what to do are in docs/node.md; `detail` is about this
+    request. `field`, `line`, `outcome` and `problems` are there where they apply. `may_help` where
+    the node itself said that the same request may succeed, after `retry_after_s` seconds.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        field: str = "",
+        line: int = 0,
+        outcome: str = "",
+        problems: tuple[str, ...] = (),
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(f"{node} refused: {detail} ({code}, {status})")
+        self.node = node
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.field = field
+        self.line = line
+        self.outcome = outcome
+        self.problems = problems
+        self.may_help = retry_after_s is not None
+        self.retry_after_s = retry_after_s or 0
+
+
+class StillPending(SdkError):
+    """A transaction has not come to what was waited for. It may still; wait again.
+
+    `status` is where it stood last, empty where nobody has spoken of it yet.
+    """
+
+    may_help = True
+
+    def __init__(self, transaction_id: str, status: str, waited_s: float) -> None:
+        where = status or "unknown"
+        super().__init__(f"{transaction_id} is still {where} after {waited_s:g} s")
+        self.transaction_id = transaction_id
+        self.status = status
+        self.waited_s = waited_s
+
+
+class WebhookRefused(SdkError):
+    """A message is not one of the node's, or too old. Answer 400, and do nothing that it says."""

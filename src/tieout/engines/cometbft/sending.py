@@ -55,8 +55,9 @@ from tieout.engines.publisher import Publisher
 from tieout.engines.receipt import Receipt
 from tieout.engines.replica import Replica
 from tieout.journal.errors import NoJournal
-from tieout.sdk.client import LedgerClient, Patience, Submission, Taken, name_of
+from tieout.sdk.client import LedgerClient, Submission, Taken, name_of
 from tieout.sdk.errors import NodeUnreachable, SdkError, TooLarge
+from tieout.sdk.patience import Patience
 from tieout.sdk.transport import Node
 from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
 from tieout.wire.errors import WireError

@@ -21,7 +21,13 @@ from tieout.node.limits import MAX_PAGE_ROWS, PAGE_ROWS
 from tieout.node.problems import ProblemError
 from tieout.projections import answers, filters
 from tieout.projections.answers import Page
-from tieout.projections.errors import BadCursor, BadFilter, DatabaseAway, ProjectionError
+from tieout.projections.errors import (
+    BadCursor,
+    BadFilter,
+    DatabaseAway,
+    ProjectionError,
+    UnknownAgreement,
+)
 from tieout.projections.limits import MAX_CURSOR_CHARACTERS
 from tieout.projections.lists import Turn
 from tieout.projections.reader import Reader
@@ -117,6 +123,10 @@ def _page(call: Call, listed: Listed) -> Reply:
         page = listed.read(call.house.reader, chosen, turn)
     except BadCursor as error:
         raise ProblemError("invalid_cursor", str(error)) from error
+    except UnknownAgreement as error:
+        # The ledger knows it, as was just seen: lists follow some milliseconds later.
+        code = "busy" if query.version is None else "invalid_parameter"
+        raise ProblemError(code, str(error)) from error
     except BadFilter as error:
         raise ProblemError("invalid_parameter", str(error)) from error
     except (DatabaseAway, ProjectionError) as error:
