@@ -49,7 +49,8 @@ class Database:
         except exc.ArgumentError as error:
             raise ProjectionError("the database's URL cannot be read", _URL_ADVICE) from error
         kind = parsed.get_backend_name()
-        if kind not in {SQLITE, POSTGRESQL} or (kind == SQLITE and not parsed.database):
+        has_file = parsed.database not in {None, "", ":memory:"}
+        if kind not in {SQLITE, POSTGRESQL} or (kind == SQLITE and not has_file):
             raise ProjectionError(f"no database of this kind: {kind}", _URL_ADVICE)
         self.kind = kind
         self.path = Path(str(parsed.database)) if kind == SQLITE else None

@@ -7,39 +7,64 @@ pytest fixture `database`: one that is migrated and may be emptied, by every tes
 What the lists say is held against what the rules list, after every block of random histories.
 """
 
+import contextlib
+import random
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
+from msgspec.structs import replace
 
 from tieout import kernel
 from tieout.agreement.model import Agreement
 from tieout.evidence.breaklist import BreakLine, lines_of, value_text
+from tieout.journal.beginning import begin_journal
 from tieout.journal.journal import Journal
+from tieout.journal.segment import base_point
 from tieout.projections import tables
-from tieout.projections.answers import BreakItem, Page
+from tieout.projections.answers import BreakItem, Page, TransactionItem
 from tieout.projections.database import Database
+from tieout.projections.errors import (
+    BadCursor,
+    BadFilter,
+    NotFound,
+    OtherLedger,
+    Outrun,
+    ProjectionError,
+)
 from tieout.projections.filters import (
     AdjustmentFilter,
     AlarmFilter,
+    BatchFilter,
+    BlockFilter,
     BreakFilter,
+    EventFilter,
+    OperationFilter,
     TransactionFilter,
 )
+from tieout.projections.fold import Fold
 from tieout.projections.follower import Follower
+from tieout.projections.limits import MAX_PAGE_SIZE
 from tieout.projections.lists import Turn
+from tieout.projections.opening import begin
 from tieout.projections.reader import Reader
 from tieout.projections.schema import empty
-from tieout.testing.governed import governed_histories
-from tieout.testing.histories import History, histories
+from tieout.projections.write import write
+from tieout.testing.governed import governed_histories, tell_governed
+from tieout.testing.histories import History, histories, tell
 from tieout.wire.codes import Status
 
 SMALL_PAGE: Final = 3
+DAY_SEED: Final = 55
+DAY: Final = random.Random(DAY_SEED).randbytes(4_000)
+"""The choices of one long day with some of everything."""
 some = settings(
-    max_examples=12,
+    max_examples=8,
     suppress_health_check=[
         HealthCheck.too_slow,
         # A database is made once, and emptied by each example.
@@ -48,7 +73,7 @@ some = settings(
         HealthCheck.differing_executors,
     ],
 )
-few = settings(some, max_examples=4)
+few = settings(some, max_examples=3)
 
 
 class Kept:
@@ -90,6 +115,20 @@ def whole(page: Any, *filters: Any) -> list[Any]:
         answer = page(*filters, Turn(size=SMALL_PAGE, cursor=answer.next))
         items += answer.items
     return items
+
+
+def lists_of(reader: Reader) -> list[tuple[Any, Any]]:
+    """Every list, with the filter that chooses everything."""
+    return [
+        (reader.transactions, TransactionFilter()),
+        (reader.breaks, BreakFilter(is_open=None)),
+        (reader.alarms, AlarmFilter(is_open=None)),
+        (reader.adjustments, AdjustmentFilter()),
+        (reader.blocks, BlockFilter()),
+        (reader.batches, BatchFilter()),
+        (reader.operations, OperationFilter()),
+        (reader.events, EventFilter()),
+    ]
 
 
 def line(item: BreakItem) -> BreakLine:
@@ -202,3 +241,179 @@ class ReadModelSuite:
             empty(database)
             ledger.follower(database).catch_up()
             assert content(database) == step_by_step
+
+    def test_two_followers_at_once_do_no_harm(self, database: Database) -> None:
+        """Whoever comes second finds that it was outrun, and goes on from there."""
+        with kept(tell(DAY)) as ledger:
+            empty(database)
+            one, other = ledger.follower(database), ledger.follower(database)
+            for height in ledger.blocks():
+                first, second = (one, other) if height % 3 else (other, one)
+                first.catch_up()
+                with contextlib.suppress(Outrun):
+                    second.catch_up()
+            told = content(database)
+            empty(database)
+            ledger.follower(database).catch_up()
+            assert content(database) == told
+
+    def test_a_commit_whose_answer_got_lost_is_not_made_twice(self, database: Database) -> None:
+        """The database stands where the changes lead: they are in it."""
+        with kept(tell(DAY)) as ledger:
+            empty(database)
+            for _ in ledger.blocks():
+                pass
+            follower = ledger.follower(database)
+            follower.catch_up()
+            told = content(database)
+            empty(database)
+            begin(database, ledger.history.genesis)
+            fold = Fold(kernel.initial_state(ledger.history.genesis), bytes(32))
+            for entry in ledger.journal.entries():
+                fold.add(entry)
+            changes = fold.take()
+            write(database, changes)
+            with pytest.raises(Outrun):
+                write(database, changes)
+            assert content(database) == told
+            assert ledger.follower(database).catch_up() == 0
+
+    def test_a_copy_that_began_later_tells_what_it_knows(
+        self, database: Database, tmp_path: Path
+    ) -> None:
+        """With the state of others instead of their blocks, all that is open is there."""
+        history = tell(DAY)
+        with kept(history) as ledger:
+            heights = ledger.blocks()
+            while next(heights) < len(history.blocks) // 2:
+                pass
+            durable, parts = ledger.journal.durable, kernel.dump(ledger.state)
+            ledger_id = history.genesis.ledger_id()
+            base = base_point(
+                ledger_id, durable.height, durable.time_us, durable.log_size, durable.app_hash
+            )
+            begin_journal(tmp_path / "journal", ledger_id, base, parts)
+            reader = Reader(database)
+            with Journal.open(tmp_path / "journal", ledger_id) as journal:
+                empty(database)
+                copy = Kept(history, journal)
+                follower = copy.follower(database)
+                follower.catch_up()
+                assert reader.standing().height == base.height
+                assert_as_the_rules_say(reader, ledger.state, history.name)
+                rest = slice(base.height, None)
+                blocks = zip(history.blocks[rest], history.results[rest], strict=True)
+                for block, result in blocks:
+                    next(heights, None)
+                    journal.append(block, result)
+                    journal.sync()
+                    follower = copy.follower(database) if block.height % 2 else follower
+                    follower.catch_up()
+                    assert_as_the_rules_say(reader, ledger.state, history.name)
+                assert_transactions_stand(reader, ledger.state, history.name)
+
+    def test_lists_go_on_where_they_were_in_either_direction(self, database: Database) -> None:
+        """Every list, page by page, is the whole list; backwards the same, turned round."""
+        with kept(tell(DAY)) as ledger:
+            empty(database)
+            for _ in ledger.blocks():
+                pass
+            ledger.follower(database).catch_up()
+        reader = Reader(database)
+        for page, every in lists_of(reader):
+            forwards = whole(page, every)
+            at_once = page(every, Turn(size=MAX_PAGE_SIZE, newest_first=True))
+            assert (forwards[::-1], at_once.next) == (list(at_once.items), None)
+            assert len(forwards) > SMALL_PAGE
+
+    def test_a_filter_chooses_what_it_says(self, database: Database) -> None:
+        """Each filter on each list, against the whole list looked through."""
+        with kept(tell(DAY)) as ledger:
+            empty(database)
+            for _ in ledger.blocks():
+                pass
+            ledger.follower(database).catch_up()
+        reader = Reader(database)
+        for page, every in lists_of(reader):
+            items = whole(page, every)
+            for name in ("status", "state", "kind", "field", "role", "outcome", "party"):
+                if not hasattr(every, name) or isinstance(items[0], TransactionItem):
+                    continue
+                for value in sorted({getattr(item, name) for item in items}):
+                    chosen = replace(every, **{name: (value,)})
+                    assert whole(page, chosen) == [i for i in items if getattr(i, name) == value]
+        transactions = whole(reader.transactions, TransactionFilter())
+        for status in sorted({each.status for each in transactions}):
+            assert whole(reader.transactions, TransactionFilter(status=(status,))) == [
+                each for each in transactions if each.status == status
+            ]
+        middle = transactions[len(transactions) // 2]
+        ranges = {"from_us": middle.opened_us, "until_height": middle.opened_height + 1}
+        assert whole(reader.transactions, TransactionFilter(**ranges)) == [
+            each
+            for each in transactions
+            if each.opened_us >= middle.opened_us and each.opened_height <= middle.opened_height
+        ]
+        prefix = middle.transaction_id[:1]
+        assert whole(reader.transactions, TransactionFilter(id_prefix=prefix)) == sorted(
+            (each for each in transactions if each.transaction_id.startswith(prefix)),
+            key=lambda each: (each.transaction_id, each.version, each.opened_height),
+        )
+
+    def test_a_cursor_is_taken_for_its_list_only(self, database: Database) -> None:
+        """Changed, of another list, another filter, another direction: the reader is told."""
+        with kept(tell(DAY)) as ledger:
+            empty(database)
+            for _ in ledger.blocks():
+                pass
+            ledger.follower(database).catch_up()
+        reader = Reader(database)
+        cursor = reader.events(turn=Turn(size=1)).next
+        assert cursor is not None
+        assert reader.events(turn=Turn(size=1, cursor=cursor)).items
+        other = ("A" if cursor[0] != "A" else "B") + cursor[1:]
+        for wrong in (other, cursor[:-4], "", "ä", "=", "A" * 10_000):
+            with pytest.raises(BadCursor):
+                reader.events(turn=Turn(cursor=wrong))
+        with pytest.raises(BadCursor):
+            reader.blocks(turn=Turn(cursor=cursor))
+        with pytest.raises(BadCursor):
+            reader.events(EventFilter(kind=("break_opened",)), Turn(cursor=cursor))
+        with pytest.raises(BadCursor):
+            reader.events(turn=Turn(cursor=cursor, newest_first=True))
+        for size in (0, -1, MAX_PAGE_SIZE + 1):
+            with pytest.raises(BadFilter):
+                reader.events(turn=Turn(size=size))
+
+    def test_what_is_not_there_is_said(self, database: Database) -> None:
+        """Unknown agreements, transactions and breaks; a database that nothing was folded into."""
+        empty(database)
+        reader = Reader(database)
+        with pytest.raises(ProjectionError):
+            reader.standing()
+        with kept(tell(DAY)) as ledger:
+            for _ in ledger.blocks():
+                pass
+            ledger.follower(database).catch_up()
+        name = ledger.history.name
+        with pytest.raises(BadFilter):
+            reader.breaks(BreakFilter(agreement="nobody's"))
+        with pytest.raises(BadFilter):
+            reader.breaks(BreakFilter(version=1))
+        with pytest.raises(NotFound):
+            reader.transaction(name, "nobody's")
+        with pytest.raises(NotFound):
+            reader.one_break("1-4000000000")
+        for wrong in ("", "1", "1-", "-1", "1-x", "٣-1", f"{1 << 40}-1", "1-4294967296"):
+            with pytest.raises(BadFilter):
+                reader.one_break(wrong)
+
+    def test_another_ledger_is_not_mixed_in(self, database: Database) -> None:
+        """One ledger, one database; and the same blocks, or none."""
+        with kept(tell(DAY)) as ledger, kept(tell_governed(DAY)) as other:
+            empty(database)
+            next(ledger.blocks())
+            ledger.follower(database).catch_up()
+            next(other.blocks())
+            with pytest.raises(OtherLedger):
+                other.follower(database).catch_up()
