@@ -78,6 +78,22 @@ class Fold:
             self._counts[book.number] = np.bincount(statuses, minlength=len(Status))
         self._begin()
 
+    def _begin(self) -> None:
+        self._from = self._before = self.state.height
+        self._touched: dict[int, list[tuple[int, Numbers]]] = {}
+        self._spoken: dict[tuple[int, int], list[Numbers]] = {}
+        self._blocks: list[Line] = []
+        self._events: list[Line] = []
+        self._items = ItemLines()
+        self._cutoffs: list[Line] = []
+        self._log_sizes: list[int] = [self.state.log.size]
+        self._opened: dict[int, list[int]] = {
+            book.number: [book.count] for book in self.state.books
+        }
+        self._enacted: list[tuple[int, Moment]] = []
+        self.size = 0
+        """How many rows and events wait to be taken."""
+
     def begin_with_everything(self) -> None:
         """Take up the whole state, of a copy of the ledger that begins after its last block.
 
@@ -102,22 +118,6 @@ class Fold:
             for index in range(book.adjustment_count):
                 self._entries.look(state, moment, number, index)
         self._troubles.begin_with(state, moment)
-
-    def _begin(self) -> None:
-        self._from = self._before = self.state.height
-        self._touched: dict[int, list[tuple[int, Numbers]]] = {}
-        self._spoken: dict[tuple[int, int], list[Numbers]] = {}
-        self._blocks: list[Line] = []
-        self._events: list[Line] = []
-        self._items = ItemLines()
-        self._cutoffs: list[Line] = []
-        self._log_sizes: list[int] = [self.state.log.size]
-        self._opened: dict[int, list[int]] = {
-            book.number: [book.count] for book in self.state.books
-        }
-        self._enacted: list[tuple[int, Moment]] = []
-        self.size = 0
-        """How many rows and events wait to be taken."""
 
     # ------------------------------------------------------------------ blocks
 

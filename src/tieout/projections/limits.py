@@ -38,5 +38,8 @@ MAX_COMMENT_CHARACTERS: Final = 4_000
 MAX_LABEL_CHARACTERS: Final = 64
 MAX_LABELS: Final = 32
 MAX_ATTACHMENTS: Final = 64
+MAX_ATTACHMENT_BYTES: Final = 10 * 1024 * 1024
+"""A scanned statement fits; an archive of a day belongs elsewhere, and its hash into a comment."""
+MAX_NAME_CHARACTERS: Final = 255
 MAX_BULK: Final = 10_000
 """Breaks that one bulk action may touch: a thousand with one cause, and room."""

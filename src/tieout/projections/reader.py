@@ -185,6 +185,7 @@ class Reader:
             where += chosen_of(table.c.field, chosen.field)
             where += chosen_of(table.c.role, chosen.role)
             where += chosen_of(table.c.party, chosen.party)
+            where += _worked_on(table.c.id, chosen)
             order = _by_id(chosen, "id") or ("id",)
             return moment.page(
                 "breaks",
@@ -424,6 +425,33 @@ def _open(closed: sa.ColumnElement[Any], *, is_open: bool | None) -> list[Condit
     if is_open is None:
         return []
     return [closed.is_(None) if is_open else closed.is_not(None)]
+
+
+def _worked_on(break_id: sa.ColumnElement[int], chosen: BreakFilter) -> list[Condition]:
+    """Conditions on the work that people do on breaks."""
+    work, labels = worktables.work.c, worktables.work_labels.c
+    where: list[Condition] = []
+    if chosen.assignee:
+        has: Condition = break_id.in_(
+            sa.select(work.break_id).where(any_of(work.assignee, chosen.assignee))
+        )
+        if "" in chosen.assignee:
+            nobody = break_id.not_in(sa.select(work.break_id).where(work.assignee != ""))
+            has = sa.or_(has, nobody)
+        where.append(has)
+    if chosen.reason:
+        where.append(
+            break_id.in_(sa.select(work.break_id).where(any_of(work.reason, chosen.reason)))
+        )
+    if chosen.due_until_us is not None:
+        where.append(
+            break_id.in_(sa.select(work.break_id).where(work.due_us < chosen.due_until_us))
+        )
+    if chosen.label:
+        where.append(
+            break_id.in_(sa.select(labels.break_id).where(any_of(labels.label, chosen.label)))
+        )
+    return where
 
 
 def _named(table: sa.Table, agreement: str | None) -> list[Condition]:

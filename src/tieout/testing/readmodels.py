@@ -8,6 +8,7 @@ What the lists say is held against what the rules list, after every block of ran
 """
 
 import contextlib
+import hashlib
 import random
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -26,12 +27,22 @@ from tieout.evidence.breaklist import BreakLine, lines_of, value_text
 from tieout.journal.beginning import begin_journal
 from tieout.journal.journal import Journal
 from tieout.journal.segment import base_point
-from tieout.projections import tables
+from tieout.projections import tables, worktables
 from tieout.projections.answers import BreakItem, Page, TransactionItem
 from tieout.projections.database import Database
+from tieout.projections.desk import (
+    Act,
+    Change,
+    Comment,
+    Desk,
+    Reason,
+    SavedFilter,
+    Work,
+)
 from tieout.projections.errors import (
     BadCursor,
     BadFilter,
+    Conflict,
     NotFound,
     OtherLedger,
     Outrun,
@@ -49,7 +60,12 @@ from tieout.projections.filters import (
 )
 from tieout.projections.fold import Fold
 from tieout.projections.follower import Follower
-from tieout.projections.limits import MAX_PAGE_SIZE
+from tieout.projections.limits import (
+    MAX_ATTACHMENT_BYTES,
+    MAX_COMMENT_CHARACTERS,
+    MAX_LABELS,
+    MAX_PAGE_SIZE,
+)
 from tieout.projections.lists import Turn
 from tieout.projections.opening import begin
 from tieout.projections.reader import Reader
@@ -417,3 +433,158 @@ class ReadModelSuite:
             next(other.blocks())
             with pytest.raises(OtherLedger):
                 other.follower(database).catch_up()
+
+
+ADA: Final = Act("ada", 1_700_000_000_000_000)
+BEN: Final = Act("ben", 1_700_000_001_000_000)
+
+
+class DeskSuite:
+    """What every database must do for people who work on breaks; subclass it as the other one."""
+
+    @pytest.fixture
+    def breaks(self, database: Database) -> list[str]:
+        """The ids of a day's breaks; nobody has worked on them."""
+        with kept(tell(DAY)) as ledger:
+            empty(database)
+            with database.writing() as connection:
+                for table in worktables.OWN.sorted_tables:
+                    if table is not worktables.secrets:
+                        connection.execute(sa.delete(table))
+            for _ in ledger.blocks():
+                pass
+            ledger.follower(database).catch_up()
+        return [each.id for each in whole(Reader(database).breaks, BreakFilter(is_open=None))]
+
+    def test_every_change_has_its_line_of_history(
+        self, database: Database, breaks: list[str]
+    ) -> None:
+        """Who did what, when, from what to what; what did not change is not told."""
+        desk = Desk(database)
+        first = Change(assignee="ben", due_us=5, add_labels=("fees", "urgent"), comment="Look!")
+        desk.change(breaks[:1], first, ADA)
+        desk.change(breaks[:1], Change(assignee="ben", due_us=None, remove_labels=("fees",)), BEN)
+        (work,) = desk.work_on(breaks[:1])
+        assert work == Work(
+            break_id=breaks[0],
+            revision=2,
+            assignee="ben",
+            reason="",
+            due_us=None,
+            labels=("urgent",),
+            comments=1,
+            attachments=0,
+            changed_us=BEN.at_us,
+            changed_by="ben",
+        )
+        told = [(each.author, each.what, each.before, each.after) for each in
+                desk.history_of(breaks[0])]  # fmt: skip
+        assert told == [
+            ("ada", "assignee", "", "ben"),
+            ("ada", "due_us", "", "5"),
+            ("ada", "labels", "", "fees, urgent"),
+            ("ada", "comment", "", "Look!"),
+            ("ben", "due_us", "5", ""),
+            ("ben", "labels", "fees, urgent", "urgent"),
+        ]
+        assert desk.comments_on(breaks[0]) == (Comment(ADA.at_us, "ada", "Look!"),)
+
+    def test_many_are_changed_at_once_or_none(self, database: Database, breaks: list[str]) -> None:
+        """One that does not exist, or that somebody else has changed, stops all of them."""
+        desk, reason = Desk(database), Change(reason="late-file", add_labels=("night",))
+        changed = desk.change(breaks, reason, ADA)
+        assert {(each.reason, each.labels, each.revision) for each in changed} == {
+            ("late-file", ("night",), 1)
+        }
+        with pytest.raises(NotFound):
+            desk.change([*breaks, "1-4000000000"], Change(assignee="ben"), BEN)
+        desk.change(breaks[2:3], Change(assignee="ada"), ADA)
+        with pytest.raises(Conflict):
+            desk.change(breaks, Change(assignee="ben"), BEN, expected=1)
+        stands = [each.assignee for each in desk.work_on(breaks)]
+        assert stands == ["", "", "ada"] + [""] * (len(breaks) - 3)
+        again = desk.change(breaks[:2], Change(assignee="ben"), BEN, expected=1)
+        assert [each.revision for each in again] == [2, 2]
+
+    def test_breaks_are_chosen_by_the_work_on_them(
+        self, database: Database, breaks: list[str]
+    ) -> None:
+        """Assignee, or nobody; reason, label, due time."""
+        desk, reader = Desk(database), Reader(database)
+        desk.change(breaks[:2], Change(assignee="ada", due_us=10), ADA)
+        desk.change(breaks[1:3], Change(reason="fx", add_labels=("a", "b")), ADA)
+
+        def ids(**chosen: Any) -> list[str]:
+            found = whole(reader.breaks, BreakFilter(is_open=None, **chosen))
+            return [each.id for each in found]
+
+        assert ids(assignee=("ada",)) == breaks[:2]
+        assert ids(assignee=("",)) == breaks[2:]
+        assert ids(assignee=("", "ada")) == breaks
+        assert ids(reason=("fx",)) == ids(label=("b", "c")) == breaks[1:3]
+        assert (ids(due_until_us=10), ids(due_until_us=11)) == ([], breaks[:2])
+
+    def test_a_rebuild_leaves_it_alone(self, database: Database, breaks: list[str]) -> None:
+        """The ids of breaks come again, and what hangs on them is still there."""
+        desk = Desk(database)
+        desk.change(breaks, Change(comment="seen"), ADA)
+        before = desk.work_on(breaks)
+        with kept(tell(DAY)) as ledger:
+            empty(database)
+            for _ in ledger.blocks():
+                ledger.follower(database).catch_up()
+        again = whole(Reader(database).breaks, BreakFilter(is_open=None))
+        assert [each.id for each in again] == breaks
+        assert desk.work_on(breaks) == before
+
+    def test_files_hang_by_their_content(self, database: Database, breaks: list[str]) -> None:
+        """The same content is kept once, named by its hash, and hangs on a break once."""
+        desk, content = Desk(database), bytes(range(256)) * 9
+        made = desk.attach(breaks[0], "statement.pdf", "application/pdf", content, ADA)
+        other = desk.attach(breaks[1], "copy.pdf", "application/pdf", content, BEN)
+        assert (made.sha256, made.size) == (hashlib.sha256(content).hexdigest(), len(content))
+        assert other.sha256 == made.sha256
+        assert desk.file(made.sha256) == content
+        assert desk.attachments_of(breaks[0]) == (made,)
+        assert [each.what for each in desk.history_of(breaks[0])] == ["attachment"]
+        with pytest.raises(Conflict):
+            desk.attach(breaks[0], "again.pdf", "application/pdf", content, BEN)
+        with pytest.raises(BadFilter):
+            desk.attach(breaks[0], "big", "x", bytes(MAX_ATTACHMENT_BYTES + 1), BEN)
+        with pytest.raises(NotFound):
+            desk.file("00" * 32)
+
+    def test_reasons_and_filters_are_kept(self, database: Database, breaks: list[str]) -> None:
+        """A reason that is no longer offered stays; filters are their owner's, unless shared."""
+        desk = Desk(database)
+        assert breaks
+        desk.set_reason(Reason("fx", "rate of another day", is_offered=True))
+        desk.set_reason(Reason("fx", "rate of the day before", is_offered=False))
+        assert desk.reasons() == (Reason("fx", "rate of the day before", is_offered=False),)
+        mine = SavedFilter("ada", "mine", "breaks", {"role": ["bank"]}, False, 1)  # noqa: FBT003
+        ours = replace(mine, owner="ben", name="ours", is_shared=True)
+        for each in (mine, ours, replace(ours, name="his", is_shared=False)):
+            desk.save_filter(each)
+        desk.save_filter(replace(mine, filter={}, changed_us=2))
+        assert desk.filters_for("ada") == (replace(mine, filter={}, changed_us=2), ours)
+        desk.drop_filter("ada", "mine")
+        assert desk.filters_for("ada") == (ours,)
+        with pytest.raises(NotFound):
+            desk.drop_filter("ada", "mine")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            Change(comment="x" * (MAX_COMMENT_CHARACTERS + 1)),
+            Change(add_labels=(" ",)),
+            Change(add_labels=tuple(f"label {n}" for n in range(MAX_LABELS + 1))),
+            Change(reason="a\0b"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(
+        self, database: Database, breaks: list[str], change: Change
+    ) -> None:
+        """Texts that are too long, labels without a name, too many of them, NUL."""
+        with pytest.raises(BadFilter):
+            Desk(database).change(breaks[:1], change, ADA)
+        assert Desk(database).work_on(breaks[:1])[0].revision == 0
