@@ -24,6 +24,8 @@ BENCHMARKS = {
     "reconcile": "three files to the breaks file, beside DuckDB and polars",
     "memory": "bytes of memory for a transaction",
     "restart": "opening a ledger with a million open transactions",
+    "fold": "the journal into SQLite and PostgreSQL",
+    "lists": "pages of lists on ten times as many transactions in PostgreSQL",
     "consortium": "four nodes on CometBFT, beside its own key-value store",
 }
 

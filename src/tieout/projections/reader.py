@@ -60,7 +60,7 @@ from tieout.projections.making import (
     record_item,
     transaction_item,
 )
-from tieout.projections.tables import ID_SHIFT
+from tieout.projections.tables import ID_SHIFT, KEY_SHIFT
 from tieout.wire.codes import Status
 
 Item = TypeVar("Item")
@@ -137,6 +137,7 @@ class Reader:
             if chosen.agreement is not None:
                 # Under one name serials and numbers grow with time: the same order.
                 order = ("transaction_key",)
+                where += _within(table.c.transaction_key, moment.numbers(chosen.agreement))
             return moment.page(
                 "transactions",
                 table,
@@ -425,6 +426,12 @@ def _open(closed: sa.ColumnElement[Any], *, is_open: bool | None) -> list[Condit
     if is_open is None:
         return []
     return [closed.is_(None) if is_open else closed.is_not(None)]
+
+
+def _within(key: sa.ColumnElement[int], numbers: Sequence[int]) -> list[Condition]:
+    """The stretch of keys in which transactions of some agreements lie."""
+    first, end = min(numbers) << KEY_SHIFT, (max(numbers) + 1) << KEY_SHIFT
+    return [key >= first, key < end]
 
 
 def _worked_on(break_id: sa.ColumnElement[int], chosen: BreakFilter) -> list[Condition]:
