@@ -65,6 +65,8 @@ class Database:
         self._engine = sa.create_engine(
             parsed.set(drivername=driver),
             connect_args=connect,
+            # A server that was started again costs nobody an error.
+            pool_pre_ping=kind == POSTGRESQL,
             json_deserializer=msgspec.json.decode,
             json_serializer=lambda value: msgspec.json.encode(value).decode(),
         )
@@ -108,6 +110,7 @@ class Database:
         """
         with self._wrapped():
             if self.path is not None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
                 with _file_lock(self.path.with_name(self.path.name + ".follower")) as is_held:
                     yield is_held
                 return

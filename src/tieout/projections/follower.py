@@ -29,7 +29,14 @@ from tieout.projections.changes import Changes
 from tieout.projections.database import Database
 from tieout.projections.errors import DatabaseAway, OtherLedger, Outrun, ProjectionError
 from tieout.projections.fold import Fold
-from tieout.projections.limits import CHUNK_CHANGES, FIRST_WAIT_S, LONGEST_WAIT_S, LOOK_S, POLL_S
+from tieout.projections.limits import (
+    CHUNK_CHANGES,
+    FIRST_WAIT_S,
+    LONGEST_WAIT_S,
+    LOOK_S,
+    POLL_S,
+    STANDBY_S,
+)
 from tieout.projections.opening import begin, open_lines
 from tieout.projections.schema import migrate
 from tieout.projections.write import write
@@ -109,11 +116,11 @@ class Follower:
         wait_s = FIRST_WAIT_S
         while not self._stopped.is_set():
             try:
-                migrate(self._database)
                 with self._database.leading(self._genesis.ledger_id()) as leads:
                     if not leads:
-                        self._rest(POLL_S)
+                        self._stopped.wait(STANDBY_S)
                         continue
+                    migrate(self._database)
                     looked_s = time.monotonic()
                     while not self._stopped.is_set():
                         if self.catch_up() == 0:

@@ -17,6 +17,9 @@ MAX_CURSOR_CHARACTERS: Final = 512
 POLL_S: Final = 0.1
 """How often a follower looks for a new block, when nobody tells it of one."""
 
+STANDBY_S: Final = 1.0
+"""How often a follower that waits for its turn asks whether it has come."""
+
 LOOK_S: Final = 5.0
 """How often a follower sees whether its database was emptied, to be folded anew."""
 
@@ -26,6 +29,10 @@ LONGEST_WAIT_S: Final = 10.0
 
 MAX_HEIGHT: Final = (1 << 31) - 1
 """No ledger has as many blocks: an id is height << 32 and stays within 63 bits."""
+
+MAX_PARTY: Final = (1 << 16) - 1
+MAX_TIME_US: Final = (1 << 62) - 1
+"""As the wire has them."""
 
 BUSY_S: Final = 30.0
 """How long a statement on SQLite waits for another process to finish writing."""

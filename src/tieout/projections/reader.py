@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from tieout.projections import tables, worktables
 from tieout.projections.answers import (
@@ -334,6 +335,14 @@ class Reader:
 
     @contextlib.contextmanager
     def _moment(self) -> Iterator[Moment]:
+        try:
+            with self._looking() as moment:
+                yield moment
+        except (OverflowError, UnicodeEncodeError, exc.DataError) as error:
+            raise BadFilter("a number or a text of the filter fits no column") from error
+
+    @contextlib.contextmanager
+    def _looking(self) -> Iterator[Moment]:
         with self._database.reading() as connection:
             stands = connection.execute(sa.select(tables.ledger)).mappings().first()
             if stands is None:

@@ -416,6 +416,11 @@ class ReadModelSuite:
             reader.breaks(BreakFilter(agreement="nobody's"))
         with pytest.raises(BadFilter):
             reader.breaks(BreakFilter(version=1))
+        impossible: list[dict[str, Any]] = [{"id_prefix": "a\0"}, {"transaction_id": "\0"}]
+        impossible += [{"transaction_id": "\ud800"}, {"originator": 1 << 70}]
+        for each in impossible:
+            with pytest.raises(BadFilter):
+                reader.transactions(TransactionFilter(**each))
         with pytest.raises(NotFound):
             reader.transaction(name, "nobody's")
         with pytest.raises(NotFound):
