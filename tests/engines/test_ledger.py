@@ -245,6 +245,18 @@ def _app_hash(directory: Path) -> bytes:
         return kernel.app_hash(ledger.state)
 
 
+def test_nobody_vouches_for_rows_that_are_malformed(tmp_path: Path) -> None:
+    stated = rows(("T-1", 1), ("T-2", 2))
+    stated[1, 0] = ord(" ")
+    room = np.concatenate([np.zeros(HEAD_BYTES, np.uint8), stated.reshape(-1)])
+    with opened(tmp_path / "ledger") as ledger:
+        publisher = ledger.publisher(ledger.party("seller"), vouch=True)
+        signed = publisher.batch_in_place(AGREEMENT, SELLER, room)
+        assert not ledger.state.vouched
+        (result,) = ledger.apply([signed], ledger.time_us).items
+        assert (result.outcome, result.bad_row) == (ItemOutcome.MALFORMED_ROW, 1)
+
+
 def test_a_batch_is_the_same_whether_it_was_signed_in_its_place_or_not(tmp_path: Path) -> None:
     """And it is applied as any other; its rows are vouched for as they stand."""
     stated = rows(*((f"T-{number:03}", number) for number in range(40)))

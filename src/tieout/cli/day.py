@@ -211,6 +211,9 @@ def _prepared(run: _Run) -> Iterator[list[Item]]:
             yield from turns
         finally:
             turns.stop()
+        for role in run.roles:
+            # So that the memory goes while the last blocks are written, and not at the very end.
+            role.known.forget()
         return
     for role in run.roles:
         publisher = run.ledger.publisher(run.ledger.party(role.name))

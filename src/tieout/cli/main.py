@@ -5,16 +5,20 @@ without the compiled kernel. Exit codes: 0 all tied out and nothing refused; 1 b
 were refused, or a check failed; 2 nothing could be done.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from cyclopts import App, CycloptsError
 
 import tieout
 from tieout.cli.outcome import Failure, Outcome
 from tieout.compiled.errors import LoopsError
+
+GARBAGE_FROM: Final = 100_000
+"""Objects that are made before garbage is looked for."""
 
 app = App(
     name="tieout",
@@ -103,6 +107,8 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     # A command's memory is new to it. Huge pages are made of memory that the host of a virtual
     # machine may have taken back; small ones cost the same each time (docs/decisions/0006).
     os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")
+    # Each collection goes through all that the libraries define; commands make little garbage.
+    gc.set_threshold(GARBAGE_FROM)
     try:
         result = app(words, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:

@@ -9,9 +9,11 @@ import hashlib
 import platform
 import sys
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
+
+from tieout.compiled.errors import LoopsError
 
 ENTRY_MODULES: Final = (
     "tieout.merkle.lanes",
@@ -48,7 +50,7 @@ def stamp(processor: Iterable[str], *, checked: bool) -> str:
     """
     digest = hashlib.sha256(b"checked" if checked else b"trusting")
     facts = [*processor, platform.machine(), sys.platform, sys.version]
-    facts += [f"{name} {version(name)}" for name in COMPILERS]
+    facts += map(_release, COMPILERS)
     digest.update("\n".join(facts).encode())
     # Read as files: importing a room would compile its loops, for which this is needed first.
     rooms = Path(__file__).parents[1]
@@ -58,3 +60,16 @@ def stamp(processor: Iterable[str], *, checked: bool) -> str:
             digest.update(b"\n%s/%s %d\n" % (room.encode(), name.encode(), len(source)))
             digest.update(source)
     return digest.hexdigest()
+
+
+def _release(library: str) -> str:
+    """Which release of a library is installed: its name and version, as pip notes them.
+
+    Without importing it, and without `importlib.metadata`, whose own imports take longer than the
+    rest of this file. Raises LoopsError when it was not installed by a packager.
+    """
+    spec = find_spec(library)
+    if spec is not None and spec.origin is not None:
+        for note in Path(spec.origin).parents[1].glob(f"{library}-*.dist-info"):
+            return note.stem
+    raise LoopsError(f"{library} is not installed: install what requirements.lock names")

@@ -105,6 +105,11 @@ class KnownRows:
             lines[: self.count] = self.all_lines[: self.count]
             self.flat, self.all_lines = flat, lines
 
+    def forget(self) -> None:
+        """Give the rows up: no more will come. Views that were handed out keep theirs."""
+        self.flat = np.empty(0, np.uint8)
+        self.table = np.zeros(0, np.uint64)
+
     def compile(self) -> None:
         """From now on look ids up in the compiled table."""
         self.compiled = True
@@ -135,8 +140,8 @@ class KnownRows:
         """
         from tieout.connectors import csv_plan  # noqa: PLC0415 - a small file needs no machine code
 
-        if 2 * (self.count + rows) > len(self.table):
-            self.table = csv_plan.table_of(self, 2 * len(self.all_lines))
+        if 3 * (self.count + rows) > 2 * len(self.table):
+            self.table = csv_plan.table_of(self, 3 * len(self.all_lines) // 2)
         found = np.empty((rows, 3), np.int64)
         self.count, repeats, conflicts = csv_plan.settle(self, rows, starts, found)
         return repeats, [Conflict(*map(int, each)) for each in found[:conflicts]]

@@ -130,7 +130,10 @@ def settle(
 
 def table_of(known: KnownRows, slots: int) -> NDArray[np.uint64]:
     """Return a table of at least so many slots that holds the known rows."""
-    table = np.zeros(1 << (slots - 1).bit_length(), np.uint64)
+    # Written, not left for the system to hand out as zeros: a page that is read before it is
+    # written costs two faults, and the threads on other cores wait for the second.
+    table = np.empty(1 << (slots - 1).bit_length(), np.uint64)
+    table.fill(0)
     ids.fill_table(known.flat, known.count, table, _facts(known))
     return table
 

@@ -26,6 +26,10 @@ NO_END_US: Final = (1 << 62) - 1
 _SALT: Final = np.dtype(f"V{SALT_BYTES}")
 
 
+def _nothing(_header: BatchHeader, _memory: object, _rows: NDArray[np.uint8]) -> None:
+    """Vouch for nothing."""
+
+
 class Publisher:
     """Signs for one party on one stream. For one thread: numbers are taken in order."""
 
@@ -35,12 +39,12 @@ class Publisher:
         party: int,
         stream: int,
         next_sequence: int,
-        vouch: Callable[[bytes, object], None] = lambda _digest, _memory: None,
+        vouch: Callable[[BatchHeader, object, NDArray[np.uint8]], None] = _nothing,
     ) -> None:
         """`next_sequence` ≥ 1 is the first number this publisher uses.
 
-        `vouch` is told the header's digest and the memory of each batch, as its root was computed
-        over these very bytes.
+        `vouch` is told the header, the memory and the rows in it of each batch, as its root was
+        computed over these very bytes.
         """
         self._vouch = vouch
         self.party = party
@@ -52,9 +56,7 @@ class Publisher:
     def batch(self, agreement: Agreement, role: int, rows: NDArray[np.uint8]) -> bytes:
         """A signed batch of `rows` (uint8[n, row_bytes], n ≤ 10,000), which get their salts."""
         key, header = self._header(agreement, role, rows)
-        signed = sign_batch(key, header, rows.reshape(-1).data)
-        self._vouch(header.digest(), signed)
-        return signed
+        return sign_batch(key, header, rows.reshape(-1).data)
 
     def batch_in_place(
         self, agreement: Agreement, role: int, room: NDArray[np.uint8]
@@ -67,7 +69,7 @@ class Publisher:
         key, header = self._header(agreement, role, rows)
         sign_batch_in_place(key, header, room.data)
         signed = room.data.toreadonly()
-        self._vouch(header.digest(), signed.obj)
+        self._vouch(header, signed.obj, rows.reshape(-1))
         return signed
 
     def _header(

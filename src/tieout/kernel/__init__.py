@@ -5,6 +5,7 @@ differ, docs/rules.md decides.
 """
 
 from tieout.kernel.admission import admission, prospect
+from tieout.kernel.batches import vouch
 from tieout.kernel.digest import (
     adjustment_images,
     app_hash,
@@ -82,5 +83,6 @@ __all__ = [
     "transaction",
     "unjudged",
     "validators",
+    "vouch",
     "warm",
 ]

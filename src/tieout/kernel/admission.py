@@ -23,7 +23,7 @@ def admission(state: State, data: bytes | memoryview) -> ItemOutcome:
     key = check_signer(state, item)
     if isinstance(key, ItemOutcome):
         return key
-    if not has_signed_root(state, item):
+    if not has_signed_root(item):
         return ItemOutcome.WRONG_ROOT
     return _place(state, item, state.time_us)
 

@@ -11,10 +11,10 @@ from tieout.kernel.apply import apply_rows
 from tieout.kernel.book import Book, books_of
 from tieout.kernel.items import Item
 from tieout.kernel.rowcheck import check_rows
-from tieout.kernel.state import State
+from tieout.kernel.state import State, Vouched
 from tieout.merkle.lanes import rows_root
 from tieout.merkle.tree import leaf_hash
-from tieout.wire.batch import Batch
+from tieout.wire.batch import Batch, BatchHeader
 from tieout.wire.block import ItemResult
 from tieout.wire.codes import ItemOutcome, RowOutcome
 
@@ -25,7 +25,31 @@ _OUTCOMES: Final = len(RowOutcome)
 _MALFORMED_WIDTH: Final = ItemResult(ItemOutcome.MALFORMED_ROW, bad_row=0)
 
 
-def apply_batch(state: State, batch: Batch, item: int) -> ItemResult:
+def vouch(state: State, header: BatchHeader, memory: object, rows: Bytes) -> None:
+    """Check the rows of a batch before it is applied, in the thread of whoever builds it.
+
+    Root and signature were made over `rows`, the bytes of all rows in `memory`, and nobody writes
+    them any more. Not while an agreement is enacted.
+    """
+    book = state.by_version.get((header.agreement, header.version))
+    if book is None or header.row_bytes != book.plan[at.P_ROW_BYTES]:
+        return
+    hashes = np.empty(header.row_count, np.int64)
+    bad = check_rows(book.plan, rows, header.row_count, header.role, state.index_secret, hashes)
+    if bad < 0:
+        state.vouched[header.digest()] = Vouched(memory, hashes)
+
+
+def vouched_for(state: State, item: Item) -> Vouched | None:
+    """What was vouched for this very batch, at most once."""
+    batch = item.content
+    vouched = state.vouched.pop(item.digest, None)
+    if vouched is None or not isinstance(batch, Batch) or batch.rows.obj is not vouched.memory:
+        return None
+    return vouched
+
+
+def apply_batch(state: State, batch: Batch, item: int, vouched: Vouched | None) -> ItemResult:
     """Apply a batch whose signature, root and place in its stream are good; `item` is its index.
 
     A refused batch changes nothing (R-ITEM-3).
@@ -37,10 +61,13 @@ def apply_batch(state: State, batch: Batch, item: int) -> ItemResult:
     rows = np.frombuffer(batch.rows, np.uint8)
     if header.row_bytes != book.plan[at.P_ROW_BYTES]:
         return _MALFORMED_WIDTH
-    hashes = np.empty(header.row_count, np.int64)
-    bad = check_rows(book.plan, rows, header.row_count, header.role, state.index_secret, hashes)
-    if bad >= 0:
-        return ItemResult(ItemOutcome.MALFORMED_ROW, bad_row=int(bad))
+    if vouched is not None:
+        hashes = vouched.hashes
+    else:
+        hashes = np.empty(header.row_count, np.int64)
+        bad = check_rows(book.plan, rows, header.row_count, header.role, state.index_secret, hashes)
+        if bad >= 0:
+            return ItemResult(ItemOutcome.MALFORMED_ROW, bad_row=int(bad))
     cursor = book.cursor
     cursor[at.C_TIME] = state.time_us
     cursor[at.C_ITEM] = item
@@ -54,12 +81,10 @@ def apply_batch(state: State, batch: Batch, item: int) -> ItemResult:
     return ItemResult(ItemOutcome.ACCEPTED, rows=tuple(counts))
 
 
-def has_signed_root(state: State, item: Item) -> bool:
+def has_signed_root(item: Item) -> bool:
     """Whether the rows of a batch are those whose root was signed (R-ITEM-1)."""
     batch = item.content
     if not isinstance(batch, Batch):
-        return True
-    if batch.rows.obj is state.vouched.pop(item.digest, state):
         return True
     header = batch.header
     if header.row_count == 1:

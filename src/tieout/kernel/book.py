@@ -176,7 +176,6 @@ class Book:
         if transactions > self.count:
             self.make_room(transactions - self.count)
             self.slots.touch(self.count, transactions)
-            self.table[:: _SYSTEM_PAGE_BYTES // self.table.itemsize] |= 0  # written, not changed
 
     def make_adjustment_room(self) -> None:
         """Make room for what one verdict may propose, with one image of scratch."""

@@ -140,7 +140,11 @@ def empty_table(count: Int64) -> NDArray[np.int64]:
     places = MIN_PLACES
     while places < 2 * count:
         places *= 2
-    return np.zeros(places, np.int64)
+    # Written, not left for the system to hand out as zeros: places are looked at before they are
+    # written, and a page that is read first costs two faults.
+    table = np.empty(places, np.int64)
+    table.fill(0)
+    return table
 
 
 def needs_room(table: NDArray[np.int64], count: Int64) -> bool:

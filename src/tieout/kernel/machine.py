@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from tieout.kernel import governing
-from tieout.kernel.batches import apply_batch, has_signed_root
+from tieout.kernel.batches import apply_batch, has_signed_root, vouched_for
 from tieout.kernel.digest import app_hash, state_digest
 from tieout.kernel.items import Item, check_signer, parse_item
 from tieout.kernel.operations import Speaker, apply_operation
@@ -97,7 +97,8 @@ def _apply_item(state: State, index: int, data: bytes | memoryview) -> ItemResul
     key = check_signer(state, item)
     if isinstance(key, ItemOutcome):
         return ItemResult(key)
-    if not has_signed_root(state, item):
+    vouched = vouched_for(state, item)
+    if vouched is None and not has_signed_root(item):
         return ItemResult(ItemOutcome.WRONG_ROOT)
     place = _take_number(state, item)  # R-SEQ-1, R-SEQ-3
     if place is ItemOutcome.EQUIVOCATION:
@@ -110,7 +111,7 @@ def _apply_item(state: State, index: int, data: bytes | memoryview) -> ItemResul
     elif item.valid_until_us < state.time_us:
         result = ItemResult(ItemOutcome.TOO_LATE)
     elif isinstance(item.content, Batch):
-        result = apply_batch(state, item.content, index)
+        result = apply_batch(state, item.content, index, vouched)
     else:
         speaker = Speaker(item.content.party, key.person, index)
         result = ItemResult(apply_operation(state, item.content, speaker))

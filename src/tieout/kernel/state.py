@@ -6,7 +6,7 @@ What of it is committed to, and in which bytes, stands in docs/formats/state.md 
 import hashlib
 import struct
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,17 @@ class EventBuffer:
         return told
 
 
+class Vouched(NamedTuple):
+    """What need not be done a second time for a batch.
+
+    `memory` holds the whole batch: its root was computed over these very bytes, which nobody writes
+    any more, and its rows are well formed; `hashes` are those of their keys.
+    """
+
+    memory: object
+    hashes: NDArray[np.int64]
+
+
 @dataclass(slots=True)
 class State:
     """A whole ledger after a block.
@@ -126,10 +137,9 @@ class State:
     cutoffs_us: dict[str, int] = field(default_factory=dict)
     confirmations: dict[tuple[int, int], Confirmations] = field(default_factory=dict)
     events: EventBuffer = field(default_factory=EventBuffer)
-    vouched: dict[bytes, object] = field(default_factory=dict)
-    """The memory of whole batches, by the digest of their header, whose root this very process has
-    just computed over these very bytes and which nobody writes any more; it is not computed again
-    for the same object. The node's own affair: it changes no outcome."""
+    vouched: dict[bytes, Vouched] = field(default_factory=dict)
+    """Batches that this very process has built and checked (`batches.vouch`), by the digest of
+    their header. The node's own affair: it changes no outcome."""
     spread: Spread = map
     """How the pages of the digest are hashed: by the engine's means, where it has several cores."""
     takes_slow_way: bool = False

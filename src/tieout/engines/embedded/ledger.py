@@ -15,9 +15,10 @@ One writer at a time. `judge` may run in one thread while another keeps and sync
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tieout import kernel
 from tieout.agreement.model import Agreement
@@ -30,16 +31,18 @@ from tieout.engines.keyring import (
     read_keys,
     write_keys,
 )
-from tieout.engines.proving import LedgerProofs, Signer
 from tieout.engines.publisher import Publisher
 from tieout.engines.replica import Replica
-from tieout.evidence.packform import Consensus
 from tieout.journal.journal import Journal
 from tieout.wire.block import Block, BlockResult
 from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
 from tieout.wire.errors import WireError
 from tieout.wire.genesis import Genesis, parse_genesis
 from tieout.wire.operations import Body, Enact
+
+if TYPE_CHECKING:
+    from tieout.engines.proving import LedgerProofs
+    from tieout.evidence.packform import Consensus
 
 Item = bytes | memoryview
 
@@ -165,14 +168,14 @@ class EmbeddedLedger:
     def publisher(self, party: int, stream: int = 0, *, vouch: bool = False) -> Publisher:
         """A publisher that goes on with the first number that the ledger has not seen.
 
-        `vouch`: its batches are applied in this process, at once, and the root of their rows is not
-        computed a second time.
+        `vouch`: batches that it builds in place are applied in this process, at once; the root of
+        their rows is not computed a second time, and they are checked where they are built.
         """
         known = self.state.streams.get((party, stream))
         first = 1 if known is None else known.highest_used + 1
         if not vouch:
             return Publisher(self.ring, party, stream, first)
-        return Publisher(self.ring, party, stream, first, self.state.vouched.__setitem__)
+        return Publisher(self.ring, party, stream, first, partial(kernel.vouch, self.state))
 
     # ------------------------------------------------------------------ writing
 
@@ -266,11 +269,14 @@ class EmbeddedLedger:
             if item.outcome not in in_order:
                 raise Refused(f"agreement {agreement.name}", item.outcome.name.lower())
 
-    def proofs(self, votes: Callable[[int], Consensus] | None = None) -> LedgerProofs:
+    def proofs(self, votes: "Callable[[int], Consensus] | None" = None) -> "LedgerProofs":
         """What can be proven of the ledger, signed by its operator or by whose copy it is.
 
         `votes` as `LedgerProofs` takes them. Raises EngineError when the signer's key is not here.
         """
+        # What proves is half of what an engine imports, and most runs prove nothing.
+        from tieout.engines.proving import LedgerProofs, Signer  # noqa: PLC0415
+
         party = self.genesis.operator or self.ring.parties[0]
         signer = Signer(party, *self.ring.signer(party, Purpose.CHECKPOINT))
         return LedgerProofs(self.genesis, self.journal, self.state, signer, votes)
