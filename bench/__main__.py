@@ -26,6 +26,8 @@ BENCHMARKS = {
     "restart": "opening a ledger with a million open transactions",
     "node": "records over HTTP, beside the same check by hand on PostgreSQL",
     "snapshot": "what a block waits for while a snapshot is written",
+    "fold": "the journal into SQLite and PostgreSQL",
+    "lists": "pages of lists on ten times as many transactions in PostgreSQL",
     "consortium": "four nodes on CometBFT, beside its own key-value store",
 }
 

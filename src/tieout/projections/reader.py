@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from tieout.projections import tables, worktables
 from tieout.projections.answers import (
@@ -60,7 +61,7 @@ from tieout.projections.making import (
     record_item,
     transaction_item,
 )
-from tieout.projections.tables import ID_SHIFT
+from tieout.projections.tables import ID_SHIFT, KEY_SHIFT
 from tieout.wire.codes import Status
 
 Item = TypeVar("Item")
@@ -137,6 +138,7 @@ class Reader:
             if chosen.agreement is not None:
                 # Under one name serials and numbers grow with time: the same order.
                 order = ("transaction_key",)
+                where += _within(table.c.transaction_key, moment.numbers(chosen.agreement))
             return moment.page(
                 "transactions",
                 table,
@@ -185,6 +187,7 @@ class Reader:
             where += chosen_of(table.c.field, chosen.field)
             where += chosen_of(table.c.role, chosen.role)
             where += chosen_of(table.c.party, chosen.party)
+            where += _worked_on(table.c.id, chosen)
             order = _by_id(chosen, "id") or ("id",)
             return moment.page(
                 "breaks",
@@ -332,6 +335,14 @@ class Reader:
 
     @contextlib.contextmanager
     def _moment(self) -> Iterator[Moment]:
+        try:
+            with self._looking() as moment:
+                yield moment
+        except (OverflowError, UnicodeEncodeError, exc.DataError) as error:
+            raise BadFilter("a number or a text of the filter fits no column") from error
+
+    @contextlib.contextmanager
+    def _looking(self) -> Iterator[Moment]:
         with self._database.reading() as connection:
             stands = connection.execute(sa.select(tables.ledger)).mappings().first()
             if stands is None:
@@ -424,6 +435,39 @@ def _open(closed: sa.ColumnElement[Any], *, is_open: bool | None) -> list[Condit
     if is_open is None:
         return []
     return [closed.is_(None) if is_open else closed.is_not(None)]
+
+
+def _within(key: sa.ColumnElement[int], numbers: Sequence[int]) -> list[Condition]:
+    """The stretch of keys in which transactions of some agreements lie."""
+    first, end = min(numbers) << KEY_SHIFT, (max(numbers) + 1) << KEY_SHIFT
+    return [key >= first, key < end]
+
+
+def _worked_on(break_id: sa.ColumnElement[int], chosen: BreakFilter) -> list[Condition]:
+    """Conditions on the work that people do on breaks."""
+    work, labels = worktables.work.c, worktables.work_labels.c
+    where: list[Condition] = []
+    if chosen.assignee:
+        has: Condition = break_id.in_(
+            sa.select(work.break_id).where(any_of(work.assignee, chosen.assignee))
+        )
+        if "" in chosen.assignee:
+            nobody = break_id.not_in(sa.select(work.break_id).where(work.assignee != ""))
+            has = sa.or_(has, nobody)
+        where.append(has)
+    if chosen.reason:
+        where.append(
+            break_id.in_(sa.select(work.break_id).where(any_of(work.reason, chosen.reason)))
+        )
+    if chosen.due_until_us is not None:
+        where.append(
+            break_id.in_(sa.select(work.break_id).where(work.due_us < chosen.due_until_us))
+        )
+    if chosen.label:
+        where.append(
+            break_id.in_(sa.select(labels.break_id).where(any_of(labels.label, chosen.label)))
+        )
+    return where
 
 
 def _named(table: sa.Table, agreement: str | None) -> list[Condition]:
