@@ -10,7 +10,8 @@ acknowledging and correcting are signed, and on the ledger.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -26,12 +27,14 @@ from tieout.projections.limits import (
     MAX_ATTACHMENTS,
     MAX_BULK,
     MAX_COMMENT_CHARACTERS,
+    MAX_FILE_SIZE,
     MAX_LABEL_CHARACTERS,
     MAX_LABELS,
     MAX_NAME_CHARACTERS,
 )
 from tieout.projections.making import shown_id
 from tieout.projections.reader import number_of
+from tieout.projections.worked import Work, portions, work_on
 
 
 class Comment(msgspec.Struct, frozen=True):
@@ -43,7 +46,10 @@ class Comment(msgspec.Struct, frozen=True):
 
 
 class Attachment(msgspec.Struct, frozen=True):
-    """A file that hangs on a break, by the SHA-256 of its content."""
+    """A file that hangs on a break, by the SHA-256 of its content; `is_kept`: the content is here.
+
+    One that lies elsewhere is known by its hash alone: who has it can show that it is the one.
+    """
 
     sha256: str
     name: str
@@ -51,6 +57,7 @@ class Attachment(msgspec.Struct, frozen=True):
     size: int
     at_us: int
     author: str
+    is_kept: bool = True
 
 
 class Deed(msgspec.Struct, frozen=True):
@@ -62,21 +69,6 @@ class Deed(msgspec.Struct, frozen=True):
     what: str
     before: str
     after: str
-
-
-class Work(msgspec.Struct, frozen=True):
-    """How a break stands on people's desks; revision 0: nobody has touched it."""
-
-    break_id: str
-    revision: int
-    assignee: str
-    reason: str
-    due_us: int | None
-    labels: tuple[str, ...]
-    comments: int
-    attachments: int
-    changed_us: int | None
-    changed_by: str
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -131,7 +123,7 @@ class Desk:
             raise BadFilter(f"at most {MAX_BULK} breaks at once, not {len(break_ids)}")
         keys = [number_of(each) for each in break_ids]
         with self._database.reading() as connection:
-            return tuple(_work_on(connection, keys))
+            return tuple(work_on(connection, keys))
 
     def comments_on(self, break_id: str) -> tuple[Comment, ...]:
         """What was said about a break, the oldest first."""
@@ -140,9 +132,15 @@ class Desk:
 
     def attachments_of(self, break_id: str) -> tuple[Attachment, ...]:
         """The files that hang on a break."""
-        found = self._lines(worktables.work_attachments, break_id)
+        table, files = worktables.work_attachments, worktables.work_files
+        is_kept = sa.exists().where(files.c.sha256 == table.c.sha256).label("is_kept")
+        statement = sa.select(table, is_kept).where(table.c.break_id == number_of(break_id))
+        order = table.primary_key.columns
+        with self._database.reading() as connection:
+            found = connection.execute(statement.order_by(*order)).mappings().all()
         names = Attachment.__struct_fields__
-        return tuple(Attachment(**{name: each[name] for name in names}) for each in found)
+        lines = ({**each, "is_kept": bool(each["is_kept"])} for each in found)
+        return tuple(Attachment(**{name: each[name] for name in names}) for each in lines)
 
     def history_of(self, break_id: str) -> tuple[Deed, ...]:
         """Everything that was done with a break, the oldest first."""
@@ -177,7 +175,7 @@ class Desk:
         with self._database.writing() as connection:
             self._begin(connection, keys, act, expected)
             deeds: list[dict[str, Any]] = []
-            before = {number_of(each.break_id): each for each in _work_on(connection, keys)}
+            before = {number_of(each.break_id): each for each in work_on(connection, keys)}
             for key, stood in before.items():
                 changed = _changed_columns(stood, change)
                 labels = _labels_after(stood, change)
@@ -191,39 +189,61 @@ class Desk:
             self._carry_out(connection, keys, change, act)
             if deeds:
                 connection.execute(sa.insert(worktables.work_history), deeds)
-            return tuple(_work_on(connection, [number_of(each) for each in break_ids]))
+            return tuple(work_on(connection, [number_of(each) for each in break_ids]))
 
     def attach(
         self, break_id: str, name: str, media_type: str, content: bytes, act: Act
     ) -> Attachment:
-        """Hang a file on a break; the same content again changes nothing. Raises as `change`."""
-        _check_length("the name of a file", name, MAX_NAME_CHARACTERS)
-        _check_length("a media type", media_type, MAX_NAME_CHARACTERS)
+        """Hang a file on a break, and keep it. Raises as `change`; Conflict when it hangs there."""
         if len(content) > MAX_ATTACHMENT_BYTES:
             raise BadFilter(f"a file has at most {MAX_ATTACHMENT_BYTES:,} bytes")
-        key, sha256 = number_of(break_id), hashlib.sha256(content).hexdigest()
-        made = Attachment(sha256, name, media_type, len(content), act.at_us, act.author)
+        sha256 = hashlib.sha256(content).hexdigest()
+        return self._hang(break_id, name, media_type, sha256, len(content), content, act)
+
+    def refer(
+        self, break_id: str, name: str, media_type: str, sha256: str, size: int, act: Act
+    ) -> Attachment:
+        """Hang a file on a break that lies elsewhere, by its hash. Raises as `attach`."""
+        if not _SHA256.fullmatch(sha256):
+            raise BadFilter("a hash is SHA-256, 64 hexadecimal digits in lower case")
+        if not 0 <= size <= MAX_FILE_SIZE:
+            raise BadFilter(f"a file has 0 to {MAX_FILE_SIZE:,} bytes")
+        return self._hang(break_id, name, media_type, sha256, size, None, act)
+
+    def _hang(
+        self,
+        break_id: str,
+        name: str,
+        media_type: str,
+        sha256: str,
+        size: int,
+        content: bytes | None,
+        act: Act,
+    ) -> Attachment:
+        _check_length("the name of a file", name, MAX_NAME_CHARACTERS)
+        _check_length("a media type", media_type, MAX_NAME_CHARACTERS)
+        key = number_of(break_id)
+        made = Attachment(sha256, name, media_type, size, act.at_us, act.author)
         attachments, files = worktables.work_attachments, worktables.work_files
         with self._database.writing() as connection:
             self._begin(connection, [key], act, None)
-            there = (
-                connection.execute(
-                    sa.select(attachments.c.sha256).where(attachments.c.break_id == key)
-                )
-                .scalars()
-                .all()
-            )
+            where = attachments.c.break_id == key
+            there = connection.execute(sa.select(attachments.c.sha256).where(where)).scalars().all()
             if sha256 in there:
                 raise Conflict(f"this file hangs on break {break_id} already")
             if len(there) >= MAX_ATTACHMENTS:
                 raise BadFilter(f"at most {MAX_ATTACHMENTS} files hang on one break")
-            line = {"sha256": sha256, "content": content}
-            connection.execute(self._insert(files).values(line).on_conflict_do_nothing())
-            own = {"break_id": key, **msgspec.structs.asdict(made)}
-            connection.execute(sa.insert(attachments).values(own))
+            if content is not None:
+                kept = {"sha256": sha256, "content": content}
+                connection.execute(self._insert(files).values(kept).on_conflict_do_nothing())
+            columns = {**msgspec.structs.asdict(made), "break_id": key}
+            del columns["is_kept"]
+            connection.execute(sa.insert(attachments).values(columns))
             deed = _deed(key, act, "attachment", "", f"{name} ({sha256})")
             connection.execute(sa.insert(worktables.work_history).values(deed))
-        return made
+            has = sa.select(files.c.sha256).where(files.c.sha256 == sha256)
+            is_kept = connection.execute(has).scalar() is not None
+        return msgspec.structs.replace(made, is_kept=is_kept)
 
     # ------------------------------------------------------------------ reasons and filters
 
@@ -287,7 +307,7 @@ class Desk:
         self, connection: sa.Connection, keys: Sequence[int], act: Act, expected: int | None
     ) -> None:
         """Count up the revisions, which also makes everybody else wait. Raises as `change`."""
-        for some in _portions(keys):
+        for some in portions(keys):
             there = set(
                 connection.execute(
                     sa.select(tables.breaks.c.id).where(tables.breaks.c.id.in_(some))
@@ -305,7 +325,7 @@ class Desk:
         connection.execute(statement, [{"break_id": key, **first, **told} for key in keys])
         if expected is None:
             return
-        for some in _portions(keys):
+        for some in portions(keys):
             others = connection.execute(
                 sa.select(work.c.break_id).where(
                     work.c.break_id.in_(some), work.c.revision != expected + 1
@@ -323,7 +343,7 @@ class Desk:
         """Set what is the same for all of them, and say what is to be said."""
         chosen = {name: getattr(change, name) for name in _COLUMNS}
         values = {name: value for name, value in chosen.items() if value is not UNSET}
-        for some in _portions(keys) if values else ():
+        for some in portions(keys) if values else ():
             where = worktables.work.c.break_id.in_(some)
             connection.execute(sa.update(worktables.work).where(where).values(values))
         if change.comment:
@@ -347,20 +367,7 @@ class Desk:
 
 
 _COLUMNS: Final = ("assignee", "reason", "due_us")
-_UNTOUCHED: Final[dict[str, Any]] = {
-    "revision": 0,
-    "assignee": "",
-    "reason": "",
-    "due_us": None,
-    "changed_us": None,
-    "changed_by": "",
-}
-_PORTION: Final = 500
-"""So many values go into one statement: SQLite takes no more than some thousand."""
-
-
-def _portions(keys: Sequence[int]) -> Iterable[Sequence[int]]:
-    return (keys[start : start + _PORTION] for start in range(0, len(keys), _PORTION))
+_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 def _check(change: Change) -> None:
@@ -404,33 +411,3 @@ def _deed(
     told = {"before": before, "after": after}
     texts = {name: "" if value is None else str(value) for name, value in told.items()}
     return {"break_id": key, "at_us": act.at_us, "author": act.author, "what": what, **texts}
-
-
-def _work_on(connection: sa.Connection, keys: Sequence[int]) -> Iterable[Work]:
-    stood: dict[int, dict[str, Any]] = {}
-    labels: dict[int, list[str]] = {}
-    counts: dict[str, dict[int, int]] = {"work_comments": {}, "work_attachments": {}}
-    for some in _portions(keys):
-        table = worktables.work
-        for row in connection.execute(
-            sa.select(table).where(table.c.break_id.in_(some))
-        ).mappings():
-            stood[row["break_id"]] = dict(row)
-        table = worktables.work_labels
-        chosen = sa.select(table).where(table.c.break_id.in_(some)).order_by(table.c.label)
-        for key, label in connection.execute(chosen):
-            labels.setdefault(key, []).append(label)
-        for name, found in counts.items():
-            table = worktables.OWN.tables[name]
-            chosen = sa.select(table.c.break_id, sa.func.count()).where(table.c.break_id.in_(some))
-            found.update(
-                tuple(row) for row in connection.execute(chosen.group_by(table.c.break_id))
-            )
-    for key in keys:
-        cells = {**stood.get(key, _UNTOUCHED), "break_id": shown_id(key)}
-        yield Work(
-            **cells,
-            labels=tuple(labels.get(key, ())),
-            comments=counts["work_comments"].get(key, 0),
-            attachments=counts["work_attachments"].get(key, 0),
-        )

@@ -50,3 +50,5 @@ MAX_ATTACHMENT_BYTES: Final = 10 * 1024 * 1024
 MAX_NAME_CHARACTERS: Final = 255
 MAX_BULK: Final = 10_000
 """Breaks that one bulk action may touch: a thousand with one cause, and room."""
+MAX_FILE_SIZE: Final = 1 << 50
+"""Bytes of a file that lies elsewhere: what people may claim, no more than a column holds."""

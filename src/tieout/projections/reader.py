@@ -18,15 +18,18 @@ from tieout.projections.answers import (
     BatchItem,
     BlockItem,
     BreakItem,
+    ConfirmationItem,
     CutoffItem,
     EventItem,
     MemberItem,
     OperationItem,
     Overview,
     Page,
+    RepairItem,
     Standing,
     TransactionDetail,
     TransactionItem,
+    WorkItem,
 )
 from tieout.projections.database import Database
 from tieout.projections.errors import BadFilter, NotFound, ProjectionError
@@ -40,6 +43,7 @@ from tieout.projections.filters import (
     CutoffFilter,
     EventFilter,
     OperationFilter,
+    RepairFilter,
     TransactionFilter,
 )
 from tieout.projections.lists import (
@@ -62,11 +66,13 @@ from tieout.projections.making import (
     transaction_item,
 )
 from tieout.projections.tables import ID_SHIFT, KEY_SHIFT
-from tieout.wire.codes import Status
+from tieout.projections.worked import portions, work_item, work_on
+from tieout.wire.codes import Action, Status
 
 Item = TypeVar("Item")
 _MATCHED: Final = Status.MATCHED.name.lower()
 _STATUSES: Final = tuple(status.name.lower() for status in Status)
+_STATED: Final = Action.STATE.name.lower()
 _CURSOR_KEY: Final = "cursors"
 
 
@@ -178,31 +184,69 @@ class Reader:
         turn: Turn = FIRST_PAGE,
     ) -> Page[BreakItem]:
         """Breaks in the order in which they opened, or of their ids under an `id_prefix`."""
-        table = tables.breaks
         with self._moment() as moment:
-            where = moment.about(table, chosen) + moment.began(table.c.id, chosen, ID_SHIFT)
-            where += _open(table.c.closed_height, is_open=chosen.is_open)
-            where += chosen_of(table.c.status, chosen.status)
-            where += chosen_of(table.c.kind, chosen.kind)
-            where += chosen_of(table.c.field, chosen.field)
-            where += chosen_of(table.c.role, chosen.role)
-            where += chosen_of(table.c.party, chosen.party)
-            where += _worked_on(table.c.id, chosen)
-            order = _by_id(chosen, "id") or ("id",)
-            return moment.page(
-                "breaks",
-                table,
-                order,
-                where,
-                chosen,
-                turn,
-                lambda row: break_item(row, moment.versions),
+            return self._breaks(moment, chosen, turn)
+
+    def work(
+        self,
+        chosen: BreakFilter = BreakFilter(),
+        turn: Turn = FIRST_PAGE,
+    ) -> Page[WorkItem]:
+        """The same breaks in the same order, with the work on them."""
+        with self._moment() as moment:
+            page = self._breaks(moment, chosen, turn)
+            works = work_on(moment.connection, [number_of(each.id) for each in page.items])
+            items = tuple(map(work_item, page.items, works))
+            return Page(items, page.next, page.height, page.time_us)
+
+    def repairs(self, chosen: RepairFilter, turn: Turn = FIRST_PAGE) -> Page[RepairItem]:
+        """Records that have such breaks, each once, in the order in which transactions opened."""
+        if chosen.agreement is None or chosen.version is None or len(chosen.role) != 1:
+            raise BadFilter("records are mended for one role under one version of an agreement")
+        table, records = tables.transactions, tables.standing_records.c
+        with self._moment() as moment:
+            (number,) = moment.numbers(chosen.agreement, chosen.version)
+            role = _role_number(moment, number, chosen.role[0])
+            broken = sa.select(tables.breaks.c.transaction_key).where(
+                *self._break_conditions(moment, chosen)
             )
+            where: list[Condition] = [table.c.transaction_key.in_(broken)]
+            stated = sa.and_(records.role == role, records.action == _STATED)
+            if not chosen.with_missing:
+                is_stated = sa.and_(records.transaction_key == table.c.transaction_key, stated)
+                where.append(sa.exists().where(is_stated))
+            order = ("transaction_key",)
+            page = moment.page("repairs", table, order, where, chosen, turn, _itself)
+            keys = [row["transaction_key"] for row in page.items]
+            texts: dict[int, dict[str, str | None]] = {}
+            for some in portions(keys):
+                statement = sa.select(records.transaction_key, records.texts)
+                found = statement.where(records.transaction_key.in_(some), stated)
+                texts.update(map(tuple, moment.connection.execute(found)))
+            items = tuple(
+                RepairItem(row["transaction_id"], texts.get(row["transaction_key"]))
+                for row in page.items
+            )
+            return Page(items, page.next, page.height, page.time_us)
 
     def one_break(self, break_id: str) -> BreakItem:
         """A break, open or closed. Raises NotFound, BadFilter."""
         with self._moment() as moment:
             return self._one(moment, tables.breaks, number_of(break_id), break_id, break_item)
+
+    def one_alarm(self, alarm_id: str) -> tuple[AlarmItem, tuple[ConfirmationItem, ...], int]:
+        """An alarm, its confirmations, and as of which block. Raises NotFound, BadFilter."""
+        with self._moment() as moment:
+            number = number_of(alarm_id)
+            alarm = self._one(moment, tables.alarms, number, alarm_id, alarm_item)
+            own = tables.confirmations.c
+            found = moment.connection.execute(
+                sa.select(own.party, own.height, own.time_us)
+                .where(own.alarm_id == number)
+                .order_by(own.id)
+            )
+            confirmations = tuple(ConfirmationItem(*line) for line in found)
+            return alarm, confirmations, moment.standing.height
 
     def alarms(
         self,
@@ -363,6 +407,31 @@ class Reader:
                 {number: (name, version) for number, name, version in versions},
             )
 
+    def _breaks(self, moment: Moment, chosen: BreakFilter, turn: Turn) -> Page[BreakItem]:
+        where = self._break_conditions(moment, chosen)
+        order = _by_id(chosen, "id") or ("id",)
+        return moment.page(
+            "breaks",
+            tables.breaks,
+            order,
+            where,
+            chosen,
+            turn,
+            lambda row: break_item(row, moment.versions),
+        )
+
+    @staticmethod
+    def _break_conditions(moment: Moment, chosen: BreakFilter) -> list[Condition]:
+        table = tables.breaks
+        where = moment.about(table, chosen) + moment.began(table.c.id, chosen, ID_SHIFT)
+        where += _open(table.c.closed_height, is_open=chosen.is_open)
+        where += chosen_of(table.c.status, chosen.status)
+        where += chosen_of(table.c.kind, chosen.kind)
+        where += chosen_of(table.c.field, chosen.field)
+        where += chosen_of(table.c.role, chosen.role)
+        where += chosen_of(table.c.party, chosen.party)
+        return where + _worked_on(table.c.id, chosen)
+
     @staticmethod
     def _one(
         moment: Moment,
@@ -472,6 +541,15 @@ def _worked_on(break_id: sa.ColumnElement[int], chosen: BreakFilter) -> list[Con
 
 def _named(table: sa.Table, agreement: str | None) -> list[Condition]:
     return [] if agreement is None else [table.c.agreement == agreement]
+
+
+def _role_number(moment: Moment, agreement: int, name: str) -> int:
+    own = tables.roles.c
+    where = (own.agreement == agreement, own.name == name)
+    found: int | None = moment.connection.execute(sa.select(own.number).where(*where)).scalar()
+    if found is None:
+        raise BadFilter(f"the agreement has no role {name}")
+    return found
 
 
 def _itself(row: Row) -> Row:

@@ -37,7 +37,6 @@ from tieout.projections.desk import (
     Desk,
     Reason,
     SavedFilter,
-    Work,
 )
 from tieout.projections.errors import (
     BadCursor,
@@ -70,6 +69,7 @@ from tieout.projections.lists import Turn
 from tieout.projections.opening import begin
 from tieout.projections.reader import Reader
 from tieout.projections.schema import empty
+from tieout.projections.worked import Work
 from tieout.projections.write import write
 from tieout.testing.governed import governed_histories, tell_governed
 from tieout.testing.histories import History, histories, tell
