@@ -230,10 +230,10 @@ class WorkItem(BreakItem, frozen=True):
 
 
 class RepairItem(msgspec.Struct, frozen=True):
-    """A record to be mended, as its role states it now; `values` None: it has yet to state it."""
+    """A record to be mended, as its role states it now: printed texts, None: left blank."""
 
     transaction_id: str
-    values: dict[str, str | None] | None
+    values: dict[str, str | None]
 
 
 class ConfirmationItem(msgspec.Struct, frozen=True):

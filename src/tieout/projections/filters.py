@@ -54,15 +54,6 @@ class BreakFilter(AboutTransactions, frozen=True, kw_only=True):
     due_until_us: int | None = None
 
 
-class RepairFilter(BreakFilter, frozen=True, kw_only=True):
-    """Records that have such breaks, of one role under one version of an agreement.
-
-    `with_missing`: those, too, that the role has yet to state.
-    """
-
-    with_missing: bool = False
-
-
 class AlarmFilter(AboutTransactions, frozen=True, kw_only=True):
     """`is_open` None: cleared ones too."""
 

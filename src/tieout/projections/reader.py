@@ -43,7 +43,6 @@ from tieout.projections.filters import (
     CutoffFilter,
     EventFilter,
     OperationFilter,
-    RepairFilter,
     TransactionFilter,
 )
 from tieout.projections.lists import (
@@ -199,8 +198,11 @@ class Reader:
             items = tuple(map(work_item, page.items, works))
             return Page(items, page.next, page.height, page.time_us)
 
-    def repairs(self, chosen: RepairFilter, turn: Turn = FIRST_PAGE) -> Page[RepairItem]:
-        """Records that have such breaks, each once, in the order in which transactions opened."""
+    def repairs(self, chosen: BreakFilter, turn: Turn = FIRST_PAGE) -> Page[RepairItem]:
+        """Records of one role that have such breaks, each once, in the order of their opening.
+
+        Under one version of an agreement, which is to be named as well as the role.
+        """
         if chosen.agreement is None or chosen.version is None or len(chosen.role) != 1:
             raise BadFilter("records are mended for one role under one version of an agreement")
         table, records = tables.transactions, tables.standing_records.c
@@ -210,11 +212,9 @@ class Reader:
             broken = sa.select(tables.breaks.c.transaction_key).where(
                 *self._break_conditions(moment, chosen)
             )
-            where: list[Condition] = [table.c.transaction_key.in_(broken)]
             stated = sa.and_(records.role == role, records.action == _STATED)
-            if not chosen.with_missing:
-                is_stated = sa.and_(records.transaction_key == table.c.transaction_key, stated)
-                where.append(sa.exists().where(is_stated))
+            is_stated = sa.and_(records.transaction_key == table.c.transaction_key, stated)
+            where = [table.c.transaction_key.in_(broken), sa.exists().where(is_stated)]
             order = ("transaction_key",)
             page = moment.page("repairs", table, order, where, chosen, turn, _itself)
             keys = [row["transaction_key"] for row in page.items]
@@ -224,15 +224,16 @@ class Reader:
                 found = statement.where(records.transaction_key.in_(some), stated)
                 texts.update(map(tuple, moment.connection.execute(found)))
             items = tuple(
-                RepairItem(row["transaction_id"], texts.get(row["transaction_key"]))
+                RepairItem(row["transaction_id"], texts[row["transaction_key"]])
                 for row in page.items
             )
             return Page(items, page.next, page.height, page.time_us)
 
-    def one_break(self, break_id: str) -> BreakItem:
-        """A break, open or closed. Raises NotFound, BadFilter."""
+    def one_break(self, break_id: str) -> tuple[BreakItem, int]:
+        """A break, open or closed, and as of which block. Raises NotFound, BadFilter."""
         with self._moment() as moment:
-            return self._one(moment, tables.breaks, number_of(break_id), break_id, break_item)
+            found = self._one(moment, tables.breaks, number_of(break_id), break_id, break_item)
+            return found, moment.standing.height
 
     def one_alarm(self, alarm_id: str) -> tuple[AlarmItem, tuple[ConfirmationItem, ...], int]:
         """An alarm, its confirmations, and as of which block. Raises NotFound, BadFilter."""
