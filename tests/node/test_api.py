@@ -82,7 +82,7 @@ OURS = {
         Permission.PUBLISH,
         Permission.OPERATE,
         Permission.WORK,
-    },  # fmt: skip
+    },
     "administrator": {Permission.ADMINISTER, Permission.AUDIT, Permission.GOVERN},
     "approver": {Permission.APPROVE},
 }
