@@ -27,6 +27,8 @@ BENCHMARKS = {
     "node": "records over HTTP, beside the same check by hand on PostgreSQL",
     "stream_listeners": "the live stream to a thousand listeners",
     "snapshot": "what a block waits for while a snapshot is written",
+    "fold": "the journal into SQLite and PostgreSQL",
+    "lists": "pages of lists on ten times as many transactions in PostgreSQL",
     "consortium": "four nodes on CometBFT, beside its own key-value store",
 }
 

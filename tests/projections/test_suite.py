@@ -3,7 +3,7 @@
 import pytest
 
 from tieout.projections.database import Database
-from tieout.testing.readmodels import ReadModelSuite
+from tieout.testing.readmodels import DeskSuite, ReadModelSuite
 
 
 class TestSqlite(ReadModelSuite):
@@ -15,6 +15,20 @@ class TestSqlite(ReadModelSuite):
 @pytest.mark.slow
 @pytest.mark.xdist_group("postgres")
 class TestPostgres(ReadModelSuite):
+    @pytest.fixture
+    def database(self, postgres_database: Database) -> Database:
+        return postgres_database
+
+
+class TestDeskOnSqlite(DeskSuite):
+    @pytest.fixture
+    def database(self, sqlite_database: Database) -> Database:
+        return sqlite_database
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("postgres")
+class TestDeskOnPostgres(DeskSuite):
     @pytest.fixture
     def database(self, postgres_database: Database) -> Database:
         return postgres_database

@@ -48,6 +48,8 @@ class Permission(StrEnum):
     PUBLISH = "publish"
     OPERATE = "operate"
     """Close cut-offs, acknowledge alarms."""
+    WORK = "work"
+    """Assign breaks, say why they are there, comment, attach files."""
     APPROVE = "approve"
     """Approve and refuse correcting entries, as a person of a party."""
     GOVERN = "govern"
@@ -55,7 +57,7 @@ class Permission(StrEnum):
     AUDIT = "audit"
     """Read who did what on this node."""
     ADMINISTER = "administer"
-    """Users and tokens."""
+    """Users, tokens and reason codes."""
 
 
 class Role(StrEnum):
@@ -70,8 +72,10 @@ class Role(StrEnum):
 
 ROLES: Final[dict[Role, frozenset[Permission]]] = {
     Role.VIEWER: frozenset({Permission.READ}),
-    Role.OPERATOR: frozenset({Permission.READ, Permission.PUBLISH, Permission.OPERATE}),
-    Role.APPROVER: frozenset({Permission.READ, Permission.APPROVE}),
+    Role.OPERATOR: frozenset(
+        {Permission.READ, Permission.PUBLISH, Permission.OPERATE, Permission.WORK}
+    ),
+    Role.APPROVER: frozenset({Permission.READ, Permission.WORK, Permission.APPROVE}),
     Role.ADMINISTRATOR: frozenset(
         {Permission.READ, Permission.GOVERN, Permission.AUDIT, Permission.ADMINISTER}
     ),

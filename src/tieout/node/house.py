@@ -18,6 +18,7 @@ from tieout.node.records import RecordForm
 from tieout.node.settings import Settings
 from tieout.node.store import Store
 from tieout.node.stream import Stream
+from tieout.projections.desk import Desk as WorkDesk
 from tieout.projections.errors import ProjectionError
 from tieout.projections.reader import Reader
 from tieout.wire.codes import Status
@@ -35,6 +36,7 @@ class House:
     stream: Stream
     metrics: Metrics
     reader: Reader
+    work: WorkDesk
     alarms: AlarmDesk
     keeper: Keeper
     spool: Path
@@ -43,6 +45,8 @@ class House:
     """Where people sign in whom an identity provider knows; None without one."""
     in_progress: set[tuple[int, str]] = field(default_factory=set)
     """Keys of requests that are being worked on: (user, key)."""
+    attaching: int = 0
+    """Files that are being received."""
     forms: dict[tuple[int, int], RecordForm] = field(default_factory=dict)
     """Makers of rows, by agreement number and role."""
     roles: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)

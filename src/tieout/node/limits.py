@@ -76,3 +76,12 @@ MAX_LOGINS_PER_MINUTE: Final = 10
 
 MAX_BUCKETS: Final = 10_000
 """Senders whose rate is remembered: about 2 MB. The oldest are forgotten first."""
+
+MAX_WORK_BYTES: Final = 512 * 1024
+"""A change of many breaks at once: ten thousand ids, and a comment."""
+
+MAX_ATTACHING: Final = 8
+"""Files that are received at a time: each is held in memory until it is kept."""
+
+MAX_FILTERS: Final = 100
+"""Saved filters of one user: more than anybody finds again."""

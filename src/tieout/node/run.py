@@ -40,6 +40,7 @@ from tieout.node.settings import Log, Settings, default_file, load_settings
 from tieout.node.store import Store
 from tieout.node.stream import Stream
 from tieout.projections.database import Database
+from tieout.projections.desk import Desk as WorkDesk
 from tieout.projections.reader import Reader
 
 LEDGER: Final = "ledger"
@@ -94,7 +95,8 @@ def open_house(
         desk.start()
         stack.callback(desk.stop)
         stack.callback(doorkeeper.write_uses)
-        reader = Reader(stack.enter_context(_read_models(directory, settings)))
+        database = stack.enter_context(_read_models(directory, settings))
+        reader = Reader(database)
         alarms = stack.enter_context(_alarms(directory, stream, reader, clock))
         keeper = Keeper(directory, desk, stream, clock, dry_run=settings.books.dry_run)
         keeper.start()
@@ -103,8 +105,8 @@ def open_house(
         told += [alarms.tell, keeper.tell]
         metrics = Metrics(lambda: gauges(ordering, desk, stream, reader, alarms, keeper))
         yield House(
-            settings, ordering, store, doorkeeper, desk, stream, metrics, reader, alarms, keeper,
-            directory / SPOOL, clock, oidc,
+            settings, ordering, store, doorkeeper, desk, stream, metrics, reader,
+            WorkDesk(database), alarms, keeper, directory / SPOOL, clock, oidc,
         )  # fmt: skip
 
 

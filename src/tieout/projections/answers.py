@@ -218,6 +218,35 @@ class BreakItem(msgspec.Struct, frozen=True):
     closed_us: int | None
 
 
+class WorkItem(BreakItem, frozen=True):
+    """A break with the work on it; `revision` 0: nobody has touched it."""
+
+    revision: int
+    assignee: str
+    reason: str
+    due_us: int | None
+    labels: tuple[str, ...]
+    comments: int
+    attachments: int
+    worked_us: int | None
+    worked_by: str
+
+
+class RepairItem(msgspec.Struct, frozen=True):
+    """A record to be mended, as its role states it now: printed texts, None: left blank."""
+
+    transaction_id: str
+    values: dict[str, str | None]
+
+
+class ConfirmationItem(msgspec.Struct, frozen=True):
+    """A verifier's confirmation of an alarm."""
+
+    party: int
+    height: int
+    time_us: int
+
+
 class AlarmItem(msgspec.Struct, frozen=True):
     """The alarm of one episode; `findings` counts the rule's own verdict and confirmations."""
 

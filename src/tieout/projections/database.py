@@ -49,7 +49,8 @@ class Database:
         except exc.ArgumentError as error:
             raise ProjectionError("the database's URL cannot be read", _URL_ADVICE) from error
         kind = parsed.get_backend_name()
-        if kind not in {SQLITE, POSTGRESQL} or (kind == SQLITE and not parsed.database):
+        has_file = parsed.database not in {None, "", ":memory:"}
+        if kind not in {SQLITE, POSTGRESQL} or (kind == SQLITE and not has_file):
             raise ProjectionError(f"no database of this kind: {kind}", _URL_ADVICE)
         self.kind = kind
         self.path = Path(str(parsed.database)) if kind == SQLITE else None
@@ -64,6 +65,8 @@ class Database:
         self._engine = sa.create_engine(
             parsed.set(drivername=driver),
             connect_args=connect,
+            # A server that was started again costs nobody an error.
+            pool_pre_ping=kind == POSTGRESQL,
             json_deserializer=msgspec.json.decode,
             json_serializer=lambda value: msgspec.json.encode(value).decode(),
         )
@@ -107,6 +110,7 @@ class Database:
         """
         with self._wrapped():
             if self.path is not None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
                 with _file_lock(self.path.with_name(self.path.name + ".follower")) as is_held:
                     yield is_held
                 return

@@ -36,7 +36,11 @@ class TransactionFilter(AboutTransactions, frozen=True, kw_only=True):
 
 
 class BreakFilter(AboutTransactions, frozen=True, kw_only=True):
-    """`is_open` None: open and closed ones; `field` "" are breaks of whole records."""
+    """`is_open` None: open and closed ones; `field` "" are breaks of whole records.
+
+    The last four are about the work on them: `assignee` "" are those that nobody has, `label` has
+    any of these, `due_until_us` are those due before a time.
+    """
 
     is_open: bool | None = True
     status: Several = ()
@@ -44,6 +48,10 @@ class BreakFilter(AboutTransactions, frozen=True, kw_only=True):
     field: Several = ()
     role: Several = ()
     party: tuple[int, ...] = ()
+    assignee: Several = ()
+    reason: Several = ()
+    label: Several = ()
+    due_until_us: int | None = None
 
 
 class AlarmFilter(AboutTransactions, frozen=True, kw_only=True):

@@ -79,7 +79,7 @@ class Fold:
         self._begin()
 
     def _begin(self) -> None:
-        self._from = self.state.height
+        self._from = self._before = self.state.height
         self._touched: dict[int, list[tuple[int, Numbers]]] = {}
         self._spoken: dict[tuple[int, int], list[Numbers]] = {}
         self._blocks: list[Line] = []
@@ -93,6 +93,31 @@ class Fold:
         self._enacted: list[tuple[int, Moment]] = []
         self.size = 0
         """How many rows and events wait to be taken."""
+
+    def begin_with_everything(self) -> None:
+        """Take up the whole state, of a copy of the ledger that begins after its last block.
+
+        Then nothing is known of what came before: things are told as begun with that block.
+        """
+        state = self.state
+        moment = Moment(state.height, state.time_us)
+        self._from, self._before = 0, state.height - 1
+        self._log_sizes = [0, state.log.size]
+        app_hash = kernel.app_hash(state).hex()
+        self._blocks = [(*moment, 0, 0, state.log.size, app_hash)]
+        self._members = None
+        for book in state.books:
+            number, serials = book.number, np.arange(book.count, dtype=np.int64)
+            self._enacted.append((number, moment))
+            self._written[number] = np.zeros(0, np.uint8)
+            self._counts[number] = np.zeros(len(Status), np.int64)
+            self._opened[number] = [0, book.count]
+            self._touched[number] = [(moment.height, serials)]
+            for role in range(len(book.agreement.roles)):
+                self._spoken[number, role] = [serials]
+            for index in range(book.adjustment_count):
+                self._entries.look(state, moment, number, index)
+        self._troubles.begin_with(state, moment)
 
     # ------------------------------------------------------------------ blocks
 
@@ -262,7 +287,7 @@ class Fold:
         heights = heights[::-1][places]
         slots = kernel.slots_of(self.state, number, serials)
         self._count(number, serials, slots["status"])
-        opened = self._from + np.searchsorted(self._opened[number], serials, side="right")
+        opened = self._before + np.searchsorted(self._opened[number], serials, side="right")
         times = {line[0]: line[1] for line in self._blocks}
         changed = heights.tolist()
         return zip(

@@ -29,7 +29,14 @@ from tieout.projections.changes import Changes
 from tieout.projections.database import Database
 from tieout.projections.errors import DatabaseAway, OtherLedger, Outrun, ProjectionError
 from tieout.projections.fold import Fold
-from tieout.projections.limits import CHUNK_CHANGES, FIRST_WAIT_S, LONGEST_WAIT_S, LOOK_S, POLL_S
+from tieout.projections.limits import (
+    CHUNK_CHANGES,
+    FIRST_WAIT_S,
+    LONGEST_WAIT_S,
+    LOOK_S,
+    POLL_S,
+    STANDBY_S,
+)
 from tieout.projections.opening import begin, open_lines
 from tieout.projections.schema import migrate
 from tieout.projections.write import write
@@ -50,8 +57,16 @@ class Lag:
 class Follower:
     """Folds one ledger into one database. One thread at a time; `nudge` and `stop` from any."""
 
-    def __init__(self, journal: Journal, genesis: Genesis, database: Database) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        genesis: Genesis,
+        database: Database,
+        *,
+        chunk_changes: int = CHUNK_CHANGES,
+    ) -> None:
         """The journal may be the one an engine writes, or one opened to be read only."""
+        self._chunk_changes = chunk_changes
         self._journal = journal
         self._genesis = genesis
         self._database = database
@@ -101,11 +116,11 @@ class Follower:
         wait_s = FIRST_WAIT_S
         while not self._stopped.is_set():
             try:
-                migrate(self._database)
                 with self._database.leading(self._genesis.ledger_id()) as leads:
                     if not leads:
-                        self._rest(POLL_S)
+                        self._stopped.wait(STANDBY_S)
                         continue
+                    migrate(self._database)
                     looked_s = time.monotonic()
                     while not self._stopped.is_set():
                         if self.catch_up() == 0:
@@ -136,7 +151,7 @@ class Follower:
             fold, first = self._fold, self._height
             for entry in self._journal.entries(fold.state.height + 1, durable.height):
                 fold.add(entry)
-                if fold.size >= CHUNK_CHANGES:
+                if fold.size >= self._chunk_changes:
                     self._take(fold)
                     progress(self._height, durable.height)
                     if self._stopped.is_set():
@@ -193,23 +208,27 @@ class Follower:
         with self._database.reading() as connection:
             stands = connection.execute(sa.select(tables.ledger)).one()
             opened = open_lines(connection)
-        self._check_place(stands)
-        fold = Fold(self._state_at(stands.height), bytes.fromhex(stands.frame_hash), *opened)
+        base = self._journal.base
         self._height, self._time_us = stands.height, stands.time_us
-        return fold
+        if stands.height == 0 and base.height:
+            fold = Fold(self._state_at(base.height), base.frame_hash)
+            fold.begin_with_everything()
+            return fold
+        self._check_place(stands)
+        return Fold(self._state_at(stands.height), bytes.fromhex(stands.frame_hash), *opened)
 
     def _check_place(self, stands: Any) -> None:
-        height = stands.height
-        if height == 0 and self._journal.base.height == 0:
-            return
+        height, base = stands.height, self._journal.base
         try:
-            entry = self._journal.read(height)
+            # Frames differ from node to node where one began later.
+            is_base = height == base.height
+            frame_hash = base.frame_hash if is_base else self._journal.read(height).frame_hash
         except NoSuchBlock as error:
             raise OtherLedger(
                 f"the database stands at block {height}, which this ledger does not have",
                 _REBUILD,
             ) from error
-        if entry.frame_hash.hex() != stands.frame_hash:
+        if frame_hash.hex() != stands.frame_hash:
             raise OtherLedger(
                 f"the database was folded from another block {height} than this ledger has",
                 _REBUILD,

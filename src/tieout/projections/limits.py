@@ -17,6 +17,9 @@ MAX_CURSOR_CHARACTERS: Final = 512
 POLL_S: Final = 0.1
 """How often a follower looks for a new block, when nobody tells it of one."""
 
+STANDBY_S: Final = 1.0
+"""How often a follower that waits for its turn asks whether it has come."""
+
 LOOK_S: Final = 5.0
 """How often a follower sees whether its database was emptied, to be folded anew."""
 
@@ -26,6 +29,10 @@ LONGEST_WAIT_S: Final = 10.0
 
 MAX_HEIGHT: Final = (1 << 31) - 1
 """No ledger has as many blocks: an id is height << 32 and stays within 63 bits."""
+
+MAX_PARTY: Final = (1 << 16) - 1
+MAX_TIME_US: Final = (1 << 62) - 1
+"""As the wire has them."""
 
 BUSY_S: Final = 30.0
 """How long a statement on SQLite waits for another process to finish writing."""
@@ -38,5 +45,10 @@ MAX_COMMENT_CHARACTERS: Final = 4_000
 MAX_LABEL_CHARACTERS: Final = 64
 MAX_LABELS: Final = 32
 MAX_ATTACHMENTS: Final = 64
+MAX_ATTACHMENT_BYTES: Final = 10 * 1024 * 1024
+"""A scanned statement fits; an archive of a day belongs elsewhere, and its hash into a comment."""
+MAX_NAME_CHARACTERS: Final = 255
 MAX_BULK: Final = 10_000
 """Breaks that one bulk action may touch: a thousand with one cause, and room."""
+MAX_FILE_SIZE: Final = 1 << 50
+"""Bytes of a file that lies elsewhere: what people may claim, no more than a column holds."""

@@ -17,7 +17,7 @@ from tieout.projections.answers import Page, Standing
 from tieout.projections.cursors import decode_cursor, encode_cursor
 from tieout.projections.errors import BadFilter, UnknownAgreement
 from tieout.projections.filters import AboutTransactions, Ranges
-from tieout.projections.limits import MAX_HEIGHT, MAX_PAGE_SIZE, PAGE_SIZE
+from tieout.projections.limits import MAX_HEIGHT, MAX_PAGE_SIZE, MAX_PARTY, MAX_TIME_US, PAGE_SIZE
 
 Item = TypeVar("Item")
 Condition = sa.ColumnElement[bool]
@@ -68,6 +68,10 @@ class Moment:
     def about(self, table: sa.Table, chosen: AboutTransactions) -> list[Condition]:
         """Which transactions the lines of a table are about."""
         columns, where = table.c, []
+        if "\0" in chosen.id_prefix or "\0" in (chosen.transaction_id or ""):
+            raise BadFilter("no id has a NUL in it")
+        if chosen.originator is not None and not 0 <= chosen.originator <= MAX_PARTY:
+            raise BadFilter(f"an originator is a party's number, 0 to {MAX_PARTY:,}")
         if chosen.agreement is not None:
             where.append(any_of(columns.agreement, self.numbers(chosen.agreement, chosen.version)))
         elif chosen.version is not None:
@@ -109,7 +113,7 @@ class Moment:
         blocks = tables.blocks.c
         found = self.connection.execute(
             sa.select(blocks.height)
-            .where(blocks.time_us >= time_us)
+            .where(blocks.time_us >= max(0, min(time_us, MAX_TIME_US)))
             .order_by(blocks.time_us, blocks.height)
             .limit(1)
         ).scalar()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from tieout.projections import tables, worktables
 from tieout.projections.answers import (
@@ -17,15 +18,18 @@ from tieout.projections.answers import (
     BatchItem,
     BlockItem,
     BreakItem,
+    ConfirmationItem,
     CutoffItem,
     EventItem,
     MemberItem,
     OperationItem,
     Overview,
     Page,
+    RepairItem,
     Standing,
     TransactionDetail,
     TransactionItem,
+    WorkItem,
 )
 from tieout.projections.database import Database
 from tieout.projections.errors import BadFilter, NotFound, ProjectionError
@@ -60,12 +64,14 @@ from tieout.projections.making import (
     record_item,
     transaction_item,
 )
-from tieout.projections.tables import ID_SHIFT
-from tieout.wire.codes import Status
+from tieout.projections.tables import ID_SHIFT, KEY_SHIFT
+from tieout.projections.worked import portions, work_item, work_on
+from tieout.wire.codes import Action, Status
 
 Item = TypeVar("Item")
 _MATCHED: Final = Status.MATCHED.name.lower()
 _STATUSES: Final = tuple(status.name.lower() for status in Status)
+_STATED: Final = Action.STATE.name.lower()
 _CURSOR_KEY: Final = "cursors"
 
 
@@ -137,6 +143,7 @@ class Reader:
             if chosen.agreement is not None:
                 # Under one name serials and numbers grow with time: the same order.
                 order = ("transaction_key",)
+                where += _within(table.c.transaction_key, moment.numbers(chosen.agreement))
             return moment.page(
                 "transactions",
                 table,
@@ -176,30 +183,71 @@ class Reader:
         turn: Turn = FIRST_PAGE,
     ) -> Page[BreakItem]:
         """Breaks in the order in which they opened, or of their ids under an `id_prefix`."""
-        table = tables.breaks
         with self._moment() as moment:
-            where = moment.about(table, chosen) + moment.began(table.c.id, chosen, ID_SHIFT)
-            where += _open(table.c.closed_height, is_open=chosen.is_open)
-            where += chosen_of(table.c.status, chosen.status)
-            where += chosen_of(table.c.kind, chosen.kind)
-            where += chosen_of(table.c.field, chosen.field)
-            where += chosen_of(table.c.role, chosen.role)
-            where += chosen_of(table.c.party, chosen.party)
-            order = _by_id(chosen, "id") or ("id",)
-            return moment.page(
-                "breaks",
-                table,
-                order,
-                where,
-                chosen,
-                turn,
-                lambda row: break_item(row, moment.versions),
-            )
+            return self._breaks(moment, chosen, turn)
 
-    def one_break(self, break_id: str) -> BreakItem:
-        """A break, open or closed. Raises NotFound, BadFilter."""
+    def work(
+        self,
+        chosen: BreakFilter = BreakFilter(),
+        turn: Turn = FIRST_PAGE,
+    ) -> Page[WorkItem]:
+        """The same breaks in the same order, with the work on them."""
         with self._moment() as moment:
-            return self._one(moment, tables.breaks, number_of(break_id), break_id, break_item)
+            page = self._breaks(moment, chosen, turn)
+            works = work_on(moment.connection, [number_of(each.id) for each in page.items])
+            items = tuple(map(work_item, page.items, works))
+            return Page(items, page.next, page.height, page.time_us)
+
+    def repairs(self, chosen: BreakFilter, turn: Turn = FIRST_PAGE) -> Page[RepairItem]:
+        """Records of one role that have such breaks, each once, in the order of their opening.
+
+        Under one version of an agreement, which is to be named as well as the role.
+        """
+        if chosen.agreement is None or chosen.version is None or len(chosen.role) != 1:
+            raise BadFilter("records are mended for one role under one version of an agreement")
+        table, records = tables.transactions, tables.standing_records.c
+        with self._moment() as moment:
+            (number,) = moment.numbers(chosen.agreement, chosen.version)
+            role = _role_number(moment, number, chosen.role[0])
+            broken = sa.select(tables.breaks.c.transaction_key).where(
+                *self._break_conditions(moment, chosen)
+            )
+            stated = sa.and_(records.role == role, records.action == _STATED)
+            is_stated = sa.and_(records.transaction_key == table.c.transaction_key, stated)
+            where = [table.c.transaction_key.in_(broken), sa.exists().where(is_stated)]
+            order = ("transaction_key",)
+            page = moment.page("repairs", table, order, where, chosen, turn, _itself)
+            keys = [row["transaction_key"] for row in page.items]
+            texts: dict[int, dict[str, str | None]] = {}
+            for some in portions(keys):
+                statement = sa.select(records.transaction_key, records.texts)
+                found = statement.where(records.transaction_key.in_(some), stated)
+                texts.update(map(tuple, moment.connection.execute(found)))
+            items = tuple(
+                RepairItem(row["transaction_id"], texts[row["transaction_key"]])
+                for row in page.items
+            )
+            return Page(items, page.next, page.height, page.time_us)
+
+    def one_break(self, break_id: str) -> tuple[BreakItem, int]:
+        """A break, open or closed, and as of which block. Raises NotFound, BadFilter."""
+        with self._moment() as moment:
+            found = self._one(moment, tables.breaks, number_of(break_id), break_id, break_item)
+            return found, moment.standing.height
+
+    def one_alarm(self, alarm_id: str) -> tuple[AlarmItem, tuple[ConfirmationItem, ...], int]:
+        """An alarm, its confirmations, and as of which block. Raises NotFound, BadFilter."""
+        with self._moment() as moment:
+            number = number_of(alarm_id)
+            alarm = self._one(moment, tables.alarms, number, alarm_id, alarm_item)
+            own = tables.confirmations.c
+            found = moment.connection.execute(
+                sa.select(own.party, own.height, own.time_us)
+                .where(own.alarm_id == number)
+                .order_by(own.id)
+            )
+            confirmations = tuple(ConfirmationItem(*line) for line in found)
+            return alarm, confirmations, moment.standing.height
 
     def alarms(
         self,
@@ -332,6 +380,14 @@ class Reader:
 
     @contextlib.contextmanager
     def _moment(self) -> Iterator[Moment]:
+        try:
+            with self._looking() as moment:
+                yield moment
+        except (OverflowError, UnicodeEncodeError, exc.DataError) as error:
+            raise BadFilter("a number or a text of the filter fits no column") from error
+
+    @contextlib.contextmanager
+    def _looking(self) -> Iterator[Moment]:
         with self._database.reading() as connection:
             stands = connection.execute(sa.select(tables.ledger)).mappings().first()
             if stands is None:
@@ -351,6 +407,31 @@ class Reader:
                 key,
                 {number: (name, version) for number, name, version in versions},
             )
+
+    def _breaks(self, moment: Moment, chosen: BreakFilter, turn: Turn) -> Page[BreakItem]:
+        where = self._break_conditions(moment, chosen)
+        order = _by_id(chosen, "id") or ("id",)
+        return moment.page(
+            "breaks",
+            tables.breaks,
+            order,
+            where,
+            chosen,
+            turn,
+            lambda row: break_item(row, moment.versions),
+        )
+
+    @staticmethod
+    def _break_conditions(moment: Moment, chosen: BreakFilter) -> list[Condition]:
+        table = tables.breaks
+        where = moment.about(table, chosen) + moment.began(table.c.id, chosen, ID_SHIFT)
+        where += _open(table.c.closed_height, is_open=chosen.is_open)
+        where += chosen_of(table.c.status, chosen.status)
+        where += chosen_of(table.c.kind, chosen.kind)
+        where += chosen_of(table.c.field, chosen.field)
+        where += chosen_of(table.c.role, chosen.role)
+        where += chosen_of(table.c.party, chosen.party)
+        return where + _worked_on(table.c.id, chosen)
 
     @staticmethod
     def _one(
@@ -426,8 +507,50 @@ def _open(closed: sa.ColumnElement[Any], *, is_open: bool | None) -> list[Condit
     return [closed.is_(None) if is_open else closed.is_not(None)]
 
 
+def _within(key: sa.ColumnElement[int], numbers: Sequence[int]) -> list[Condition]:
+    """The stretch of keys in which transactions of some agreements lie."""
+    first, end = min(numbers) << KEY_SHIFT, (max(numbers) + 1) << KEY_SHIFT
+    return [key >= first, key < end]
+
+
+def _worked_on(break_id: sa.ColumnElement[int], chosen: BreakFilter) -> list[Condition]:
+    """Conditions on the work that people do on breaks."""
+    work, labels = worktables.work.c, worktables.work_labels.c
+    where: list[Condition] = []
+    if chosen.assignee:
+        has: Condition = break_id.in_(
+            sa.select(work.break_id).where(any_of(work.assignee, chosen.assignee))
+        )
+        if "" in chosen.assignee:
+            nobody = break_id.not_in(sa.select(work.break_id).where(work.assignee != ""))
+            has = sa.or_(has, nobody)
+        where.append(has)
+    if chosen.reason:
+        where.append(
+            break_id.in_(sa.select(work.break_id).where(any_of(work.reason, chosen.reason)))
+        )
+    if chosen.due_until_us is not None:
+        where.append(
+            break_id.in_(sa.select(work.break_id).where(work.due_us < chosen.due_until_us))
+        )
+    if chosen.label:
+        where.append(
+            break_id.in_(sa.select(labels.break_id).where(any_of(labels.label, chosen.label)))
+        )
+    return where
+
+
 def _named(table: sa.Table, agreement: str | None) -> list[Condition]:
     return [] if agreement is None else [table.c.agreement == agreement]
+
+
+def _role_number(moment: Moment, agreement: int, name: str) -> int:
+    own = tables.roles.c
+    where = (own.agreement == agreement, own.name == name)
+    found: int | None = moment.connection.execute(sa.select(own.number).where(*where)).scalar()
+    if found is None:
+        raise BadFilter(f"the agreement has no role {name}")
+    return found
 
 
 def _itself(row: Row) -> Row:

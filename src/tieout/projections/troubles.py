@@ -77,6 +77,33 @@ class Troubles:
         self._changed_breaks, self._changed_alarms, self._confirmations = {}, {}, []
         return taken
 
+    def begin_with(self, state: kernel.State, moment: Moment) -> None:
+        """Take up what is open in a state of which nothing earlier is known, as begun just now."""
+        told: list[Happening] = []
+
+        def tell(kind: EventKind, key: int, *about: int) -> None:
+            told.append(Happening(len(told), kind, key, *about))
+
+        for name in state.newest:
+            for line in kernel.break_table(state, name):
+                key = int(line["agreement"]) << KEY_SHIFT | int(line["serial"])
+                role, field, kind = int(line["role"]), int(line["field"]), int(line["kind"])
+                tell(EventKind.BREAK_OPENED, key, role, field, kind, 0)
+            for each in kernel.alarms(state, name):
+                key = each.agreement << KEY_SHIFT | each.serial
+                tell(EventKind.TRANSACTION_BROKEN, key, 0, 0, 0, 0)
+                for findings, party in enumerate(each.confirmed_by, start=2):
+                    tell(EventKind.ALARM_CONFIRMED, key, 0, 0, findings, party)
+                if each.alarm >= AlarmState.RAISED:
+                    tell(EventKind.ALARM_RAISED, key, 0, 0, 0, each.episode)
+                if each.alarm is AlarmState.ACKNOWLEDGED:
+                    tell(EventKind.ALARM_ACKNOWLEDGED, key, 0, 0, 0, 0)
+        self.follow(state, moment, told)
+        keys = {each.transaction_key for each in told if each.kind == EventKind.BREAK_OPENED}
+        for number in sorted({key >> KEY_SHIFT for key in keys}):
+            serials = sorted(key & SERIAL_MASK for key in keys if key >> KEY_SHIFT == number)
+            self.look(state, moment, number, np.array(serials, np.int64))
+
     # ------------------------------------------------------------------ one block
 
     def follow(self, state: kernel.State, moment: Moment, happenings: Sequence[Happening]) -> None:

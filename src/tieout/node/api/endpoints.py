@@ -4,11 +4,35 @@ from typing import Final
 
 from tieout.evidence.packform import Pack
 from tieout.node.access import Permission
-from tieout.node.api import acting, listening, looking, meta, oidc, people, publish, telling
+from tieout.node.api import (
+    acting,
+    listening,
+    looking,
+    meta,
+    oidc,
+    people,
+    publish,
+    repairing,
+    telling,
+    working,
+)
 from tieout.node.api.listing import LISTS, endpoint_of
-from tieout.node.api.table import CSV, EVENTS, HTML, JSON, NDJSON, TEXT, TOML, Answer, Endpoint
+from tieout.node.api.table import (
+    CSV,
+    EVENTS,
+    HTML,
+    JSON,
+    NDJSON,
+    OCTETS,
+    TEXT,
+    TOML,
+    Answer,
+    Endpoint,
+)
 from tieout.node.bulk import BulkReceipt
 from tieout.node.verdicts import Receipt
+from tieout.projections.desk import Attachment, Deed, Reason
+from tieout.projections.worked import Work
 from tieout.wire.genesis import Genesis
 
 _KEY: Final = {
@@ -150,6 +174,10 @@ LOOKING: Final = (
         _one("The pack.", Pack), looking.TransactionQuery, problems=("not_found",),
     ),
     Endpoint(
+        "GET", "/v1/alarms/{alarm}", "tell_alarm", _READ, "One alarm, and who confirmed it.",
+        looking.tell_alarm, _one("Its story.", looking.AlarmStory), problems=("not_found", "busy"),
+    ),
+    Endpoint(
         "GET", "/v1/blocks/{height}", "tell_block", _READ, "One block.", looking.tell_block,
         _one("Its items, and its events counted.", looking.BlockView), problems=("not_found",),
     ),
@@ -175,6 +203,80 @@ TELLING: Final = (
         "POST", "/v1/notices/{id}/replay", "replay_notice", Permission.OPERATE,
         "Deliver a notice once more, with its id and its bytes.", telling.replay_notice,
         _one("It will be.", telling.Replayed), problems=("not_found",),
+    ),
+)  # fmt: skip
+
+_WORK_PROBLEMS: Final = (*_FORM_PROBLEMS, "not_found", "busy")
+_BREAK: Final = "/v1/breaks/{break}"
+
+WORKING: Final = (
+    Endpoint(
+        "GET", _BREAK, "tell_break", _READ,
+        "One break: what it is, who has it, what was said, which files hang on it.",
+        working.tell_break, _one("Its story.", working.BreakStory), problems=("not_found", "busy"),
+    ),
+    Endpoint(
+        "GET", _BREAK + "/history", "tell_break_history", _READ,
+        "Everything that people did with a break, the oldest first.", working.tell_history,
+        {200: Answer("A line for each change.", {JSON: list[Deed], CSV: None})},
+        working.HistoryQuery, problems=("not_found", "busy"),
+    ),
+    Endpoint(
+        "POST", "/v1/work", "change_work", Permission.WORK,
+        "Change the work on one break, or on up to 10,000 at once: all of them, or none.",
+        working.change_work, _one("How they stand now.", list[Work]),
+        body={JSON: working.WorkChange}, problems=_WORK_PROBLEMS,
+    ),
+    Endpoint(
+        "POST", _BREAK + "/comments", "add_comment", Permission.WORK,
+        "Say something about a break.", working.add_comment, _made("How it stands now.", Work),
+        body={JSON: working.NewComment}, problems=_WORK_PROBLEMS,
+    ),
+    Endpoint(
+        "POST", _BREAK + "/attachments", "attach", Permission.WORK,
+        "Hang a file on a break: its content, or the hash of one that stays elsewhere.",
+        working.attach, _made("It hangs there.", Attachment), working.AttachQuery,
+        {OCTETS: None, JSON: working.FileReference}, _WORK_PROBLEMS,
+    ),
+    Endpoint(
+        "GET", _BREAK + "/attachments/{hash}", "give_attachment", _READ,
+        "The content of a file that hangs on a break.", working.give_attachment,
+        _one("The file.", None, OCTETS), problems=("not_found", "busy"),
+    ),
+    Endpoint(
+        "GET", "/v1/agreements/{name}/repair", "give_repair", _READ,
+        "The records of a role that have open breaks, to be mended and published again.",
+        repairing.give_repair,
+        {200: Answer("A file that bulk publishing takes.", {CSV: None, NDJSON: None})},
+        repairing.RepairQuery, problems=("not_found", "invalid_cursor", "busy"),
+    ),
+    Endpoint(
+        "GET", "/v1/assignees", "list_assignees", _READ, "Who may work on breaks.",
+        working.list_assignees, _one("By name.", list[working.Assignee]),
+    ),
+    Endpoint(
+        "GET", "/v1/reasons", "list_reasons", _READ, "Reason codes of breaks.",
+        working.list_reasons, _one("By code.", list[Reason]), problems=("busy",),
+    ),
+    Endpoint(
+        "PUT", "/v1/reasons/{code}", "set_reason", Permission.ADMINISTER,
+        "Offer a reason code, explain it anew, or offer it no more.", working.set_reason,
+        _one("The reason.", Reason), body={JSON: working.ReasonChange}, problems=_WORK_PROBLEMS,
+    ),
+    Endpoint(
+        "GET", "/v1/filters", "list_filters", _READ,
+        "One's own saved filters, and those that others share.", working.list_filters,
+        _one("By owner and name.", list[working.FilterView]), problems=("busy",),
+    ),
+    Endpoint(
+        "PUT", "/v1/filters/{filter}", "save_filter", _READ,
+        "Keep a filter of a list under a name of one's own.", working.save_filter,
+        _one("The filter.", working.FilterView), body={JSON: working.FilterChange},
+        problems=_WORK_PROBLEMS,
+    ),
+    Endpoint(
+        "DELETE", "/v1/filters/{filter}", "drop_filter", _READ, "Forget a filter of one's own.",
+        working.drop_filter, {204: Answer("It is forgotten.", {})}, problems=("not_found", "busy"),
     ),
 )  # fmt: skip
 
@@ -295,4 +397,4 @@ ABOUT: Final = (
 
 LISTING: Final = tuple(endpoint_of(listed) for listed in LISTS)
 
-ENDPOINTS: Final = (*PUBLISHING, *ACTING, *LISTING, *LOOKING, *TELLING, *PEOPLE, *ABOUT)
+ENDPOINTS: Final = (*PUBLISHING, *ACTING, *LISTING, *LOOKING, *WORKING, *TELLING, *PEOPLE, *ABOUT)

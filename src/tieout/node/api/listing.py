@@ -7,7 +7,7 @@ message here; so a filter that the read model gains is a parameter of the API by
 import asyncio
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -15,19 +15,12 @@ import msgspec
 from msgspec import Meta
 
 from tieout.node.access import Permission
+from tieout.node.api.asking import asking
 from tieout.node.api.looking import as_of
 from tieout.node.api.table import CSV, JSON, Answer, Call, Endpoint, Reply, encoded
 from tieout.node.limits import MAX_PAGE_ROWS, PAGE_ROWS
-from tieout.node.problems import ProblemError
 from tieout.projections import answers, filters
 from tieout.projections.answers import Page
-from tieout.projections.errors import (
-    BadCursor,
-    BadFilter,
-    DatabaseAway,
-    ProjectionError,
-    UnknownAgreement,
-)
 from tieout.projections.limits import MAX_CURSOR_CHARACTERS
 from tieout.projections.lists import Turn
 from tieout.projections.reader import Reader
@@ -66,6 +59,8 @@ LISTS: Final = (
            Reader.transactions),
     Listed("breaks", "Breaks: those that are open, unless `is_open` says otherwise.",
            filters.BreakFilter, answers.BreakItem, Reader.breaks),
+    Listed("work", "Breaks with the work on them, chosen as in /v1/breaks.", filters.BreakFilter,
+           answers.WorkItem, Reader.work),
     Listed("alarms", "Alarms: those that are open, unless `is_open` says otherwise.",
            filters.AlarmFilter, answers.AlarmItem, Reader.alarms),
     Listed("adjustments", "Correcting entries.", filters.AdjustmentFilter, answers.AdjustmentItem,
@@ -76,12 +71,14 @@ LISTS: Final = (
     Listed("operations", "Operations, refused ones too.", filters.OperationFilter,
            answers.OperationItem, Reader.operations),
     Listed("cutoffs", "Cut-offs.", filters.CutoffFilter, answers.CutoffItem, Reader.cutoffs),
+    Listed("events", "Events: everything that happened.", filters.EventFilter, answers.EventItem,
+           Reader.events),
 )  # fmt: skip
 
 
 def endpoint_of(listed: Listed) -> Endpoint:
     """The endpoint of a list."""
-    query = _query(listed)
+    query = QUERIES[listed.name]
 
     async def serve(call: Call) -> Reply:
         return await asyncio.to_thread(_page, call, listed)
@@ -112,6 +109,10 @@ def _query(listed: Listed) -> type[msgspec.Struct]:
     )
 
 
+QUERIES: Final = {listed.name: _query(listed) for listed in LISTS}
+"""The parameters of each list, by its name."""
+
+
 def _page(call: Call, listed: Listed) -> Reply:
     query = call.query
     names = listed.chosen.__struct_fields__
@@ -119,18 +120,10 @@ def _page(call: Call, listed: Listed) -> Reply:
     if query_name := getattr(chosen, "agreement", None):
         call.house.book(query_name)
     turn = Turn(query.size, query.cursor, query.newest_first)
-    try:
+    # The ledger knows the agreement, as was just seen: lists follow some milliseconds later.
+    unknown = "busy" if getattr(query, "version", None) is None else "invalid_parameter"
+    with asking(unknown=unknown):
         page = listed.read(call.house.reader, chosen, turn)
-    except BadCursor as error:
-        raise ProblemError("invalid_cursor", str(error)) from error
-    except UnknownAgreement as error:
-        # The ledger knows it, as was just seen: lists follow some milliseconds later.
-        code = "busy" if query.version is None else "invalid_parameter"
-        raise ProblemError(code, str(error)) from error
-    except BadFilter as error:
-        raise ProblemError("invalid_parameter", str(error)) from error
-    except (DatabaseAway, ProjectionError) as error:
-        raise ProblemError("busy", str(error)) from error
     headers = as_of(page.height)
     if page.next is not None:
         headers["Tieout-Next"] = page.next
@@ -140,7 +133,7 @@ def _page(call: Call, listed: Listed) -> Reply:
     return Reply(encoded(page), headers=headers)
 
 
-def csv_of(items: tuple[msgspec.Struct, ...], names: tuple[str, ...]) -> bytes:
+def csv_of(items: Sequence[msgspec.Struct], names: tuple[str, ...]) -> bytes:
     """Items as RFC 4180 CSV; what is a list or a message itself stands in its cell as JSON."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)

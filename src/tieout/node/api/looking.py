@@ -13,9 +13,11 @@ from tieout.evidence.pack import PackReport, verify_pack
 from tieout.evidence.packform import Statement
 from tieout.journal.errors import NoSuchBlock
 from tieout.kernel.members import Party
+from tieout.node.api.asking import asking
 from tieout.node.api.publish import Originator
 from tieout.node.api.table import TEXT, Call, Reply, encoded
 from tieout.node.problems import ProblemError
+from tieout.projections.answers import AlarmItem, ConfirmationItem
 from tieout.units.dates import format_time, parse_time
 from tieout.units.errors import UnitsError
 from tieout.wire.codes import EventKind, Purpose
@@ -353,6 +355,28 @@ def _agreement(call: Call, state: kernel.State, name: str) -> AgreementView:
             word: getattr(counts, word) for word in ("matched", "broken", "pending", "withdrawn")
         },
     )  # fmt: skip
+
+
+# ---------------------------------------------------------------- alarms
+
+
+class AlarmStory(msgspec.Struct, frozen=True):
+    """An alarm, open or cleared, and who confirmed it, the first one first."""
+
+    alarm: AlarmItem
+    confirmations: tuple[ConfirmationItem, ...]
+
+
+async def tell_alarm(call: Call) -> Reply:
+    """One alarm, and which parties' verifiers confirmed it."""
+
+    def read() -> tuple[AlarmStory, int]:
+        with asking():
+            alarm, confirmations, height = call.house.reader.one_alarm(call.path["alarm"])
+            return AlarmStory(alarm, confirmations), height
+
+    told, height = await asyncio.to_thread(read)
+    return Reply(encoded(told), headers=as_of(height))
 
 
 # ---------------------------------------------------------------- small things

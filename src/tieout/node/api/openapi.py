@@ -13,6 +13,7 @@ import msgspec
 
 import tieout
 from tieout.node.api.table import Endpoint
+from tieout.node.api.working import ID, NAME, SHA256
 from tieout.node.problems import PROBLEM_JSON, PROBLEMS, Problem
 
 PARAMETER: Final = re.compile(r"\{([a-z_]+)\}")
@@ -20,7 +21,14 @@ ALWAYS: Final = ("invalid_parameter", "too_many_requests", "internal")
 """Problems that every endpoint may answer with."""
 FOR_USERS: Final = ("not_signed_in", "not_allowed")
 _ANY_PART: Final = {"type": "string", "minLength": 1}
-_PARTS: Final = {"height": {"type": "string", "pattern": "^[0-9]{1,18}$"}}
+_PARTS: Final = {
+    "height": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+    "break": {"type": "string", "pattern": ID},
+    "alarm": {"type": "string", "pattern": ID},
+    "hash": {"type": "string", "pattern": SHA256},
+    "code": {"type": "string", "pattern": NAME},
+    "filter": {"type": "string", "pattern": NAME},
+}
 """Parts of paths that are not just any text."""
 _REF: Final = "#/components/schemas/{name}"
 

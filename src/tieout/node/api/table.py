@@ -80,11 +80,11 @@ class Call:
             parts.append(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def message(self, kind: type[Model]) -> Model:
+    async def message(self, kind: type[Model], at_most: int = MAX_SINGLE_BYTES) -> Model:
         """The JSON body as a message. Raises ProblemError."""
         if self.media != JSON:
             raise ProblemError("unsupported_media_type", f"send {JSON}")
-        return decoded(await self.body(), kind)
+        return decoded(await self.body(at_most), kind)
 
     def audit(self, what: str, about: str, outcome: str = "done") -> None:
         """Write an administrative act into the audit log."""
