@@ -46,6 +46,12 @@ STOPPED_S = 30.0
 RECORDS = "/v1/agreements/pay/records"
 
 
+def tieout(*words: object) -> subprocess.CompletedProcess[str]:
+    """A command of the terminal, carried out to its end."""
+    command = [TIEOUT, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
 @dataclass(frozen=True)
 class Said:
     """An answer."""

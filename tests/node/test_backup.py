@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,14 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.node.running import TIEOUT, Node, ndjson
+from tests.node.running import Node, ndjson, tieout
+from tieout.node.access import now_us
+from tieout.node.care.backup import back_up, restore
+from tieout.node.errors import BackupDamaged, NodeError
 
 BEFORE = 300
-
-
-def tieout(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [TIEOUT, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 @dataclass(frozen=True)
@@ -79,14 +76,14 @@ def test_a_restored_node_has_everything_from_before_and_goes_on(kept: Kept, tmp_
         assert caller.transaction("A-0")["statement"]["status"] == "broken"
         assert caller.transaction(f"A-{BEFORE - 1}")["statement"]["status"] == "pending"
         # What was stated before is known: the same again is not published a second time.
-        assert caller.record("seller", "A-1", "1.00").json["status"] == "unchanged"
+        assert caller.record("seller", "A-1", "1.00").json["outcome"] == "unchanged"
         assert caller.record("bank", "A-1", "1.00").json["verdict"]["status"] == "matched"
     finally:
         assert again.stop() == 0, again.said
 
 
 def test_permissions_are_kept_and_what_is_made_anew_is_not(kept: Kept, tmp_path: Path) -> None:
-    assert tieout("node", "restore", kept.backup, tmp_path / "again").returncode == 0
+    restore(kept.backup, tmp_path / "again", {})
     for name in ("ledger/keys.json", "node.sqlite", "alarms.sqlite"):
         assert (tmp_path / "again" / name).stat().st_mode & 0o777 == 0o600
     names = {path.name for path in (tmp_path / "again").rglob("*")}
@@ -105,9 +102,9 @@ def test_a_changed_byte_is_found_and_nothing_is_restored(
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    refused = tieout("node", "restore", copy, tmp_path / "again")
-    assert refused.returncode == 1
-    assert f"{path.relative_to(copy)}: not the bytes that were written" in refused.stderr
+    with pytest.raises(BackupDamaged) as refused:
+        restore(copy, tmp_path / "again", {})
+    assert f"{path.relative_to(copy)}: not the bytes that were written" in str(refused.value)
     assert not (tmp_path / "again").exists()
 
 
@@ -115,8 +112,8 @@ def test_a_backup_without_its_manifest_is_none(kept: Kept, tmp_path: Path) -> No
     copy = tmp_path / "copy"
     shutil.copytree(kept.backup, copy)
     (copy / "backup.json").unlink()
-    refused = tieout("node", "restore", copy, tmp_path / "again")
-    assert (refused.returncode, "is no whole backup" in refused.stderr) == (2, True)
+    with pytest.raises(NodeError, match="is no whole backup"):
+        restore(copy, tmp_path / "again", {})
 
 
 def test_a_manifest_that_leads_elsewhere_is_refused(kept: Kept, tmp_path: Path) -> None:
@@ -125,23 +122,26 @@ def test_a_manifest_that_leads_elsewhere_is_refused(kept: Kept, tmp_path: Path) 
     manifest = json.loads((copy / "backup.json").read_bytes())
     manifest["files"][0]["path"] = "node/../../elsewhere"
     (copy / "backup.json").write_text(json.dumps(manifest), encoding="utf-8")
-    refused = tieout("node", "restore", copy, tmp_path / "again")
-    assert (refused.returncode, "names files elsewhere" in refused.stderr) == (1, True)
+    with pytest.raises(BackupDamaged, match="names files elsewhere"):
+        restore(copy, tmp_path / "again", {})
 
 
 def test_nothing_is_written_over(kept: Kept, tmp_path: Path) -> None:
     there = tmp_path / "there"
     there.mkdir()
     (there / "mine").write_text("mine", encoding="utf-8")
-    assert tieout("node", "restore", kept.backup, there).returncode == 2
-    assert tieout("node", "backup", kept.node.directory, there).returncode == 2
+    with pytest.raises(NodeError, match="nothing is written over"):
+        restore(kept.backup, there, {})
+    with pytest.raises(NodeError, match="there is something"):
+        back_up(kept.node.directory, there, {}, now_us())
     inside = kept.node.directory / "copy"
-    assert tieout("node", "backup", kept.node.directory, inside).returncode == 2
+    with pytest.raises(NodeError, match="a part of what is to be kept"):
+        back_up(kept.node.directory, inside, {}, now_us())
     assert ([path.name for path in there.iterdir()], inside.exists()) == (["mine"], False)
 
 
 def test_a_damaged_ledger_makes_no_backup(kept: Kept, tmp_path: Path) -> None:
-    assert tieout("node", "restore", kept.backup, tmp_path / "again").returncode == 0
+    restore(kept.backup, tmp_path / "again", {})
     (segment,) = (tmp_path / "again" / "ledger" / "journal" / "segments").glob("*.seg")
     data = bytearray(segment.read_bytes())
     data[len(data) // 2] ^= 1

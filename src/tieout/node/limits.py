@@ -70,3 +70,6 @@ MAX_LOGINS_PER_MINUTE: Final = 10
 
 MAX_BUCKETS: Final = 10_000
 """Senders whose rate is remembered: about 2 MB. The oldest are forgotten first."""
+
+MIN_FREE_BYTES: Final = 2_000_000_000
+"""Free space below which `tieout node check` warns: a segment, a snapshot, and time to act."""

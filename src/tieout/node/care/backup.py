@@ -55,16 +55,14 @@ _BUSY_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A file to be kept: its path in the backup, where it stands, and how much of it (None: all)."""
+    """A file to be kept: its path in the backup, where it stands, how much of it (None: all)."""
 
     name: str
     path: Path
     size: int | None = None
 
 
-def back_up(
-    directory: Path, to: Path, environment: Mapping[str, str], now_us: int
-) -> Manifest:
+def back_up(directory: Path, to: Path, environment: Mapping[str, str], now_us: int) -> Manifest:
     """Copy the node in `directory`, which may run, to the new folder `to`, and read it back.
 
     Raises NodeError, BackupDamaged when what is on disk is not what was read, and the errors of
@@ -124,8 +122,8 @@ def restore(source: Path, directory: Path, environment: Mapping[str, str]) -> Ma
             (tops[top] / name).chmod(int(kept.mode, 8))
             if (written, digest) != (kept.bytes, kept.sha256):
                 raise BackupDamaged(f"{kept.path} changed while it was read")
-        for top in tops.values():
-            sync_folders(top)
+        for folder in tops.values():
+            sync_folders(folder)
     except OSError as error:
         raise NodeError(
             f"the node could not be written: {error}",

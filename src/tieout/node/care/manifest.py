@@ -61,7 +61,9 @@ def copy_file(source: Path, target: Path, size: int | None = None) -> tuple[int,
     digest, copied = hashlib.sha256(), 0
     with source.open("rb") as read, target.open("xb") as written:
         os.fchmod(written.fileno(), 0o600)
-        while piece := read.read(min(_PIECE_BYTES, _PIECE_BYTES if size is None else size - copied)):
+        while piece := read.read(
+            min(_PIECE_BYTES, _PIECE_BYTES if size is None else size - copied)
+        ):
             written.write(piece)
             digest.update(piece)
             copied += len(piece)
