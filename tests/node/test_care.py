@@ -4,13 +4,12 @@ import contextlib
 import json
 import shutil
 import sqlite3
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.node.running import Caller, Node, tieout
+from tests.node.running import Node, await_lists, tieout
 from tieout.node.alarms.outbox import Outbox
 from tieout.node.alarms.rulefile import AlarmFile
 from tieout.node.care.check import check_node
@@ -20,17 +19,6 @@ from tieout.node.store import Store
 from tieout.node.tables import bring_up, version_of
 
 BOOKS = 'database = "books.sqlite"\ntable = "entries"\ntransaction_id = "id"\n[columns]\n'
-
-
-def await_lists(caller: Caller) -> None:
-    """Wait until the read models show what was published."""
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        said = caller.get("/v1/transactions")
-        if said.status == 200 and said.json["items"]:
-            return
-        time.sleep(0.05)
-    raise AssertionError(said.body)
 
 
 @pytest.fixture(scope="module")
