@@ -149,3 +149,17 @@ def test_a_damaged_ledger_makes_no_backup(kept: Kept, tmp_path: Path) -> None:
     refused = tieout("node", "backup", tmp_path / "again", tmp_path / "backup")
     assert refused.returncode == 1, refused.stderr
     assert not (tmp_path / "backup" / "backup.json").exists()
+
+
+def test_what_a_link_leads_to_is_kept_and_a_ring_of_links_ends(kept: Kept, tmp_path: Path) -> None:
+    node = tmp_path / "node"
+    restore(kept.backup, node, {})
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "pay.bank.toml").write_text("books", encoding="utf-8")
+    (node / "books").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (node / "desk.secret").symlink_to(tmp_path / "elsewhere" / "pay.bank.toml")
+    (tmp_path / "elsewhere" / "back").symlink_to(node, target_is_directory=True)
+    made = back_up(node, tmp_path / "backup", {}, now_us())
+    names = [each.path for each in made.files if "ledger/" not in each.path]
+    assert {"node/books/pay.bank.toml", "node/desk.secret"} <= set(names)
+    assert [name for name in names if "back" in name] == []

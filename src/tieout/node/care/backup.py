@@ -149,10 +149,13 @@ def _refuse_place(to: Path, directory: Path, ledger: Path) -> None:
 
 def _node_files(directory: Path, ledger: Path) -> Iterator[_Source]:
     """Everything in the node's directory but the ledger and what is there for the moment."""
-    left_out = {(directory / SPOOL).resolve(), ledger.resolve()}
-    for folder, folders, names in os.walk(directory):
+    passed = {(directory / SPOOL).resolve(), ledger.resolve(), directory.resolve()}
+    for folder, folders, names in os.walk(directory, followlinks=True):
         here = Path(folder)
-        folders[:] = sorted(each for each in folders if (here / each).resolve() not in left_out)
+        # A link to a folder is followed, once: secrets and books often stand elsewhere.
+        inside = {name: (here / name).resolve() for name in sorted(folders)}
+        folders[:] = [name for name, place in inside.items() if place not in passed]
+        passed.update(inside.values())
         for name in sorted(names):
             path = here / name
             if path.is_file() and not name.endswith(_PASSING):
