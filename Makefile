@@ -18,10 +18,10 @@ LOCK_FLAGS := --universal --python-version 3.11 --fork-strategy fewest --generat
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo node openapi test cometbft network-demo bench soak chaos lint format lock protobuf changelog clean
+.PHONY: help setup demo node node-postgres openapi test cometbft network-demo bench soak chaos lint format lock protobuf changelog clean
 
 help: ## list the recipes
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make the environment in .venv, with the tieout command in it
 
@@ -48,6 +48,11 @@ demo: setup ## show a fund day of three parties, reconciled as it is published
 node: setup ## run a node: HTTP API, live stream, a ledger of its own in tieout-node (NODE=DIR)
 	@test -e $(NODE)/node.toml || $(BIN)/tieout node init $(NODE) --agreement examples/fund-subscription.toml
 	@TIEOUT_LOG_FORMAT=$${TIEOUT_LOG_FORMAT:-text} $(BIN)/tieout node run $(NODE)
+
+node-postgres: setup ## run that node on PostgreSQL: a private one, or TIEOUT_STORAGE_DATABASE
+	@test -e $(NODE)/node.toml || $(BIN)/tieout node init $(NODE) --agreement examples/fund-subscription.toml
+	@TIEOUT_LOG_FORMAT=$${TIEOUT_LOG_FORMAT:-text} \
+		$(BIN)/python -m tieout.testing.with_postgres $(BIN)/tieout node run $(NODE)
 
 openapi: setup ## write docs/openapi.json anew from the table of endpoints
 	$(BIN)/python -m tieout.node.api > docs/openapi.json

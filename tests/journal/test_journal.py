@@ -267,3 +267,24 @@ def test_idle_time_sorts_the_records_of_sealed_segments(tmp_path: Path) -> None:
     assert sorted(path.stem for path in tmp_path.rglob("*.ids")) == names[:-1]
     with Journal.open(tmp_path, LEDGER_ID, read_only=True) as journal:
         assert journal.find_records("orders", 0, "T-003-0001") == found
+
+
+def test_a_copy_of_the_durable_files_is_the_journal_up_to_there(tmp_path: Path) -> None:
+    """Made while another process writes, whose last blocks are in the files and not durable."""
+    own, copied = tmp_path / "own", tmp_path / "copied"
+    ledgers.write(own, COUNT)
+    with Journal.open(own, LEDGER_ID, read_only=True) as journal:
+        files = journal.durable_files()
+        with (own / "segments" / files[-1][0].name).open("ab") as last:
+            last.write(b"\x01" * 5000)
+        (copied / "segments").mkdir(parents=True)
+        for path, size in files:
+            (copied / "segments" / path.name).write_bytes(path.read_bytes()[:size])
+    with Journal.open(copied, LEDGER_ID) as journal:
+        assert [shown_entry(entry) for entry in journal.entries()] == EXPECTED
+        assert journal.torn is None
+
+
+def test_a_journal_without_blocks_has_no_durable_files(tmp_path: Path) -> None:
+    with Journal.open(tmp_path, LEDGER_ID) as journal:
+        assert journal.durable_files() == []

@@ -46,6 +46,12 @@ STOPPED_S = 30.0
 RECORDS = "/v1/agreements/pay/records"
 
 
+def tieout(*words: object) -> subprocess.CompletedProcess[str]:
+    """A command of the terminal, carried out to its end."""
+    command = [TIEOUT, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
 @dataclass(frozen=True)
 class Said:
     """An answer."""
@@ -133,12 +139,15 @@ class Node:
         shutil.copytree(self.directory, directory)
         return Node(directory)
 
-    def start(self, **settings: str) -> "Node":
-        """Run it on a port of its own; settings as environment variables."""
+    def start(self, before: tuple[str, ...] = (), **settings: str) -> "Node":
+        """Run it on a port of its own; settings as environment variables.
+
+        `before` are words of a command that runs it.
+        """
         log = self.directory / "said.log"
         with log.open("wb") as said_to:
             self._process = subprocess.Popen(
-                [TIEOUT, "node", "run", str(self.directory)],
+                [*before, TIEOUT, "node", "run", str(self.directory)],
                 stderr=said_to,
                 stdout=said_to,
                 env={**os.environ, "TIEOUT_LISTEN_PORT": "0", **settings},
@@ -187,6 +196,17 @@ class Node:
             return keeper.make_token(user, "test", sorted(ROLES[Role(role)]), 1)[1]
         finally:
             store.close()
+
+
+def await_lists(caller: Caller) -> None:
+    """Wait until the read models show what was published."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        said = caller.get("/v1/transactions")
+        if said.status == 200 and said.json["items"]:
+            return
+        time.sleep(0.05)
+    raise AssertionError(said.body)
 
 
 def ndjson(records: Iterable[Mapping[str, object]]) -> str:

@@ -30,7 +30,7 @@ adjust = App(name="adjust", help="List, approve and refuse correcting entries.")
 keys = App(name="keys", help="Seal the private keys of a ledger with a passphrase.")
 member = App(name="member", help="Who takes part: look, propose, vote, rotate keys.")
 network = App(name="network", help="Found, run and look at a consortium's nodes.")
-node = App(name="node", help="Make and run a node with HTTP API and live stream.")
+node = App(name="node", help="Make, run and look after a node with HTTP API and live stream.")
 projection = App(name="projection", help="Keep read models up with a ledger, or make them anew.")
 app.command(agreement)
 app.command(adjust)
@@ -142,6 +142,12 @@ network.command(
 node.command("tieout.cli.node:init", name="init", help="Make a node with a ledger of its own.")
 node.command("tieout.cli.node:run", name="run", help="Run a node until it is stopped.")
 node.command("tieout.cli.node:token", name="token", help="Make a token for a program.")
+node.command("tieout.cli.node_care:check", name="check", help="Look a node over.")
+node.command("tieout.cli.node_care:backup", name="backup", help="Copy a node, while it runs.")
+node.command("tieout.cli.node_care:restore", name="restore", help="Make a node of a backup.")
+node.command(
+    "tieout.cli.node_care:upgrade", name="upgrade", help="Bring a node's tables up to date."
+)
 projection.command(
     "tieout.cli.project:follow", name="follow", help="Keep read models up with a ledger."
 )

@@ -12,7 +12,8 @@ from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import say
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
+    """Refuse, with what to install, where the libraries of the node are not."""
     try:
         import tieout.node.run  # noqa: F401
     except ModuleNotFoundError as error:
@@ -39,7 +40,7 @@ def init(
         Names of further parties. May be repeated.
 
     """
-    _check_installed()
+    check_installed()
     from tieout.node.errors import NodeError
     from tieout.node.run import found_node
 
@@ -62,7 +63,7 @@ def run(directory: Path, /) -> int:
         The node's directory.
 
     """
-    _check_installed()
+    check_installed()
     from tieout.node.errors import NodeError
     from tieout.node.run import run_node
 
@@ -103,7 +104,7 @@ def token(
         How long it is good.
 
     """
-    _check_installed()
+    check_installed()
     from tieout.node.access import ROLES, Doorkeeper, Role, now_us
     from tieout.node.errors import NodeError
     from tieout.node.places import SETTINGS_FILE, STORE_FILE

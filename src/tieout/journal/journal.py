@@ -246,6 +246,19 @@ class Journal:
             follow(self._chain, self.directory / SEGMENTS, self.ledger_id)
         return self._chain.durable
 
+    def durable_files(self) -> list[tuple[Path, int]]:
+        """The segments in order, each with how many of its bytes are durable blocks.
+
+        Copied up to there, and no further, they are a journal with this durable end; what else
+        stands in the folder can be computed anew.
+        """
+        segments, durable = self._chain.segments, self._chain.durable
+        files = [(segment.path, segment.size()) for segment in segments[:-1]]
+        if segments and durable.height >= segments[-1].first_height:
+            last, located = self._chain.locate(durable.height)
+            files.append((last.path, located.end))
+        return files
+
     def read(self, height: int) -> Entry:
         """A durable block with what it did. Raises NoSuchBlock, JournalDamaged."""
         return self._chain.read(height)

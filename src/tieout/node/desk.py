@@ -29,10 +29,12 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from opentelemetry.trace import SpanContext
 
 from tieout import kernel
 from tieout.kernel import listing
 from tieout.kernel.book import Book
+from tieout.node import telemetry
 from tieout.node.limits import IDEMPOTENCY_KEPT_S, MAX_GATHERED, MAX_WAITING
 from tieout.node.ordering import Ordering, Settled
 from tieout.node.problems import ProblemError
@@ -65,6 +67,8 @@ class Sending:
     key: tuple[int, str, bytes] | None
     future: "asyncio.Future[tuple[int, bytes]]"
     answer: tuple[int, bytes] | ProblemError | None = None
+    trace: SpanContext | None = None
+    """The request that it came with, where traces are made."""
 
 
 @dataclass(slots=True)
@@ -173,10 +177,12 @@ class Desk:
 
     def _gather(self) -> None:
         """Wait while others keep coming, and no longer than `gather_s`."""
-        until, seen = time.monotonic() + self._gather_s, -1
-        while seen < len(self._waiting) < MAX_GATHERED and time.monotonic() < until:
-            seen = len(self._waiting)
-            time.sleep(_STEP_S)
+        with telemetry.span("gather") as span:
+            until, seen = time.monotonic() + self._gather_s, -1
+            while seen < len(self._waiting) < MAX_GATHERED and time.monotonic() < until:
+                seen = len(self._waiting)
+                time.sleep(_STEP_S)
+            span.set_attribute("tieout.records", len(self._waiting))
 
     def _do(self, work: Callable[[], Any], future: "Future[Any]") -> None:
         try:
@@ -214,7 +220,11 @@ class Desk:
             batches.append((group.sendings, rows))
         if not items:
             return
-        for (sendings, rows), future in zip(batches, self.ordering.submit(items), strict=True):
+        together = [sending.trace for sendings, _ in batches for sending in sendings]
+        with telemetry.span("publish", links=together) as span:
+            span.set_attribute("tieout.records", len(together))
+            settled = self.ordering.submit(items)
+        for (sendings, rows), future in zip(batches, settled, strict=True):
             if not future.done():
                 early = [sending for sending in sendings if not sending.wait]
                 for sending in early:

@@ -15,3 +15,10 @@ class SettingsError(NodeError):
     def __init__(self, key: str, what: str) -> None:
         super().__init__(f"{key}: {what}", "docs/node.md lists every setting")
         self.key = key
+
+
+class BackupDamaged(NodeError):
+    """A backup whose files are not what was written, or do not make a ledger."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, "take another backup; of this one nothing was used")

@@ -15,8 +15,10 @@ from typing import Any, Final
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from opentelemetry.trace import Span
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from tieout.node import telemetry
 from tieout.node.house import House
 from tieout.node.problems import PROBLEM_JSON, ProblemError
 
@@ -81,17 +83,23 @@ class Gate:
             await send(message)
 
         unsafe = scope["method"] in ("POST", "PUT", "PATCH", "DELETE")
-        try:
-            await self._app(scope, patient_receive if unsafe else receive, guarded_send)
-        except ProblemError as error:
-            await _refuse(error, guarded_send)
-        finally:
-            seconds = time.perf_counter() - began
-            route = scope.get("state", {}).get(ROUTE, "none")
-            self._house.metrics.request(str(route), scope["method"], status, seconds)
-            if self._tells:
-                log.info("request", method=scope["method"], route=route, status=status,
-                         ms=round(seconds * 1_000, 1))  # fmt: skip
+        with telemetry.request(scope["headers"]) as span:
+            try:
+                await self._app(scope, patient_receive if unsafe else receive, guarded_send)
+            except ProblemError as error:
+                await _refuse(error, guarded_send)
+            finally:
+                seconds = time.perf_counter() - began
+                route = str(scope.get("state", {}).get(ROUTE, "none"))
+                self._note(span, scope["method"], route, status, seconds)
+
+    def _note(self, span: Span, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request, and tell it where it is to be told; never its path."""
+        self._house.metrics.request(route, method, status, seconds)
+        telemetry.tell_request(span, method, route, status)
+        if self._tells:
+            log.info("request", method=method, route=route, status=status,
+                     ms=round(seconds * 1_000, 1))  # fmt: skip
 
 
 async def _refuse(error: ProblemError, send: Send) -> None:

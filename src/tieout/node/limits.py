@@ -85,3 +85,6 @@ MAX_ATTACHING: Final = 8
 
 MAX_FILTERS: Final = 100
 """Saved filters of one user: more than anybody finds again."""
+
+MIN_FREE_BYTES: Final = 2_000_000_000
+"""Free space below which `tieout node check` warns: a segment, a snapshot, and time to act."""

@@ -25,6 +25,7 @@ from tieout.engines.publisher import Publisher
 from tieout.engines.receipt import Receipt, receipts_of
 from tieout.journal.journal import Journal
 from tieout.kernel.book import Book
+from tieout.node import telemetry
 from tieout.wire.block import BlockResult
 from tieout.wire.codes import EventKind, RowOutcome
 from tieout.wire.genesis import Genesis
@@ -120,10 +121,11 @@ class EmbeddedOrdering:
 
     def submit(self, items: Sequence[Item]) -> list[Future[Settled]]:
         """One block of these items, durable on return; see Ordering."""
-        with self._lock:
+        with self._lock, telemetry.span("block") as span:
             time_us = max(self._clock(), self._ledger.time_us)
             result = self._ledger.apply(items, time_us)
             self._ledger.sync()
+            span.set_attributes({"tieout.height": result.height, "tieout.items": len(items)})
             if EventKind.AGREEMENT_ENACTED in result.events["kind"]:
                 self.books = dict(self._ledger.state.newest)
         futures = []

@@ -1,5 +1,6 @@
 """What stands in the directory of a node."""
 
+from pathlib import Path
 from typing import Final
 
 SETTINGS_FILE: Final = "node.toml"
@@ -11,3 +12,8 @@ SPOOL: Final = "spool"
 """Bodies of bulk requests while they are read; emptied at every start."""
 OUTBOX_FILE: Final = "alarms.sqlite"
 """What is still to be told to people, and what was told."""
+
+
+def database_url(directory: Path, stated: str) -> str:
+    """The URL of the read models: as the settings state it, else of the file in the directory."""
+    return stated or f"sqlite:///{directory.absolute() / READ_MODELS}"

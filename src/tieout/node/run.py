@@ -35,10 +35,11 @@ from tieout.node.house import House, gauges
 from tieout.node.metrics import Metrics
 from tieout.node.oidc.desk import open_desk
 from tieout.node.ordering import EmbeddedOrdering
-from tieout.node.places import OUTBOX_FILE, READ_MODELS, SETTINGS_FILE, SPOOL, STORE_FILE
+from tieout.node.places import OUTBOX_FILE, SETTINGS_FILE, SPOOL, STORE_FILE, database_url
 from tieout.node.settings import Log, Settings, default_file, load_settings
 from tieout.node.store import Store
 from tieout.node.stream import Stream
+from tieout.node.telemetry import tracing
 from tieout.projections.database import Database
 from tieout.projections.desk import Desk as WorkDesk
 from tieout.projections.reader import Reader
@@ -136,7 +137,7 @@ def _alarms(
 @contextlib.contextmanager
 def _read_models(directory: Path, settings: Settings) -> Iterator[Database]:
     """The database that lists are read from, kept up meanwhile by a process of its own."""
-    url = settings.storage.database or f"sqlite:///{directory.absolute() / READ_MODELS}"
+    url = database_url(directory, settings.storage.database)
     with Database(url) as database:
         if not settings.storage.follow:
             yield database
@@ -195,7 +196,7 @@ def run_node(directory: Path, on_ready: Callable[[str, str], None]) -> None:
     """
     settings = load_settings(directory / SETTINGS_FILE, os.environ)
     set_up_log(settings.log)
-    with open_house(directory, settings) as house:
+    with tracing(settings.telemetry), open_house(directory, settings) as house:
         limits, listen = settings.limits, settings.listen
         config = uvicorn.Config(
             make_app(house),

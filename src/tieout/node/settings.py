@@ -124,6 +124,13 @@ class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether each request is told: method, route, status, time; never ids or values."""
 
 
+class Telemetry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Traces of what the node does, for who wants them."""
+
+    endpoint: Annotated[str, Meta(pattern="^(https?://.+)?$")] = ""
+    """Where they are sent (OTLP over HTTP); empty: there are none."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings, by section."""
 
@@ -136,6 +143,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     oidc: Oidc = Oidc()
     limits: Limits = Limits()
     log: Log = Log()
+    telemetry: Telemetry = Telemetry()
 
 
 SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
@@ -148,6 +156,7 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "oidc": Oidc,
     "limits": Limits,
     "log": Log,
+    "telemetry": Telemetry,
 }
 
 

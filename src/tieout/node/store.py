@@ -11,9 +11,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from tieout.node.errors import NodeError
+from tieout.node.tables import open_tables
+
+STEPS: Final[tuple[str, ...]] = ()
+"""What changed in tables that are there already; see `tables`."""
 
 
 class User(NamedTuple):
@@ -73,18 +76,8 @@ class Store:
     def __init__(self, path: Path) -> None:
         """Raises NodeError when the file cannot be used."""
         self._lock = threading.Lock()
-        try:
-            path.touch(mode=0o600)
-            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute("PRAGMA busy_timeout = 5000")
-            self._connection.execute("PRAGMA foreign_keys = ON")
-            self._connection.executescript(
-                resources.files("tieout.node").joinpath("store.sql").read_text(encoding="utf-8")
-            )
-        except (OSError, sqlite3.Error) as error:
-            raise NodeError(f"{path}: {error}", "mend its rights, or restore it") from error
+        schema = resources.files("tieout.node").joinpath("store.sql")
+        self._connection = open_tables(path, schema, STEPS)
 
     def close(self) -> None:
         """Close the file."""

@@ -44,6 +44,17 @@ def begin(database: Database, genesis: Genesis) -> None:
         )
 
 
+def stands_at(database: Database) -> tuple[str, int] | None:
+    """Whose a database is (ledger id, hexadecimal) and its height; None while it is nobody's.
+
+    Raises ProjectionError without tables, DatabaseAway.
+    """
+    ledger = tables.ledger.c
+    with database.reading() as connection:
+        line = connection.execute(sa.select(ledger.ledger_id, ledger.height)).first()
+    return None if line is None else (line.ledger_id, line.height)
+
+
 def open_lines(
     connection: sa.Connection,
 ) -> tuple[list[BreakRecord], list[AlarmRecord], list[AdjustmentRecord]]:

@@ -55,6 +55,13 @@ def migrate(database: Database) -> None:
         create_views(connection)
 
 
+def revision(database: Database) -> str | None:
+    """Which migration the tables of a database have; None without any. Raises DatabaseAway."""
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        return context.get_current_revision()
+
+
 def remake_read_models(connection: sa.Connection) -> None:
     """For migrations: drop the read models and make them as they are now, empty."""
     tables.READ_MODEL.drop_all(connection)

@@ -55,6 +55,11 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._names = itertools.count(1)
 
+    @property
+    def folder(self) -> Path:
+        """Where its data and its socket stand."""
+        return self._folder
+
     def url(self, name: str) -> str:
         """The URL of one of its databases."""
         return f"postgresql://tester@/{name}?host={self._folder}"
@@ -71,7 +76,10 @@ class PostgresServer:
         log = (self._folder / "server.log").open("ab")
         command = [str(self._programs / "postgres"), "-D", str(self._folder / "data")]
         command += ["-k", str(self._folder), *self._settings]
-        self._process = subprocess.Popen(command, stdout=log, stderr=log, **self._user)  # noqa: S603
+        # In a session of its own: Ctrl-C stops what uses the server, which is stopped after it.
+        self._process = subprocess.Popen(  # noqa: S603
+            command, stdout=log, stderr=log, start_new_session=True, **self._user
+        )
         log.close()
         until = time.monotonic() + _START_S
         while time.monotonic() < until and self._process.poll() is None:

@@ -19,6 +19,7 @@ from typing import Final
 
 import structlog
 
+from tieout.node import telemetry
 from tieout.node.alarms.channels import Sender, sender_of
 from tieout.node.alarms.findings import Details, Finding, Trouble
 from tieout.node.alarms.outbox import ENDS, Notice, Outbox
@@ -237,7 +238,12 @@ class AlarmDesk:
 
     def _deliver(self, sender: Sender, notice: Notice) -> None:
         began_us = self._clock()
-        answer = sender.send(notice, began_us // 1_000_000)
+        with telemetry.span("deliver notice") as span:
+            answer = sender.send(notice, began_us // 1_000_000)
+            span.set_attributes({
+                "tieout.channel": notice.channel, "tieout.notice": notice.id,
+                "tieout.attempt": notice.attempts + 1, "tieout.delivered": answer.delivered,
+            })  # fmt: skip
         took_us = max(0, self._clock() - began_us)
         state, next_us = "delivered", 0
         if not answer.delivered:

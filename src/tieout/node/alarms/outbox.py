@@ -17,9 +17,11 @@ import msgspec
 
 from tieout.node.alarms.findings import MAX_TOLD, Finding, body_of, notice_id, title_of, wants
 from tieout.node.alarms.rulefile import AlarmFile, Rule
-from tieout.node.errors import NodeError
 from tieout.node.stream import Position
+from tieout.node.tables import open_tables
 
+STEPS: Final[tuple[str, ...]] = ()
+"""What changed in tables that are there already; see `tables`."""
 ENDS: Final = frozenset({"alarm_cleared", "alarm_acknowledged"})
 """Kinds of what ends the wait for an alarm to grow old."""
 _OLD_AT_ONCE: Final = 500
@@ -69,14 +71,7 @@ class Outbox:
         self._rules = {rule.name: rule for rule in alarms.rules}
         self._lock = threading.Lock()
         schema = resources.files("tieout.node.alarms").joinpath("outbox.sql")
-        try:
-            path.touch(mode=0o600)
-            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 5000"):
-                self._connection.execute(f"PRAGMA {pragma}")
-            self._connection.executescript(schema.read_text(encoding="utf-8"))
-        except (OSError, sqlite3.Error) as error:
-            raise NodeError(f"{path}: {error}", "mend its rights, or restore it") from error
+        self._connection = open_tables(path, schema, STEPS)
 
     def close(self) -> None:
         """Close the file."""

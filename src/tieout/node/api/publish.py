@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from tieout.kernel.book import Book
+from tieout.node import telemetry
 from tieout.node.api.table import CSV, JSON, NDJSON, Call, Reply, encoded
 from tieout.node.bulk import BatchReceipt, BulkReceipt, Spool, publish_spool, spool_path
 from tieout.node.desk import Sending
@@ -80,7 +81,8 @@ async def _send(
     if claimed is not None:
         house.in_progress.add(claimed)
     try:
-        house.desk.send(Sending(book, role, party, row, wait, key, future))
+        trace = telemetry.here()
+        house.desk.send(Sending(book, role, party, row, wait, key, future, trace=trace))
         # A client that goes away does not take its record back.
         status, body = await asyncio.shield(future)
     finally:
