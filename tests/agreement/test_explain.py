@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from tieout.agreement.explain import explain
+from tieout.agreement.explain import explain, explain_change
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
 from tieout.testing.agreements import agreement_trees, to_toml
@@ -143,3 +143,11 @@ def test_without_limits_every_adjustment_needs_people() -> None:
     text = "\n".join(line for line in FUND.splitlines() if not line.startswith("automatic"))
     told = explain(parse_agreement(text))
     assert "Every adjustment needs the approval of two persons of that party." in told
+
+
+def test_a_change_is_told_as_the_lines_that_differ() -> None:
+    was = parse_agreement(FUND)
+    now = parse_agreement(FUND.replace('bank = "2h"', 'bank = "3h"').replace("quorum = 1", ""))
+    assert explain_change(was, was) == []
+    assert [line[:1] for line in explain_change(was, now)] == ["-", "+"]
+    assert "3h" in explain_change(was, now)[1]

@@ -1,6 +1,7 @@
 """An agreement in plain words, for those who operate under it and never read its file."""
 
 from collections.abc import Callable
+from difflib import SequenceMatcher
 from textwrap import fill
 from typing import Final
 
@@ -60,6 +61,25 @@ def explain(agreement: Agreement) -> str:
         _titled("How long it is kept", [_keeping(agreement)]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def explain_change(old: Agreement, new: Agreement) -> list[str]:
+    """What one version says that another does not: `- ` before lines of `old`, `+ ` of `new`.
+
+    Empty when both mean the same.
+    """
+    was, now = ([" ".join(line.split()) for line in _body(each)] for each in (old, new))
+    lines = []
+    for tag, i, i_end, j, j_end in SequenceMatcher(None, was, now, autojunk=False).get_opcodes():
+        if tag != "equal":
+            lines += [f"- {line}" for line in was[i:i_end]]
+            lines += [f"+ {line}" for line in now[j:j_end]]
+    return lines
+
+
+def _body(agreement: Agreement) -> list[str]:
+    """What an agreement means, without its name, version and hash."""
+    return explain(agreement).split("\n\n", 1)[1].splitlines()
 
 
 def _heading(agreement: Agreement) -> str:

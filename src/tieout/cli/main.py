@@ -75,6 +75,11 @@ agreement.command(
     "tieout.cli.agree:check", name="check", help="Check an agreement file and explain it."
 )
 agreement.command(
+    "tieout.cli.backtest:backtest",
+    name="backtest",
+    help="Try a new version on the recorded history.",
+)
+agreement.command(
     "tieout.cli.clocks:calendar", name="calendar", help="Write a calendar with a zone's clocks."
 )
 adjust.command(

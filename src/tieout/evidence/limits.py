@@ -13,3 +13,9 @@ MAX_CERTIFICATE_BYTES: Final = 512 * 1024 * 1024
 
 MAX_STEPS: Final = 4_096
 """Steps from the founding validators: one for each time that two thirds of their power changed."""
+
+BACKTEST_ROWS: Final = 150_000
+"""Rows of a pass of a backtest: what both worlds remember of them stays below a gigabyte."""
+
+BACKTEST_SAMPLES: Final = 20_000
+"""Ids that are noted to cut a ledger into passes: cuts of a hundred million rows are even."""

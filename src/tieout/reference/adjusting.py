@@ -1,17 +1,17 @@
 """Adjusting: how books that deviate come back to the benchmark (R-ADJ-1 to R-ADJ-8, R-FREEZE-1).
 
-`ADJUSTMENT_LIFE` is the whole life-cycle; what is not in it is not applicable. Money moves only in
-the party's own books: the ledger says what to do, who agreed to it, and whether the next record of
-the role ties out.
+`ADJUSTMENT_LIFE` in lifecycles.py is the whole life-cycle; what is not in it is not applicable.
+Money moves only in the party's own books: the ledger says what to do, who agreed to it, and whether
+the next record of the role ties out.
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final
 
 from tieout.agreement.model import AdjustmentMode, Agreement, Field
 from tieout.reference.events import Events
 from tieout.reference.items import Signer
+from tieout.reference.lifecycles import ADJUSTMENT_LIFE, AdjustmentCause
 from tieout.reference.state import Book
 from tieout.reference.tolerance import tolerance_of, within
 from tieout.reference.transaction import Adjustment, Break, Transaction
@@ -19,35 +19,6 @@ from tieout.reference.values import Money, Value, pack_values
 from tieout.wire.codes import AdjustmentStatus, EventKind, ItemOutcome
 from tieout.wire.ids import adjustment_id
 from tieout.wire.limits import MAX_AUTOMATIC_ROUNDS
-
-
-class AdjustmentCause(StrEnum):
-    """What moves an adjustment."""
-
-    APPROVED = "enough stand behind it"
-    REFUSED = "refused by a person"
-    POSTED = "posted in the books"
-    FAILED = "could not be posted"
-    TIED_OUT = "new record ties out"
-    DEVIATES = "new record does not tie out"
-    OVERTAKEN = "its reason is gone"
-
-
-ADJUSTMENT_LIFE: Final[Mapping[tuple[AdjustmentStatus, AdjustmentCause], AdjustmentStatus]] = {
-    (AdjustmentStatus.PROPOSED, AdjustmentCause.APPROVED): AdjustmentStatus.APPROVED,
-    (AdjustmentStatus.PROPOSED, AdjustmentCause.REFUSED): AdjustmentStatus.REFUSED,
-    (AdjustmentStatus.PROPOSED, AdjustmentCause.OVERTAKEN): AdjustmentStatus.SUPERSEDED,
-    (AdjustmentStatus.PROPOSED, AdjustmentCause.TIED_OUT): AdjustmentStatus.VERIFIED,
-    (AdjustmentStatus.PROPOSED, AdjustmentCause.DEVIATES): AdjustmentStatus.SUPERSEDED,
-    (AdjustmentStatus.APPROVED, AdjustmentCause.REFUSED): AdjustmentStatus.REFUSED,
-    (AdjustmentStatus.APPROVED, AdjustmentCause.POSTED): AdjustmentStatus.POSTED,
-    (AdjustmentStatus.APPROVED, AdjustmentCause.FAILED): AdjustmentStatus.FAILED,
-    (AdjustmentStatus.APPROVED, AdjustmentCause.TIED_OUT): AdjustmentStatus.VERIFIED,
-    (AdjustmentStatus.APPROVED, AdjustmentCause.DEVIATES): AdjustmentStatus.SUPERSEDED,
-    (AdjustmentStatus.POSTED, AdjustmentCause.FAILED): AdjustmentStatus.FAILED,
-    (AdjustmentStatus.POSTED, AdjustmentCause.TIED_OUT): AdjustmentStatus.VERIFIED,
-    (AdjustmentStatus.POSTED, AdjustmentCause.DEVIATES): AdjustmentStatus.FAILED,
-}
 
 STATUS_EVENTS: Final = {
     AdjustmentStatus.PROPOSED: EventKind.ADJUSTMENT_PROPOSED,
@@ -240,6 +211,7 @@ def _ties_out(agreement: Agreement, transaction: Transaction, adjustment: Adjust
 
 def _keep(book: Book, transaction: Transaction, adjustment: Adjustment, events: Events) -> None:
     """Write a new adjustment into the book, and tell it."""
+    adjustment.status = ADJUSTMENT_LIFE[AdjustmentStatus.NONE, AdjustmentCause.ASKED]
     adjustment.index = len(book.adjustments)
     transaction.roles[adjustment.role].adjustment = adjustment.index
     book.adjustments.append(adjustment)

@@ -1,39 +1,15 @@
 """Alarms: a break is told to everybody, confirmed, and seen (R-ALARM-1 to R-ALARM-4).
 
-`ALARM_LIFE` is the whole life-cycle; what is not in it does not happen. The rule's own verdict is
-the same on every node and counts as one finding, whichever node made it.
+`ALARM_LIFE` in lifecycles.py is the whole life-cycle; what is not in it does not happen. The rule's
+own verdict is the same on every node and counts as one finding, whichever node made it.
 """
-
-from collections.abc import Mapping
-from enum import StrEnum
-from typing import Final
 
 from tieout.agreement.model import Agreement
 from tieout.reference.events import Events
 from tieout.reference.items import Signer
+from tieout.reference.lifecycles import ALARM_LIFE, AlarmCause
 from tieout.reference.transaction import Transaction
 from tieout.wire.codes import AlarmState, EventKind, ItemOutcome, Status
-
-
-class AlarmCause(StrEnum):
-    """What moves an alarm."""
-
-    BROKEN = "becomes broken"
-    QUORUM = "quorum reached"
-    SEEN = "acknowledged"
-    NEW_BREAK = "another break opens"
-    MENDED = "no longer broken"
-
-
-ALARM_LIFE: Final[Mapping[tuple[AlarmState, AlarmCause], AlarmState]] = {
-    (AlarmState.NONE, AlarmCause.BROKEN): AlarmState.FOUND,
-    (AlarmState.FOUND, AlarmCause.QUORUM): AlarmState.RAISED,
-    (AlarmState.RAISED, AlarmCause.SEEN): AlarmState.ACKNOWLEDGED,
-    (AlarmState.ACKNOWLEDGED, AlarmCause.NEW_BREAK): AlarmState.RAISED,
-    (AlarmState.FOUND, AlarmCause.MENDED): AlarmState.NONE,
-    (AlarmState.RAISED, AlarmCause.MENDED): AlarmState.NONE,
-    (AlarmState.ACKNOWLEDGED, AlarmCause.MENDED): AlarmState.NONE,
-}
 
 
 def follow(

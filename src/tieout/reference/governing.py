@@ -1,42 +1,21 @@
 """Governing: how the members change what they are (R-MEMBER-3 to R-MEMBER-6).
 
-`CHANGE_LIFE` is the whole life-cycle; what is not in it does not happen. A change is proposed,
-voted on, scheduled, and takes effect at the beginning of a block, before its items. Only what is
-open is remembered: what became of the others was told.
+`CHANGE_LIFE` in lifecycles.py is the whole life-cycle; what is not in it does not happen. A change
+is proposed, voted on, scheduled, and takes effect at the beginning of a block, before its items.
+Only what is open is remembered: what became of the others was told.
 """
 
-from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final
 
 from tieout.reference.changes import is_own_affair, parties_to_agree, tried
 from tieout.reference.events import Events
 from tieout.reference.items import Signer
+from tieout.reference.lifecycles import CHANGE_LIFE, ChangeCause
 from tieout.reference.members import Change, Members
 from tieout.reference.state import State
 from tieout.wire.codes import ChangeStatus, EventKind, ItemOutcome
 from tieout.wire.limits import MAX_OPEN_CHANGES
 from tieout.wire.members import ProposeChange, Vote, is_well_formed
-
-
-class ChangeCause(StrEnum):
-    """What moves a change."""
-
-    ENOUGH = "enough votes, or its own affair"
-    OUTVOTED = "enough votes can no longer come"
-    TIME_IS_UP = "not decided in time"
-    HEIGHT_COMES = "its height comes"
-    OVERTAKEN = "can no longer be done"
-
-
-CHANGE_LIFE: Final[Mapping[tuple[ChangeStatus, ChangeCause], ChangeStatus]] = {
-    (ChangeStatus.PROPOSED, ChangeCause.ENOUGH): ChangeStatus.SCHEDULED,
-    (ChangeStatus.PROPOSED, ChangeCause.OUTVOTED): ChangeStatus.REFUSED,
-    (ChangeStatus.PROPOSED, ChangeCause.TIME_IS_UP): ChangeStatus.EXPIRED,
-    (ChangeStatus.PROPOSED, ChangeCause.OVERTAKEN): ChangeStatus.SUPERSEDED,
-    (ChangeStatus.SCHEDULED, ChangeCause.HEIGHT_COMES): ChangeStatus.EFFECTIVE,
-    (ChangeStatus.SCHEDULED, ChangeCause.OVERTAKEN): ChangeStatus.SUPERSEDED,
-}
 
 STATUS_EVENTS: Final = {
     ChangeStatus.SCHEDULED: EventKind.CHANGE_SCHEDULED,
@@ -92,6 +71,7 @@ def propose(
     outcome = tried(state, body.steps, _earliest_height(state, change))
     if isinstance(outcome, ItemOutcome):
         return outcome
+    change.status = CHANGE_LIFE[ChangeStatus.NONE, ChangeCause.ASKED]
     state.members.proposed_count += 1
     open_changes.append(change)
     _tell(change, EventKind.CHANGE_PROPOSED, events, extra=signer.code)

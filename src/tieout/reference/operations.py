@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from tieout.reference import adjusting, alarms, governing
-from tieout.reference.adjusting import AdjustmentCause
 from tieout.reference.agreements import enact
 from tieout.reference.cutoffs import close_cutoff
 from tieout.reference.events import Events
 from tieout.reference.items import Signer
 from tieout.reference.judging import judge
+from tieout.reference.lifecycles import AdjustmentCause
 from tieout.reference.state import State, TransactionKey
 from tieout.reference.transaction import Transaction
 from tieout.wire.codes import ItemOutcome, OperationKind

@@ -17,7 +17,7 @@ from tieout.connectors.errors import ConnectorError
 from tieout.engines.embedded.ledger import EmbeddedLedger, read_genesis
 from tieout.engines.embedded.places import JOURNAL
 from tieout.engines.errors import EngineError
-from tieout.engines.keyring import KEYS_FILE
+from tieout.engines.keyfile import KEYS_FILE
 from tieout.journal.errors import JournalError
 from tieout.journal.journal import Journal
 from tieout.node.access import Role
