@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from tieout.cli.files import read_agreement
 from tieout.cli.guarding import guarded
-from tieout.cli.opening import DEFAULT_LEDGER
+from tieout.cli.places import DEFAULT_LEDGER, Ledger
 from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import print_json_list, say
 from tieout.cli.progress import Progress
@@ -23,7 +23,7 @@ def backtest(
     new: Path,
     /,
     *,
-    ledger: Path = DEFAULT_LEDGER,
+    ledger: Ledger = DEFAULT_LEDGER,
     since: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:

@@ -84,6 +84,16 @@ class LedgerProofs:
             note_cutoffs(cutoffs_us, entry.block, entry.result)
         return cutoffs_us
 
+    def inclusion(self, leaf: int) -> tuple[bytes, Sequence[bytes]]:
+        """(hash of a leaf, its path to the checkpoint's root). RangeError where there is none."""
+        path = self._reader.inclusion_path(leaf, self.checkpoint.checkpoint.log_size)
+        return self._reader.leaf_hash(leaf), path
+
+    def consistency(self, older_size: int) -> Sequence[bytes]:
+        """The path from the root of so many leaves to the checkpoint's. RangeError, likewise."""
+        size = self.checkpoint.checkpoint.log_size
+        return self._reader.consistency_path(older_size, size)
+
     def pack(self, agreement: str, originator: int, transaction_id: str) -> bytes:
         """The evidence pack of a transaction, with its place in the last certificate, if any.
 

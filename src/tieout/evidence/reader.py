@@ -118,6 +118,17 @@ class JournalReader:
         """The RFC 6962 path of a leaf to the root of the first `log_size` leaves."""
         return self._log.inclusion_path(leaf, log_size)
 
+    def leaf_hash(self, leaf: int) -> bytes:
+        """The hash of a leaf. RangeError beyond the log's end."""
+        return self._log.leaf_hash(leaf)
+
+    def consistency_path(self, older_size: int, log_size: int) -> Sequence[bytes]:
+        """The RFC 6962 path from the root of the first `older_size` leaves to that of `log_size`.
+
+        RangeError unless 0 < older_size <= log_size <= the log's size.
+        """
+        return self._log.consistency_path(older_size, log_size)
+
     def _note(self, block: Block, result: BlockResult) -> None:
         for index, (data, became) in enumerate(zip(block.items, result.items, strict=True)):
             if became.leaf is None:

@@ -11,6 +11,7 @@ from tieout.node.api import (
     meta,
     oidc,
     people,
+    proving,
     publish,
     repairing,
     telling,
@@ -137,6 +138,18 @@ LOOKING: Final = (
         "GET", "/v1/checkpoint", "give_checkpoint", _READ, "Size and root of the log, signed.",
         looking.give_checkpoint, _one("A C2SP tlog-checkpoint.", None, TEXT),
         problems=("not_found",),
+    ),
+    Endpoint(
+        "GET", "/v1/proofs/inclusion", "prove_inclusion", _READ,
+        "Proof that a leaf stands in the log, up to the signed checkpoint.",
+        proving.prove_inclusion, _one("The proof.", proving.InclusionProof),
+        proving.InclusionQuery, problems=("not_found",),
+    ),
+    Endpoint(
+        "GET", "/v1/proofs/consistency", "prove_consistency", _READ,
+        "Proof that the log of an earlier checkpoint is the beginning of the log now.",
+        proving.prove_consistency, _one("The proof.", proving.ConsistencyProof),
+        proving.ConsistencyQuery, problems=("not_found",),
     ),
     Endpoint(
         "GET", "/v1/members", "list_members", _READ, "Everybody who is or was a member.",
