@@ -198,13 +198,12 @@ class Doorkeeper:
 
     def sign_in(self, name: str, password: str, address: str) -> tuple[Principal, str, str]:
         """(who, cookie, token against forged requests). Raises ProblemError."""
-        self._check_tries(address)
+        self.check_tries(address)
         user = self._store.user_named(name)
         kept = user.password if user and user.password else self._nobody
         is_right = self._fits(kept, password[:MAX_PASSWORD_CHARACTERS])
         if user is None or user.password is None or user.disabled or not is_right:
-            with self._lock:
-                self._failed.setdefault(address, []).append(self._clock())
+            self.note_failure(address)
             raise ProblemError("wrong_credentials", "no user has this name and this password")
         return self._begin_session(user)
 
@@ -238,7 +237,13 @@ class Doorkeeper:
         assert found is not None  # noqa: S101 - users are never deleted
         return self._begin_session(found)
 
-    def _check_tries(self, address: str) -> None:
+    def note_failure(self, address: str) -> None:
+        """Remember an attempt to sign in that failed; see `check_tries`."""
+        with self._lock:
+            self._failed.setdefault(address, []).append(self._clock())
+
+    def check_tries(self, address: str) -> None:
+        """Raise ProblemError where too many attempts from an address failed of late."""
         since_us = self._clock() - 60 * US
         with self._lock:
             for key in [key for key, tries in self._failed.items() if tries[-1] < since_us]:

@@ -71,6 +71,9 @@ SIGN_IN_S: Final = 600
 MAX_SIGN_INS: Final = 10_000
 """Sign-ins that began and are remembered: about 5 MB. The oldest are forgotten first."""
 
+MAX_SIGN_INS_IN_LINE: Final = 100
+"""Sign-ins that wait for the identity provider's answers: a whole office in the morning."""
+
 MAX_LOGINS_PER_MINUTE: Final = 10
 """Failed attempts a minute and address, before the next have to wait: guessing is hopeless."""
 

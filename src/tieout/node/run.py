@@ -17,7 +17,7 @@ import uvicorn
 
 from tieout.agreement.model import Agreement
 from tieout.engines import passphrase
-from tieout.engines.embedded.ledger import EmbeddedLedger, found_ledger
+from tieout.engines.embedded.ledger import EmbeddedLedger, found_ledger, read_genesis
 from tieout.engines.keyfile import KeyFile
 from tieout.node.access import Doorkeeper, Role, now_us
 from tieout.node.alarms.desk import AlarmDesk
@@ -74,6 +74,8 @@ def open_house(
     """All parts of a node, running, but for HTTP. What was begun is finished on the way out."""
     with contextlib.ExitStack() as stack:
         oidc = open_desk(directory, settings, clock)
+        if oidc is not None:
+            stack.callback(oidc.close)
         store = Store(directory / STORE_FILE)
         stack.callback(store.close)
         ordering = EmbeddedOrdering(_open_ledger(directory, settings), clock)
@@ -114,6 +116,7 @@ def open_house(
 def _open_ledger(directory: Path, settings: Settings) -> EmbeddedLedger:
     """The ledger, with its keys; a sealed key file is opened first, as a person may be asked."""
     path, file = directory / settings.storage.ledger, settings.keys.passphrase_file
+    read_genesis(path)
     keys = KeyFile(path, passphrase.stated(directory / file if file else None))
     return EmbeddedLedger.open(path, keys=keys)
 

@@ -7,6 +7,7 @@ not be sent with anybody else's links.
 
 import asyncio
 import re
+from functools import partial
 from typing import Annotated, Final
 
 import msgspec
@@ -47,7 +48,8 @@ async def page(_: Call) -> Reply:
 
 async def begin(call: Call) -> Reply:
     """On to the provider."""
-    url, cookie = await asyncio.to_thread(_desk(call).begin)
+    desk = _desk(call)
+    url, cookie = await desk.turn(desk.begin)
     headers = {"Location": url, "Set-Cookie": _cookie(call, cookie, SIGN_IN_S)}
     return Reply(status=303, media=HTML, headers=headers)
 
@@ -56,20 +58,27 @@ async def finish(call: Call) -> Reply:
     """Begin a session for whom the provider knows. What is refused stands in the audit log."""
     desk = _desk(call)
     asked = await call.message(Answered)
-    cookie = call.request.cookies.get(COOKIE, "")
+    address = call.request.client.host if call.request.client else ""
+    keeper = call.house.doorkeeper
+    keeper.check_tries(address)
+    finish_it = partial(
+        desk.finish, call.request.cookies.get(COOKIE, ""), asked.state, asked.code, asked.iss
+    )
     try:
-        identity = await asyncio.to_thread(desk.finish, cookie, asked.state, asked.code, asked.iss)
+        identity = await desk.turn(finish_it)
     except ProblemError as error:
+        keeper.note_failure(address)
         call.audit(_ACT, str(error), error.code)
         raise
     about = f"{identity.name} ({identity.subject} of {identity.issuer})"
     try:
         _check(call, identity)
         principal, session, csrf = await asyncio.to_thread(
-            call.house.doorkeeper.sign_in_known,
+            keeper.sign_in_known,
             (identity.issuer, identity.subject), identity.name, identity.role, identity.person,
         )  # fmt: skip
     except ProblemError as error:
+        keeper.note_failure(address)
         call.audit(_ACT, f"{about}: {error}", error.code)
         raise
     call.principal = principal

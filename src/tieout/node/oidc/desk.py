@@ -10,19 +10,20 @@ Who somebody is, is the pair of issuer and subject; names only show it. What the
 their provider says of their groups, at every sign-in.
 """
 
+import asyncio
 import base64
 import contextlib
 import hashlib
 import hmac
 import secrets
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from tieout.node.access import US, Role, digest_of
 from tieout.node.errors import NodeError, SettingsError
-from tieout.node.limits import MAX_SIGN_INS, SIGN_IN_S, TOKEN_BYTES
+from tieout.node.limits import MAX_SIGN_INS, MAX_SIGN_INS_IN_LINE, SIGN_IN_S, TOKEN_BYTES
 from tieout.node.oidc.idtoken import Expected, KeyUnknown, TokenRefused, verify_id_token
 from tieout.node.oidc.provider import Client, Provider, ProviderFailed, check_url
 from tieout.node.problems import ProblemError
@@ -30,7 +31,8 @@ from tieout.node.settings import Oidc, Settings
 
 CALLBACK: Final = "/oidc"
 """Where the provider sends people back to: a page of ours."""
-_PATIENCE_S: Final = 15.0
+
+Result = TypeVar("Result")
 
 
 class Identity(NamedTuple):
@@ -56,7 +58,7 @@ class _Begun(NamedTuple):
 
 
 class OidcDesk:
-    """Begins sign-ins and finishes them. Any thread may call; the provider is asked by one."""
+    """Begins sign-ins and finishes them, one at a time (`turn`)."""
 
     def __init__(self, settings: Oidc, provider: Provider, clock: Callable[[], int]) -> None:
         """`clock` gives microseconds UTC."""
@@ -64,15 +66,32 @@ class OidcDesk:
         self._provider = provider
         self._clock = clock
         self._begun: dict[bytes, _Begun] = {}
-        self._lock = threading.Lock()
-        self._asking = threading.Lock()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="oidc")
+        self._waiting = 0
+
+    def close(self) -> None:
+        """Begin nothing more; what is asked of the provider ends first."""
+        self._thread.shutdown(cancel_futures=True)
+
+    async def turn(self, work: Callable[[], Result]) -> Result:
+        """Begin or finish a sign-in on the desk's own thread, one after the other.
+
+        A provider that does not answer holds up sign-ins and nothing else. Raises ProblemError.
+        """
+        if self._waiting >= MAX_SIGN_INS_IN_LINE:
+            raise ProblemError("busy", "too many sign in at once", retry_after_s=5)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        finally:
+            self._waiting -= 1
 
     def begin(self) -> tuple[str, str]:
         """(where to send the browser, the cookie that it keeps). Raises ProblemError."""
         cookie, state, nonce, verifier = (secrets.token_urlsafe(TOKEN_BYTES) for _ in range(4))
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
         client = self._provider.client
-        with self._turn():
+        with _asking():
             url = self._provider.authorization_url(
                 {
                     "response_type": "code",
@@ -86,10 +105,9 @@ class OidcDesk:
                 }
             )
         begun = _Begun(state, nonce, verifier, self._clock() + SIGN_IN_S * US)
-        with self._lock:
-            while len(self._begun) >= MAX_SIGN_INS:
-                del self._begun[next(iter(self._begun))]
-            self._begun[digest_of(cookie)] = begun
+        while len(self._begun) >= MAX_SIGN_INS:
+            del self._begun[next(iter(self._begun))]
+        self._begun[digest_of(cookie)] = begun
         return url, cookie
 
     def finish(self, cookie: str, state: str, code: str, issuer: str) -> Identity:
@@ -97,8 +115,7 @@ class OidcDesk:
 
         Raises ProblemError: whatever came of it, this sign-in is over.
         """
-        with self._lock:
-            begun = self._begun.pop(digest_of(cookie), None)
+        begun = self._begun.pop(digest_of(cookie), None)
         if begun is None or begun.expires_us < self._clock():
             raise refused("no sign-in began in this browser, or it was finished, or has ended")
         if not hmac.compare_digest(begun.state.encode(), state.encode()):
@@ -106,7 +123,7 @@ class OidcDesk:
         if issuer not in ("", self._provider.issuer):
             raise refused("the answer is from another issuer")
         try:
-            with self._turn():
+            with _asking():
                 claims = self._claims(code, begun)
         except TokenRefused as error:
             raise refused(f"the ID token is not believed: {error}") from error
@@ -135,17 +152,14 @@ class OidcDesk:
             person = next(iter(_values(claims, settings.person_claim)), "")
         return Identity(self._provider.issuer, claims["sub"], name, role, person)
 
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        """One at a time asks the provider: when it is slow, no more than that waits for it."""
-        if not self._asking.acquire(timeout=_PATIENCE_S):
-            raise ProblemError("busy", "too many sign in at once", retry_after_s=5)
-        try:
-            yield
-        except ProviderFailed as error:
-            raise ProblemError("provider_failed", str(error), retry_after_s=5) from error
-        finally:
-            self._asking.release()
+
+@contextlib.contextmanager
+def _asking() -> Iterator[None]:
+    """A provider that fails becomes a problem."""
+    try:
+        yield
+    except ProviderFailed as error:
+        raise ProblemError("provider_failed", str(error), retry_after_s=5) from error
 
 
 def refused(why: str) -> ProblemError:
