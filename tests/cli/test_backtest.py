@@ -77,7 +77,7 @@ def files_of(desk: Desk) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith("index.sqlite")
+        if path.is_file()
     }
 
 
