@@ -1,7 +1,10 @@
 """`tieout agreement backtest`: the example of the manual, and what cannot be done."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -31,6 +34,25 @@ def test_the_example_says_what_the_manual_shows(tightened: Desk) -> None:
     assert said.err.endswith(counted)
     assert "  - trade_date date; ties out within 1 day; missing when left blank\n" in said.err
     assert "  + trade_date date; ties out when equal; missing when left blank\n" in said.err
+
+
+def test_a_list_that_goes_to_a_file_is_not_drawn_beside_the_bar(tightened: Desk) -> None:
+    """Standard error is a terminal, and standard output is not."""
+    terminal, line = os.openpty()
+    words = ("agreement", "backtest", "next.toml", "--ledger", "ledger")
+    program = "import sys; from tieout.cli.main import main; main(sys.argv[1:])"
+    with os.fdopen(terminal, "rb", buffering=0), os.fdopen(line, "wb", buffering=0) as stderr:
+        done = subprocess.run(
+            [sys.executable, "-c", program, *words],
+            cwd=tightened.folder,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env={**os.environ, "TERM": "xterm"},
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stdout.decode() == re.findall(r"```text\n(.*?)```", MANUAL, re.DOTALL)[1]
 
 
 def test_programs_get_the_same_as_one_document(tightened: Desk) -> None:
