@@ -10,6 +10,10 @@ import pytest
 
 from tests.cli.desk import PAY, Desk
 from tests.conftest import ROOT
+from tieout.engines.embedded.ledger import read_genesis
+from tieout.engines.embedded.places import JOURNAL
+from tieout.journal.beginning import begin_journal
+from tieout.journal.segment import base_point
 
 EXAMPLE = ROOT / "examples" / "tightened"
 MANUAL = (ROOT / "docs" / "backtest.md").read_text(encoding="utf-8")
@@ -114,6 +118,16 @@ def test_since_leaves_out_what_was_opened_before(tightened: Desk) -> None:
     said = tightened.tieout(*words, "--since", "2100-01-01T00:00:00Z")
     assert (said.code, said.out) == (0, "")
     assert "0 transactions, 0 records" in said.err
+
+
+def test_a_node_that_joined_later_says_that_it_has_not_the_whole_history(tightened: Desk) -> None:
+    ledger_id = read_genesis(tightened.folder / "ledger").ledger_id()
+    journal = tightened.folder / "ledger" / JOURNAL
+    shutil.rmtree(journal)
+    begin_journal(journal, ledger_id, base_point(ledger_id, 7, 1, 1, bytes(32)), [("state", b"")])
+    said = tightened.tieout("agreement", "backtest", "next.toml", "--ledger", "ledger")
+    assert (said.code, said.out) == (2, "")
+    assert "begins after block 7" in said.err
 
 
 def test_what_cannot_be_tried_is_2(tightened: Desk) -> None:
