@@ -1,12 +1,19 @@
 """`tieout agreement backtest`: the example of the manual, and what cannot be done."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 
 from tests.cli.desk import PAY, Desk
 from tests.conftest import ROOT
+from tieout.engines.embedded.ledger import read_genesis
+from tieout.engines.embedded.places import JOURNAL
+from tieout.journal.beginning import begin_journal
+from tieout.journal.segment import base_point
 
 EXAMPLE = ROOT / "examples" / "tightened"
 MANUAL = (ROOT / "docs" / "backtest.md").read_text(encoding="utf-8")
@@ -31,6 +38,25 @@ def test_the_example_says_what_the_manual_shows(tightened: Desk) -> None:
     assert said.err.endswith(counted)
     assert "  - trade_date date; ties out within 1 day; missing when left blank\n" in said.err
     assert "  + trade_date date; ties out when equal; missing when left blank\n" in said.err
+
+
+def test_a_list_that_goes_to_a_file_is_not_drawn_beside_the_bar(tightened: Desk) -> None:
+    """Standard error is a terminal, and standard output is not."""
+    terminal, line = os.openpty()
+    words = ("agreement", "backtest", "next.toml", "--ledger", "ledger")
+    program = "import sys; from tieout.cli.main import main; main(sys.argv[1:])"
+    with os.fdopen(terminal, "rb", buffering=0), os.fdopen(line, "wb", buffering=0) as stderr:
+        done = subprocess.run(
+            [sys.executable, "-c", program, *words],
+            cwd=tightened.folder,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env={**os.environ, "TERM": "xterm"},
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stdout.decode() == re.findall(r"```text\n(.*?)```", MANUAL, re.DOTALL)[1]
 
 
 def test_programs_get_the_same_as_one_document(tightened: Desk) -> None:
@@ -77,7 +103,7 @@ def files_of(desk: Desk) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith("index.sqlite")
+        if path.is_file()
     }
 
 
@@ -92,6 +118,16 @@ def test_since_leaves_out_what_was_opened_before(tightened: Desk) -> None:
     said = tightened.tieout(*words, "--since", "2100-01-01T00:00:00Z")
     assert (said.code, said.out) == (0, "")
     assert "0 transactions, 0 records" in said.err
+
+
+def test_a_node_that_joined_later_says_that_it_has_not_the_whole_history(tightened: Desk) -> None:
+    ledger_id = read_genesis(tightened.folder / "ledger").ledger_id()
+    journal = tightened.folder / "ledger" / JOURNAL
+    shutil.rmtree(journal)
+    begin_journal(journal, ledger_id, base_point(ledger_id, 7, 1, 1, bytes(32)), [("state", b"")])
+    said = tightened.tieout("agreement", "backtest", "next.toml", "--ledger", "ledger")
+    assert (said.code, said.out) == (2, "")
+    assert "begins after block 7" in said.err
 
 
 def test_what_cannot_be_tried_is_2(tightened: Desk) -> None:

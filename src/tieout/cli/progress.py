@@ -22,7 +22,12 @@ class Progress:
             from rich.console import Console
             from rich.progress import Progress as Bar
 
-            self._bar = Bar(console=Console(stderr=True), transient=True)
+            # What is printed meanwhile stands above the bar on a terminal; a file gets it as it is.
+            self._bar = Bar(
+                console=Console(stderr=True),
+                transient=True,
+                redirect_stdout=sys.stdout.isatty(),
+            )
             self._bar.start()
             self._task = self._bar.add_task(self._what, total=self._total)
         return self
