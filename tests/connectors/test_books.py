@@ -342,6 +342,23 @@ def test_while_another_writes_it_can_be_tried_again(tmp_path: Path) -> None:
     books.close()
 
 
+def test_a_full_disk_is_no_refusal_and_leaves_the_books_as_they_were(tmp_path: Path) -> None:
+    """It can be tried again: nothing may be reported as failed that a freed disk would take."""
+    path = make_books(tmp_path, FIRST)
+    small = sqlite3.connect(path)
+    (pages,) = small.execute("PRAGMA page_count").fetchone()
+    small.execute(f"PRAGMA max_page_count = {pages}")
+    books = SqliteBooks(replace(CONFIG, database=str(path)), COMPENSATE, 0, small)
+    change = posting(Change(AMOUNT, 10_000, 9_999))
+    with pytest.raises(BooksError, match="full") as error:
+        books.post(change)
+    assert error.value.retry
+    assert len(query(path, "SELECT 1 FROM entries")) == 1
+    small.execute("PRAGMA max_page_count = 1000")
+    assert books.post(change) is True
+    books.close()
+
+
 class Impatient(sqlite3.Connection):
     """Does not wait for locks."""
 

@@ -27,6 +27,7 @@ from tests.connectors.test_books import (
     posting,
     query,
 )
+from tieout.connectors import books_postgres
 from tieout.connectors.books import Change
 from tieout.connectors.books_config import parse_books
 from tieout.connectors.books_postgres import PostgresBooks
@@ -187,6 +188,20 @@ def test_a_server_that_was_away_is_found_again(postgres: PostgresServer) -> None
         assert caught.value.retry
         assert books.post(posting(*changes))
         assert not books.post(posting(*changes))
+
+
+def test_books_that_somebody_holds_are_not_waited_for_without_end(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading too: whoever rebuilds the table must not hold the node up when it is stopped."""
+    monkeypatch.setattr(books_postgres, "_WAIT_S", 1)
+    with opened(url) as books:
+        with psycopg.connect(url) as other:
+            other.execute("LOCK TABLE entries IN ACCESS EXCLUSIVE MODE")
+            with pytest.raises(BooksError, match="try again") as caught:
+                books.booking("A")
+            assert caught.value.retry
+        assert books.booking("A") is not None
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from cyclopts import Parameter
 
 from tieout.cli.files import read_agreement
 from tieout.cli.guarding import guarded
-from tieout.cli.places import DEFAULT_LEDGER, Ledger
 from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import print_json_list, say
+from tieout.cli.places import DEFAULT_LEDGER, Ledger
 from tieout.cli.progress import Progress
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ _LOOK_S: Final = 1.0
 """How often a thread looks that nobody has woken."""
 _DETAILS_S: Final = 5.0
 """How long the breaks behind a message are waited for; then it goes out without them."""
-_UNASKED_S: Final = 30.0
+_UNASKED_S: Final = 5.0
 """How long after that nobody is asked: messages go out at once, without the breaks behind them."""
 _STOP_S: Final = 20.0
 """How long is waited for attempts under way when the node stops; those are made again later."""
