@@ -23,7 +23,7 @@ class Receiver(BaseHTTPRequestHandler):
         """Take a message."""
         size = min(int(self.headers.get("Content-Length", "0")), MAX_BYTES)
         try:
-            notice = verify_webhook(self.secret, self.headers, self.rfile.read(size))
+            notice = verify_webhook(self.secret, dict(self.headers), self.rfile.read(size))
         except WebhookRefused as error:
             print("refused:", error, flush=True)
             self.send_error(400)

@@ -10,6 +10,8 @@ from tests.node.running import Node
 from tieout.sdk.errors import RequestRefused
 from tieout.sdk.http.aio import AsyncNodeClient
 
+pytestmark = pytest.mark.xdist_group("sdk-aio")  # one node for all
+
 
 def record(name: str, amount: str) -> dict[str, str]:
     return {"transaction_id": name, "amount": amount}

@@ -18,6 +18,7 @@ from tieout.sdk.http.client import NodeClient, verify
 from tieout.sdk.http.forms import Found
 from tieout.sdk.patience import Patience
 
+pytestmark = pytest.mark.xdist_group("sdk-client")  # one node for all
 BRIEF = Patience(total_s=0.2)
 
 

@@ -31,7 +31,11 @@ secret_file = "ops.secret"
 name = "everything"
 channels = ["ops"]
 hold = "0s"
+gather = "0s"
 """
+
+
+pytestmark = pytest.mark.xdist_group("sdk-manual")  # one node for both
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +53,36 @@ def fund(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Node]:
     made.start()
     yield made
     assert made.stop() == 0, made.said
+
+
+def test_the_core_system_meets_its_break_and_the_receiver_hears_of_it(
+    fund: Node, port: int
+) -> None:
+    receiver = [ROOT / "examples" / "webhook_receiver.py", port, fund.directory / "ops.secret"]
+    with subprocess.Popen(
+        [sys.executable, *map(str, receiver)], stdout=subprocess.PIPE, text=True
+    ) as listening:
+        try:
+            until_listening(port)
+            url, token = f"http://127.0.0.1:{fund.port}", fund.token("operator", "")
+            program = str(ROOT / "examples" / "core_system.py")
+            done = subprocess.run(
+                [sys.executable, program, url, token],
+                check=False, capture_output=True, text=True, timeout=60,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            assert done.stdout.splitlines() == [
+                "3 orders",
+                "2 matched 1 broken",
+                "FS-1 mismatch amount of seller",
+                "correcting entry for seller is approved",
+            ]
+            assert listening.stdout is not None
+            heard = next(line for line in listening.stdout if "FS-1 " in line)
+            assert heard.startswith("alarm FS-1 alarm raised in fund-subscription: mismatch amount")
+            assert forged(port) == 400
+        finally:
+            listening.terminate()
 
 
 def test_every_example_of_the_manual_runs_in_its_order(fund: Node) -> None:
@@ -73,38 +107,6 @@ def test_every_example_of_the_manual_runs_in_its_order(fund: Node) -> None:
             "body": BODY,
         }
         exec(compile(example, "docs/sdk.md", "exec"), given)  # noqa: S102 - the manual's own text
-
-
-def test_the_core_system_meets_its_break_and_the_receiver_hears_of_it(
-    fund: Node, port: int
-) -> None:
-    receiver = [ROOT / "examples" / "webhook_receiver.py", port, fund.directory / "ops.secret"]
-    with subprocess.Popen(
-        [sys.executable, *map(str, receiver)], stdout=subprocess.PIPE, text=True
-    ) as listening:
-        try:
-            until_listening(port)
-            url, token = f"http://127.0.0.1:{fund.port}", fund.token("operator", "")
-            program = str(ROOT / "examples" / "core_system.py")
-            done = subprocess.run(
-                [sys.executable, program, url, token],
-                check=False, capture_output=True, text=True, timeout=60,
-            )  # fmt: skip
-            assert done.returncode == 0, done.stderr
-            assert done.stdout.splitlines() == [
-                "3 orders",
-                "FS-0 matched",
-                "FS-1 broken",
-                "FS-2 matched",
-                "FS-1 mismatch amount of seller",
-                "correcting entry for seller is approved",
-            ]
-            assert listening.stdout is not None
-            heard = next(line for line in listening.stdout if "FS-1 " in line)
-            assert heard.startswith("alarm FS-1 alarm raised in fund-subscription: mismatch amount")
-            assert forged(port) == 400
-        finally:
-            listening.terminate()
 
 
 def until_listening(port: int) -> None:

@@ -17,6 +17,7 @@ from tieout.sdk.errors import NodeUnreachable, RequestRefused
 from tieout.sdk.http.client import NodeClient
 from tieout.sdk.patience import Patience
 
+pytestmark = pytest.mark.xdist_group("sdk-stream")  # one node for all
 TRANSACTIONS = 12
 STUBBORN = Patience(first_s=0.001, longest_s=0.5, total_s=60.0)
 cut_points = st.lists(st.integers(0, 3_000), max_size=12)
