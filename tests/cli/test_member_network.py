@@ -253,7 +253,10 @@ def test_members_change_under_load_and_everything_can_be_proven(town: Town, desk
     # A party with a node is admitted, and its node votes from then on.
     done(desk.tieout("member", "apply", NEWCOMER, "-o", "application.json",
                      "--directory", str(custodian.directory)))  # fmt: skip
-    board.decide(seller, [bank, registrar], "admit", "application.json", "--power", str(POWER))
+    due = board.decide(
+        seller, [bank, registrar], "admit", "application.json", "--power", str(POWER)
+    )
+    eventually(lambda: custodian.height() >= due, "the newcomer's own node has its admission")
     members = done(board.say(registrar, "list")).json
     assert [(each["name"], each["voting_power"]) for each in members][-1] == (NEWCOMER, POWER)
     store = desk.file("store.toml", *STORE)

@@ -4,9 +4,9 @@ import sys
 import time
 from pathlib import Path
 
-from tests.node.alarms.houses import Small
+from tests.node.alarms.houses import Small, now_us
 
-house = Small(Path(sys.argv[1]))
+house = Small(Path(sys.argv[1]), now_us)
 house.differ(f"T-{sys.argv[2]}")
 sys.stdout.write("durable\n")
 sys.stdout.flush()
