@@ -40,9 +40,8 @@ from tieout.node.ordering import Ordering, Settled
 from tieout.node.problems import ProblemError
 from tieout.node.store import Answer, Store
 from tieout.node.verdicts import accepted, receipt_of, standing_receipt
-from tieout.wire.batch import HEAD_BYTES
+from tieout.wire.batch import most_rows
 from tieout.wire.codes import Action, ItemOutcome
-from tieout.wire.limits import MAX_BATCH_BYTES, MAX_BATCH_ROWS
 from tieout.wire.rows import PREFIX_DTYPE
 
 Result = TypeVar("Result")
@@ -240,7 +239,7 @@ class Desk:
             sending = self._waiting.popleft()
             group = groups.setdefault((sending.book.number, sending.role, sending.party), _Group())
             key = sending.row[:39]
-            if key in group.ids or len(group.sendings) == MAX_BATCH_ROWS:
+            if key in group.ids or len(group.sendings) == most_rows(len(sending.row)):
                 later.append(sending)
             else:
                 group.ids.add(key)
@@ -328,7 +327,7 @@ class Desk:
         wanted = np.flatnonzero((status == listing.NEW) | (status == listing.CHANGED))
         chosen = np.ascontiguousarray(rows[wanted])
         prefixes(chosen)["revision"] = revisions[wanted] + 1
-        at_most = min(MAX_BATCH_ROWS, (MAX_BATCH_BYTES - HEAD_BYTES) // agreement.layout.row_bytes)
+        at_most = most_rows(agreement.layout.row_bytes)
         publisher = self.ordering.publisher(party)
         settled = [
             self.ordering.submit([publisher.batch(agreement, role, chosen[at : at + at_most])])[0]
