@@ -197,13 +197,15 @@ def test_a_rotated_key_signs_what_is_published_from_then_on(network: Desk) -> No
     before = publishing_key()
     leave_signed()
     rotated = desk.tieout("member", "rotate", "--ledger", "net/seller", "--json")
-    assert (rotated.code, rotated.json["status"]) == (0, "effective"), rotated.err
+    assert rotated.code == 0, rotated.err
+    await_change(desk, rotated.json["number"])
     desk.file("keyed.csv", HEAD, "K-1,10.00", "K-2,20.00")
     said = desk.tieout(*publish)
     assert (said.code, said.json["published"]) == (0, 1), said.err
     assert "1 items that an earlier run had signed are refused: key_not_valid" in said.err
     again = desk.tieout("member", "rotate", "--ledger", "net/seller")
     assert again.code == 0, again.err
+    await_change(desk, rotated.json["number"] + 1)
     closed = desk.tieout("network", "close", "net/seller", "keyed", "--json")
     assert (closed.code, closed.json["judged"]) == (0, True), closed.err
     assert publishing_key() > before
@@ -212,6 +214,17 @@ def test_a_rotated_key_signs_what_is_published_from_then_on(network: Desk) -> No
         streams = {stream for party, stream in ledger.state.streams if party == 1}
     assert streams == {0, OFFICE_STREAM}
     assert EventKind.EQUIVOCATION not in kinds
+
+
+def await_change(desk: Desk, number: int) -> None:
+    """Wait until the seller's node has the block from which on a change of members holds."""
+    look = ("member", "changes", "--all", "--ledger", "net/seller", "--json")
+
+    def holds() -> bool:
+        changes = {each["number"]: each["status"] for each in desk.tieout(*look).json}
+        return changes[number] == "effective"
+
+    eventually(holds, f"change {number} holds")
 
 
 def leave_signed() -> None:
