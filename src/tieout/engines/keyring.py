@@ -36,7 +36,7 @@ PARTY_KEYS: Final = "Keys of one party. Whoever reads them can sign for it."
 ONE_OPERATOR: Final = (Purpose.PUBLISH, Purpose.GOVERN)
 CONSORTIUM: Final = (Purpose.PUBLISH, Purpose.GOVERN, Purpose.CHECKPOINT)
 """What a party's system may sign where an operator signs checkpoints, and where nobody does."""
-RULES_VERSION: Final = 3
+RULES_VERSION: Final = 4
 """Of the ledgers that are founded here; older ones stay what they are."""
 GENESIS_FORMAT: Final = 2
 """Of every ledger whose members can change: version 2 of the rules and later."""

@@ -6,7 +6,9 @@ from typing import Final
 
 import msgspec
 
+from tieout.kernel import affairs
 from tieout.kernel import layout as at
+from tieout.kernel.affairs import AFFAIRS_SINCE
 from tieout.kernel.book import Book, Spread
 from tieout.kernel.settle import BROKEN
 from tieout.kernel.state import State
@@ -81,7 +83,10 @@ def _control(state: State) -> list[object]:
         for (name, version, digest), parties in sorted(state.enactments.items())
     ]
     cutoffs = [[name, cutoff_us] for name, cutoff_us in sorted(state.cutoffs_us.items())]
-    return [streams, enactments, cutoffs, _confirmations(state)]
+    control: list[object] = [streams, enactments, cutoffs, _confirmations(state)]
+    if state.genesis.rules_version >= AFFAIRS_SINCE:
+        control.append([[name, kept] for name, kept in affairs.kept(state).items() if kept])
+    return control
 
 
 def _confirmations(state: State) -> list[object]:

@@ -76,10 +76,12 @@ RULES: Final[Mapping[int, Callable[[State, Block], BlockResult]]] = {
     1: _apply_block_1,
     2: _apply_block_2,
     3: _apply_block_2,
+    4: _apply_block_2,
 }
 """The rule books by version; genesis says which one holds.
 
-Version 3 knows more of agreements (R-AGREE-3), which are all that differs."""
+Versions 3 and 4 know more of agreements (R-AGREE-3) and of operations (`wire.operations`), which
+are all that differs."""
 
 
 def _check_block(state: State, block: Block) -> None:

@@ -7,15 +7,16 @@ Whether the bytes are those that were written is checked by whoever keeps them.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 
 from tieout.agreement.errors import AgreementError
 from tieout.agreement.parse import load_canonical
-from tieout.kernel import index
+from tieout.kernel import affairs, index
 from tieout.kernel import layout as at
+from tieout.kernel.affairs import AFFAIRS_SINCE
 from tieout.kernel.book import Book, Bytes, zeros_to_grow
 from tieout.kernel.members import parse_members
 from tieout.kernel.sequences import Stream
@@ -28,6 +29,7 @@ from tieout.wire.operations import Enact
 FORMAT: Final = 1
 CONTROL: Final = "control"
 MEMBERS: Final = "members"
+AFFAIRS: Final = "affairs"
 _REBUILT_AT_A_TIME: Final = 64
 Buffer = bytes | bytearray | memoryview
 
@@ -111,6 +113,8 @@ def small_parts(state: State) -> Iterator[tuple[str, Buffer]]:
     yield CONTROL, msgspec.msgpack.encode(_control(state))
     if state.genesis.rules_version > 1:
         yield MEMBERS, state.members.to_bytes()
+    if state.genesis.rules_version >= AFFAIRS_SINCE:
+        yield AFFAIRS, msgspec.msgpack.encode(affairs.kept(state))
 
 
 def _control(state: State) -> _Control:
@@ -183,6 +187,9 @@ def load(
             state.set_members(parse_members(bytes(buffers[MEMBERS])))
             for number, holders in state.members.holders:
                 state.books[number - 1].holders = holders
+        if genesis.rules_version >= AFFAIRS_SINCE:
+            kept = msgspec.msgpack.decode(buffers[AFFAIRS], type=dict[str, list[Any]])
+            affairs.restore(state, kept)
     except (IndexError, KeyError, MerkleError, AgreementError, msgspec.MsgspecError) as error:
         raise SnapshotError(f"a snapshot that does not hold together: {error}") from error
     return state

@@ -16,6 +16,7 @@ from tieout.wire.codes import Action, BenchmarkState, BreakKind, Status
 
 STATE_TAG: Final = b"tieout/state/1\0"
 PAGE_BYTES: Final = 65_536
+AFFAIRS_SINCE: Final = 4
 _SLOT: Final = struct.Struct("<36sHBBqqIBBHQQ")
 _ROLE: Final = struct.Struct("<HHHHIIQQQQQ")
 _ADJUSTMENT: Final = struct.Struct("<QBBBBIQIIII")
@@ -165,7 +166,7 @@ def adjustment_image(adjustment: Adjustment) -> bytes:
 
 def control_digest(state: State) -> bytes:
     """SHA-256 over what is neither a transaction nor an adjustment."""
-    control = [
+    control: list[object] = [
         [
             _stream(party, number, stream)
             for (party, number), stream in sorted(state.streams.items(), key=lambda item: item[0])
@@ -182,7 +183,15 @@ def control_digest(state: State) -> bytes:
             if transaction.confirmed_by
         ],
     ]
+    if state.genesis.rules_version >= AFFAIRS_SINCE:
+        control.append([[name, kept] for name, kept in affairs(state).items() if kept])
     return hashlib.sha256(msgspec.msgpack.encode(control)).digest()
+
+
+def affairs(state: State) -> dict[str, list[object]]:
+    """What rules version 4 keeps beside transactions and members, by name in order of the names."""
+    del state
+    return {}
 
 
 def _stream(party: int, number: int, stream: Stream) -> list[object]:

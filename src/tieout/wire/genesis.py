@@ -108,8 +108,8 @@ def parse_genesis(data: bytes) -> Genesis:
 
 def check_genesis(genesis: Genesis) -> None:
     """Raise WireError for numbers that do not count up, unfit names or keys, unknown purposes."""
-    if (genesis.format, genesis.rules_version) not in ((1, 1), (2, 2), (2, 3)):
-        _refuse("this program knows format 1 with rules version 1, and format 2 with 2 and 3")
+    if (genesis.format, genesis.rules_version) not in ((1, 1), (2, 2), (2, 3), (2, 4)):
+        _refuse("this program knows format 1 with rules version 1, and format 2 with 2 to 4")
     if genesis.format == 1 and (genesis.votes_needed != 0 or genesis.validators):
         _refuse("votes_needed and validators are of format 2")
     if not 1 <= len(genesis.parties) < 1 << 16:

@@ -1,0 +1,28 @@
+"""What a state of rules version 4 keeps beside images and members: rare things, by name.
+
+Each has a name, and a content of lists, numbers, texts and bytes in one fixed order, which the
+state digest covers (docs/formats/state.md) and snapshots hold. What is empty is left out, so a
+ledger that never used a rule has nothing of it.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from tieout.kernel.state import State
+
+AFFAIRS_SINCE: Final = 4
+"""The first version of the rules with affairs."""
+
+
+def kept(state: "State") -> dict[str, list[Any]]:
+    """The affairs of a state, by name in the order of the names."""
+    del state
+    return {}
+
+
+def restore(state: "State", affairs: Mapping[str, list[Any]]) -> None:
+    """Give a state the affairs that `kept` told of another. Raises KeyError for an unknown one."""
+    del state
+    for name in affairs:
+        raise KeyError(name)
