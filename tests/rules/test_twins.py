@@ -14,6 +14,7 @@ from tieout.testing.histories import History, histories, refined_histories
 from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.rulebooks import rule_book
 from tieout.testing.statements import choose_statements
+from tieout.testing.stating import stating_histories
 from tieout.testing.workbench import START_US, Sender, workbench_genesis
 from tieout.wire.block import Block
 from tieout.wire.codes import OperationKind
@@ -61,6 +62,13 @@ def test_kernel_and_reference_say_the_same_of_refined_agreements(history: Histor
 @given(governed_histories())
 def test_kernel_and_reference_say_the_same_while_members_change(history: History) -> None:
     """R-MEMBER-1 to R-MEMBER-6."""
+    compare(history)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(stating_histories())
+def test_kernel_and_reference_say_the_same_of_statements(history: History) -> None:
+    """R-COMPLETE-1 to R-COMPLETE-5."""
     compare(history)
 
 

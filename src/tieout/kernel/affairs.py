@@ -5,24 +5,49 @@ state digest covers (docs/formats/state.md) and snapshots hold. What is empty is
 ledger that never used a rule has nothing of it.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from tieout.kernel.state import State
+from tieout.kernel.state import KeptStatement, State
 
 AFFAIRS_SINCE: Final = 4
 """The first version of the rules with affairs."""
 
 
-def kept(state: "State") -> dict[str, list[Any]]:
+def kept(state: State) -> dict[str, list[Any]]:
     """The affairs of a state, by name in the order of the names."""
-    del state
-    return {}
+    return {"statements": _statements(state)}
 
 
-def restore(state: "State", affairs: Mapping[str, list[Any]]) -> None:
+def restore(state: State, affairs: Mapping[str, list[Any]]) -> None:
     """Give a state the affairs that `kept` told of another. Raises KeyError for an unknown one."""
-    del state
-    for name in affairs:
-        raise KeyError(name)
+    for name, content in affairs.items():
+        _RESTORE[name](state, content)
+
+
+def _statements(state: State) -> list[Any]:
+    return [
+        [
+            *about,
+            after_us,
+            until_us,
+            each.revision,
+            each.height,
+            each.digest,
+            each.differences,
+            each.count,
+        ]
+        for about, known in sorted(state.statements.items(), key=lambda item: item[0])
+        for (until_us, after_us), each in sorted(known.items(), key=lambda item: item[0])
+    ]
+
+
+def _restore_statements(state: State, content: list[Any]) -> None:
+    for number, role, party, after_us, until_us, *kept in content:
+        known = state.statements.setdefault((number, role, party), {})
+        known[until_us, after_us] = KeptStatement(*kept)
+
+
+_RESTORE: Final[Mapping[str, Callable[[State, list[Any]], None]]] = {
+    "statements": _restore_statements,
+}

@@ -23,6 +23,7 @@ PURPOSES: Final = {
     OperationKind.REFUSE: Purpose.APPROVE,
     OperationKind.PROPOSE_CHANGE: Purpose.GOVERN,
     OperationKind.VOTE: Purpose.GOVERN,
+    OperationKind.STATE_DAY: Purpose.PUBLISH,
 }
 """What a key must be for to sign an operation (R-OP-1)."""
 

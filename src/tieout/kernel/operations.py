@@ -16,7 +16,7 @@ import numpy as np
 from tieout.agreement.errors import AgreementError
 from tieout.agreement.model import AdjustmentMode, Agreement
 from tieout.agreement.parse import load_canonical
-from tieout.kernel import governing, timing
+from tieout.kernel import completeness, governing, timing
 from tieout.kernel import layout as at
 from tieout.kernel.book import Book, books_of
 from tieout.kernel.digest import is_episode
@@ -40,6 +40,7 @@ from tieout.wire.operations import (
     Enact,
     Operation,
 )
+from tieout.wire.statements import StateDay
 
 _KEY: Final = struct.Struct(f"<{ID_BYTES}sHB")
 MAX_ORIGINATOR: Final = 0xFFFF
@@ -91,6 +92,8 @@ def apply_operation(state: State, operation: Operation, speaker: Speaker) -> Ite
         return governing.propose(state, body, name, speaker.party, speaker.person, speaker.item)
     if isinstance(body, Vote):
         return governing.vote(state, body, speaker.party, speaker.person, speaker.item)
+    if isinstance(body, StateDay):
+        return completeness.state_day(state, body, speaker.party, speaker.item)
     found = _find(state, body)
     if isinstance(found, ItemOutcome):
         return found

@@ -53,6 +53,21 @@ class Confirmations:
     parties: list[int]
 
 
+@dataclass(frozen=True, slots=True)
+class KeptStatement:
+    """What came of a party's last statement for a period (R-COMPLETE-5).
+
+    `digest` is SHA-256 of its body, `differences` are bits of StatementDifference, `count` is what
+    the ledger held.
+    """
+
+    revision: int
+    height: int
+    digest: bytes
+    differences: int
+    count: int
+
+
 class EventBuffer:
     """The events of the block so far; `size` in bytes."""
 
@@ -81,11 +96,12 @@ class EventBuffer:
         agreement: int = 0,
         serial: int = NO_SERIAL,
         role: int = NO_ROLE,
+        field: int = NO_FIELD,
         detail: int = 0,
         extra: int = 0,
     ) -> None:
         """Append an event that is not about a row."""
-        event = _EVENT.pack(kind, role, NO_FIELD, detail, agreement, NO_ROW, item, extra, serial)
+        event = _EVENT.pack(kind, role, field, detail, agreement, NO_ROW, item, extra, serial)
         self.add(event)
 
     def take(self) -> bytes:
@@ -136,6 +152,10 @@ class State:
     enactments: dict[tuple[str, int, bytes], list[int]] = field(default_factory=dict)
     cutoffs_us: dict[str, int] = field(default_factory=dict)
     confirmations: dict[tuple[int, int], Confirmations] = field(default_factory=dict)
+    statements: dict[tuple[int, int, int], dict[tuple[int, int], KeptStatement]] = field(
+        default_factory=dict
+    )
+    """Of each (agreement number, role, party), by period as (until µs, after µs)."""
     events: EventBuffer = field(default_factory=EventBuffer)
     vouched: dict[bytes, Vouched] = field(default_factory=dict)
     """Batches that this very process has built and checked (`batches.vouch`), by the digest of

@@ -190,8 +190,24 @@ def control_digest(state: State) -> bytes:
 
 def affairs(state: State) -> dict[str, list[object]]:
     """What rules version 4 keeps beside transactions and members, by name in order of the names."""
-    del state
-    return {}
+    return {"statements": _statements(state)}
+
+
+def _statements(state: State) -> list[object]:
+    return [
+        [
+            *about,
+            period.after_us,
+            period.until_us,
+            kept.revision,
+            kept.height,
+            kept.digest,
+            kept.differences,
+            kept.count,
+        ]
+        for about, known in sorted(state.statements.items(), key=lambda item: item[0])
+        for period, kept in sorted(known.items(), key=lambda item: item[0])
+    ]
 
 
 def _stream(party: int, number: int, stream: Stream) -> list[object]:

@@ -20,6 +20,7 @@ from tieout.wire.ed25519 import SIGNATURE_BYTES
 from tieout.wire.errors import WireError
 from tieout.wire.limits import MAX_OPERATION_BYTES, MAX_REASON_CHARACTERS
 from tieout.wire.members import ProposeChange, Vote
+from tieout.wire.statements import StateDay
 
 OPERATION_TAG: Final = b"tieout/op/1\0\0\0\0\0"
 _ENVELOPE: Final = struct.Struct("<16s32sHHBBHQqI")
@@ -85,7 +86,9 @@ class AdjustmentStep(AboutTransaction, frozen=True, array_like=True, forbid_unkn
 
 
 AboutMembers = ProposeChange | Vote
-Body = Enact | CloseCutoff | Confirm | Acknowledge | Propose | AdjustmentStep | AboutMembers
+Body = (
+    Enact | CloseCutoff | Confirm | Acknowledge | Propose | AdjustmentStep | AboutMembers | StateDay
+)
 
 BODIES: Final[dict[OperationKind, type[Body]]] = {
     OperationKind.ENACT: Enact,
@@ -99,9 +102,14 @@ BODIES: Final[dict[OperationKind, type[Body]]] = {
     OperationKind.FAILED: AdjustmentStep,
     OperationKind.PROPOSE_CHANGE: ProposeChange,
     OperationKind.VOTE: Vote,
+    OperationKind.STATE_DAY: StateDay,
 }
 
-_LATER_KINDS: Final = {OperationKind.PROPOSE_CHANGE: 2, OperationKind.VOTE: 2}
+_LATER_KINDS: Final = {
+    OperationKind.PROPOSE_CHANGE: 2,
+    OperationKind.VOTE: 2,
+    OperationKind.STATE_DAY: 4,
+}
 """The version of the rules that first knows a kind, where that is not the first one."""
 
 
