@@ -6,7 +6,7 @@ from tests.scenarios.agreements import pair, trio
 from tieout.agreement.parse import parse_agreement
 from tieout.testing.rulebooks import RuleBook
 from tieout.testing.scenarios import play
-from tieout.testing.workbench import ADA, BEN, SYSTEM, Workbench, governed_genesis, row_bytes
+from tieout.testing.workbench import ADA, BEN, SYSTEM, Workbench, newest_genesis, row_bytes
 from tieout.wire.codes import EventKind, ItemOutcome, OperationKind, Purpose
 from tieout.wire.members import ProposeChange, Remove, Vote
 from tieout.wire.operations import (
@@ -18,6 +18,7 @@ from tieout.wire.operations import (
     Enact,
     Propose,
 )
+from tieout.wire.statements import StateDay
 
 AGREEMENT = parse_agreement(pair('[benchmark]\namount = "bank"\n[alarm]\nquorum = 3\n'))
 NAME = AGREEMENT.name
@@ -150,6 +151,7 @@ BODIES: dict[OperationKind, Body] = {
     OperationKind.FAILED: AdjustmentStep(*TRANSACTION, 0, bytes(32), ""),
     OperationKind.PROPOSE_CHANGE: ProposeChange((Remove(2),), 0, 9),
     OperationKind.VOTE: Vote(bytes(32), in_favour=True),
+    OperationKind.STATE_DAY: StateDay(NAME, 1, 0, 0, 1, 0, (), (), bytes(32)),
 }
 NEEDED = {
     OperationKind.ENACT: Purpose.GOVERN,
@@ -163,6 +165,7 @@ NEEDED = {
     OperationKind.FAILED: Purpose.PUBLISH,
     OperationKind.PROPOSE_CHANGE: Purpose.GOVERN,
     OperationKind.VOTE: Purpose.GOVERN,
+    OperationKind.STATE_DAY: Purpose.PUBLISH,
 }
 
 
@@ -173,7 +176,7 @@ def test_each_kind_of_operation_needs_its_purpose_in_header_and_key(
     rules: RuleBook, kind: OperationKind, purpose: Purpose, key: int
 ) -> None:
     """R-OP-1: the system's key is for publish and govern, Ada's for approve."""
-    bench = Workbench(rules, governed_genesis())
+    bench = Workbench(rules, newest_genesis())
     serves = (purpose is Purpose.APPROVE) == (key == ADA)
     may = purpose is NEEDED[kind] and serves
     item = bench.sender.operation(1, kind, BODIES[kind], key=key, purpose=purpose)
