@@ -6,13 +6,11 @@ from tieout.testing.scenarios import play
 from tieout.testing.workbench import newest_genesis, refined_genesis
 
 AUTOMATIC = """
-currency = "CNY"
-[benchmark.amount]
-authority = "seller"
+[benchmark]
+amount = "seller"
 [adjustment]
 mode = "compensate"
-[adjustment.automatic_up_to.amount]
-CNY = "5.00"
+automatic_up_to = { amount = "5.00" }
 """
 
 
