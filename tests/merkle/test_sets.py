@@ -26,13 +26,11 @@ from tieout.merkle.errors import MerkleError
 from tieout.merkle.sets import (
     HASH_BYTES,
     LEAF_ENTRIES,
-    SetTree,
     key_hash,
-    key_hashes,
     said_hash,
-    said_hashes,
     set_hash,
 )
+from tieout.merkle.settree import SetTree, key_hashes, said_hashes
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors" / "set-hash.json"
 COUNTS = (0, 1, 2, LEAF_ENTRIES - 1, LEAF_ENTRIES, LEAF_ENTRIES + 1, 3_000, 70_000)

@@ -15,8 +15,10 @@ from tieout.wire.operations import (
     Body,
     CloseCutoff,
     Confirm,
+    Dispute,
     Enact,
     Propose,
+    WithdrawDispute,
 )
 from tieout.wire.statements import StateDay
 
@@ -151,6 +153,8 @@ BODIES: dict[OperationKind, Body] = {
     OperationKind.FAILED: AdjustmentStep(*TRANSACTION, 0, bytes(32), ""),
     OperationKind.PROPOSE_CHANGE: ProposeChange((Remove(2),), 0, 9),
     OperationKind.VOTE: Vote(bytes(32), in_favour=True),
+    OperationKind.DISPUTE: Dispute(*TRANSACTION, 0, "not ours", ()),
+    OperationKind.WITHDRAW_DISPUTE: WithdrawDispute(*TRANSACTION, 0, ""),
     OperationKind.STATE_DAY: StateDay(NAME, 1, 0, 0, 1, 0, (), (), bytes(32)),
 }
 NEEDED = {
@@ -165,8 +169,11 @@ NEEDED = {
     OperationKind.FAILED: Purpose.PUBLISH,
     OperationKind.PROPOSE_CHANGE: Purpose.GOVERN,
     OperationKind.VOTE: Purpose.GOVERN,
+    OperationKind.DISPUTE: Purpose.APPROVE,
+    OperationKind.WITHDRAW_DISPUTE: Purpose.APPROVE,
     OperationKind.STATE_DAY: Purpose.PUBLISH,
 }
+ALSO_BY_SYSTEMS = (OperationKind.DISPUTE, OperationKind.WITHDRAW_DISPUTE)
 
 
 @pytest.mark.parametrize("kind", OperationKind)
@@ -178,7 +185,8 @@ def test_each_kind_of_operation_needs_its_purpose_in_header_and_key(
     """R-OP-1: the system's key is for publish and govern, Ada's for approve."""
     bench = Workbench(rules, newest_genesis())
     serves = (purpose is Purpose.APPROVE) == (key == ADA)
-    may = purpose is NEEDED[kind] and serves
+    is_needed = purpose is NEEDED[kind] or (kind in ALSO_BY_SYSTEMS and purpose is Purpose.PUBLISH)
+    may = is_needed and serves
     item = bench.sender.operation(1, kind, BODIES[kind], key=key, purpose=purpose)
     outcome = bench.apply(item).items[0].outcome
     assert (outcome is not ItemOutcome.WRONG_PURPOSE) is may

@@ -8,7 +8,7 @@ ledger that never used a rule has nothing of it.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from tieout.kernel.state import KeptStatement, State
+from tieout.kernel.state import Dispute, KeptStatement, State
 
 AFFAIRS_SINCE: Final = 4
 """The first version of the rules with affairs."""
@@ -16,13 +16,25 @@ AFFAIRS_SINCE: Final = 4
 
 def kept(state: State) -> dict[str, list[Any]]:
     """The affairs of a state, by name in the order of the names."""
-    return {"statements": _statements(state)}
+    return {"disputes": _disputes(state), "statements": _statements(state)}
 
 
 def restore(state: State, affairs: Mapping[str, list[Any]]) -> None:
     """Give a state the affairs that `kept` told of another. Raises KeyError for an unknown one."""
     for name, content in affairs.items():
         _RESTORE[name](state, content)
+
+
+def _disputes(state: State) -> list[Any]:
+    return [
+        [*key, each.raised_by, each.reason, list(each.evidence)]
+        for key, each in sorted(state.disputes.items(), key=lambda item: item[0])
+    ]
+
+
+def _restore_disputes(state: State, content: list[Any]) -> None:
+    for number, serial, role, raised_by, reason, evidence in content:
+        state.disputes[number, serial, role] = Dispute(raised_by, reason, tuple(evidence))
 
 
 def _statements(state: State) -> list[Any]:
@@ -49,5 +61,6 @@ def _restore_statements(state: State, content: list[Any]) -> None:
 
 
 _RESTORE: Final[Mapping[str, Callable[[State, list[Any]], None]]] = {
+    "disputes": _restore_disputes,
     "statements": _restore_statements,
 }

@@ -15,7 +15,7 @@ from tieout.agreement.model import Agreement, Field, FieldType
 from tieout.kernel import layout as at
 from tieout.kernel.book import Book, Bytes, Numbers
 from tieout.kernel.words import KEY_BYTES
-from tieout.merkle.sets import SetTree, key_hashes, said_hashes
+from tieout.merkle.settree import SetTree, key_hashes, said_hashes
 from tieout.wire.rows import PREFIX_BYTES
 from tieout.wire.statements import StatedTotal, sum_bytes
 

@@ -54,6 +54,15 @@ class Confirmations:
 
 
 @dataclass(frozen=True, slots=True)
+class Dispute:
+    """A role's open dispute: who raised it (party × 65,536 + person), why, and on what grounds."""
+
+    raised_by: int
+    reason: str
+    evidence: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class KeptStatement:
     """What came of a party's last statement for a period (R-COMPLETE-5).
 
@@ -152,6 +161,8 @@ class State:
     enactments: dict[tuple[str, int, bytes], list[int]] = field(default_factory=dict)
     cutoffs_us: dict[str, int] = field(default_factory=dict)
     confirmations: dict[tuple[int, int], Confirmations] = field(default_factory=dict)
+    disputes: dict[tuple[int, int, int], Dispute] = field(default_factory=dict)
+    """Those that are open, by (agreement number, serial, role)."""
     statements: dict[tuple[int, int, int], dict[tuple[int, int], KeptStatement]] = field(
         default_factory=dict
     )

@@ -19,8 +19,10 @@ from typing import Final
 
 import msgspec
 
+from tieout.merkle import sets
 from tieout.merkle.errors import MerkleError
-from tieout.merkle.sets import ENTRY_BYTES, FAN, HASH_BYTES, LEAF_ENTRIES, Entry, SetTree
+from tieout.merkle.sets import ENTRY_BYTES, FAN, HASH_BYTES, LEAF_ENTRIES, Entry
+from tieout.merkle.settree import SetTree
 
 ENTRIES: Final = 0
 PARTED: Final = 1
@@ -29,7 +31,7 @@ MAX_PARTS_ASKED: Final = 64
 MAX_QUESTIONS: Final = 64
 """Of one drill: who has that many parts to look into has other books, not another record."""
 _MAX_QUESTION_BYTES: Final = 1 << 12
-_TAGS: Final = {ENTRIES: b"\x00", PARTED: b"\x01"}
+_TAGS: Final = {ENTRIES: sets.LEAF, PARTED: sets.PARTED}
 
 Ask = Callable[[bytes], bytes]
 """Takes a question to the other side, and brings the answer."""

@@ -136,7 +136,7 @@ def _last_words(kind: EventKind, detail: int, extra: int) -> list[str]:
             return [str(extra)]
         case EventKind.ALARM_CONFIRMED:
             return [str(detail), PARTIES[extra - 1]]
-        case EventKind.ALARM_ACKNOWLEDGED:
+        case EventKind.ALARM_ACKNOWLEDGED | EventKind.DISPUTE_RAISED | EventKind.DISPUTE_WITHDRAWN:
             return [f"{PARTIES[(extra >> 16) - 1]}/{extra & 0xFFFF}"]
         case EventKind.ADJUSTMENT_PROPOSED:
             return ["by_person"] if detail else []
