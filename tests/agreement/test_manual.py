@@ -60,7 +60,7 @@ def test_the_pieces_of_the_manual_are_parts_of_good_files() -> None:
         if is_whole or ("[fields." in piece and "[fields.amount]" not in piece):
             top = 'name = "a"\nversion = 1\nroles = ["seller", "registrar"]\n'
             agreement = parse_agreement(top + piece)
-            assert agreement.needs_rules == 3 or agreement.fields[0].currency == "CNY"
+            assert agreement.needs_rules >= 3 or agreement.fields[0].currency == "CNY"
         else:
             lines = [" ".join(line.split()) for line in piece.splitlines()]
             assert [line for line in lines if line not in whole] == []

@@ -133,7 +133,9 @@ def _field_tree(field: StatedField) -> dict[str, object]:
             if field.currency_field is None
             else {"field": field.currency_field},
             "tolerance": None if field.tolerance is None else _tolerance_tree(field.tolerance),
-            "drift_days": _stated_only({"before": drift.before, "after": drift.after})
+            "drift_days": _stated_only(
+                {"before": drift.before, "after": drift.after, "calendar": drift.calendar}
+            )
             if isinstance(drift, StatedDrift)
             else drift,
             "rounded": None

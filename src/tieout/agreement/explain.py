@@ -12,6 +12,7 @@ from tieout.agreement.model import (
     Agreement,
     Base,
     BusinessDeadline,
+    Calendar,
     CodeRule,
     Field,
     FieldType,
@@ -215,20 +216,26 @@ def _group_of(field: Field, settled: bytes) -> list[str]:
 
 
 def _drift(field: Field) -> str:
-    if field.drift_before == field.drift_after:
-        return f"within {_days(field.drift_before)}"
-    return (
-        f"from {_days(field.drift_before)} before to {_days(field.drift_after)} after the value"
-        " that stands"
-    )
+    day = "day" if field.drift_calendar is None else "business day"
+    before, after = _count(field.drift_before, day), _count(field.drift_after, day)
+    said = f"within {before}"
+    if field.drift_before != field.drift_after:
+        said = f"from {before} before to {after} after the value that stands"
+    return said if field.drift_calendar is None else f"{said}; {_free(field.drift_calendar)}"
 
 
-def _days(count: int) -> str:
-    return "1 day" if count == 1 else f"{count} days"
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _free(calendar: Calendar) -> str:
+    free = [WEEKDAYS[day] for day in calendar.weekend]
+    holidays = _count(len(calendar.holidays), "holiday")
+    return f"free are {_listed([*free, holidays], 'and')}"
 
 
 def _decimals(count: int) -> str:
-    return "1 decimal" if count == 1 else f"{count} decimals"
+    return _count(count, "decimal")
 
 
 def _within(agreement: Agreement, field: Field, tolerance: Tolerance) -> str:
@@ -279,9 +286,7 @@ def _in_business_time(deadline: BusinessDeadline) -> str:
     if deadline.until_us is not None:
         said += ", which counts as of the day after when it comes later than"
         said += f" {format_clock(deadline.until_us)}"
-    free = [WEEKDAYS[day] for day in calendar.weekend]
-    days = len(calendar.holidays)
-    return f"{said}; free are {_listed([*free, f'{days} holidays'], 'and')}"
+    return f"{said}; {_free(calendar)}"
 
 
 def _adjusting(agreement: Agreement) -> list[str]:

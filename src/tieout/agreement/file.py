@@ -269,9 +269,10 @@ def _drift(table: Table) -> int | StatedDrift | None:
     below = _section(table, "drift_days", keys.DRIFT)
     before = below.whole("before", 0, MAX_DRIFT_DAYS)
     after = below.whole("after", 0, MAX_DRIFT_DAYS)
-    if not below.listed():
+    if not (below.has("before") or below.has("after")):
         table.reject("drift_days", "neither before nor after is stated", "State one of them.")
-    return StatedDrift(before, after)
+    calendar = below.text("calendar", "Name one of [calendars].")
+    return StatedDrift(before, after, calendar)
 
 
 def _rounded(table: Table) -> StatedRounding | None:

@@ -25,7 +25,7 @@ CURRENCY: Final = ("field",)
 TOLERANCE_BY_VALUE: Final = ("absolute", "percent", "of", "base", "within")
 TOLERANCE: Final = (*TOLERANCE_BY_VALUE, "by")
 BY: Final = ("field", "values")
-DRIFT: Final = ("before", "after")
+DRIFT: Final = ("before", "after", "calendar")
 ROUNDED: Final = ("decimals", "mode")
 IGNORED: Final = ("case", "punctuation", "leading_zeros")
 """What a comparison of codes may ignore; a list of these, no table."""

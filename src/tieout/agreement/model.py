@@ -155,9 +155,9 @@ class Field:
     `roles` ascending indices of the roles that report it. `currency_field` is the index of the code
     field that holds this money's currency, `currency` a fixed code; both None: no currency.
     `authority` is a role that reports the field, None unless the policy is AUTHORITY. A date may
-    lie `drift_before` days before, or `drift_after` days after the benchmark. `codes` are the rule
-    of a code field, or of the field that holds this money's currency; None: codes are compared byte
-    by byte.
+    lie `drift_before` days before, or `drift_after` days after the benchmark: business days of
+    `drift_calendar`, unless that is None. `codes` are the rule of a code field, or of the field
+    that holds this money's currency; None: codes are compared byte by byte.
     """
 
     name: str
@@ -183,6 +183,7 @@ class Field:
     choice: ToleranceChoice | None = None
     rounding: Rounding | None = None
     codes: CodeRule | None = None
+    drift_calendar: "Calendar | None" = None
 
 
 @dataclass(frozen=True, slots=True)

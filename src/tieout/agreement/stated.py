@@ -32,6 +32,7 @@ class StatedDrift:
 
     before: int | None
     after: int | None
+    calendar: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
