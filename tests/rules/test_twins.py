@@ -61,7 +61,7 @@ def test_kernel_and_reference_say_the_same_of_refined_agreements(history: Histor
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(timely_histories())
 def test_kernel_and_reference_say_the_same_of_what_time_brings(history: History) -> None:
-    """R-TOL-12."""
+    """R-TOL-12, R-SEVERITY-1 to R-SEVERITY-4, R-ESCALATE-1, R-ESCALATE-2."""
     compare(history)
 
 

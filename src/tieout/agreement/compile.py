@@ -40,6 +40,7 @@ from tieout.agreement.stated import (
     StatedTolerance,
 )
 from tieout.agreement.table import key_path
+from tieout.agreement.urgency import compile_urgency
 from tieout.units.dates import US_PER_DAY
 from tieout.units.errors import UnitsError
 from tieout.units.ids import check_code
@@ -75,6 +76,7 @@ def compile_agreement(
     deadlines_us = compiler.deadlines()
     business_deadlines = compiler.business_deadlines()
     invariants = compile_invariants(stated.invariants, stated.roles, fields, findings)
+    severity, escalation = compile_urgency(stated, fields, compiler.named_calendar, findings)
     layout = compiler.layout()
     canonical = canonical_bytes(stated)
     if len(canonical) > MAX_AGREEMENT_BYTES:
@@ -97,6 +99,8 @@ def compile_agreement(
         layout=layout,
         business_deadlines=business_deadlines,
         invariants=invariants,
+        severity=severity,
+        escalation=escalation,
         needs_rules=_needed_rules(stated),
     )
 
@@ -111,7 +115,7 @@ def _needed_rules(stated: StatedAgreement) -> int:
         or (field.tolerance and (field.tolerance.base or field.tolerance.by))
         for field in stated.fields
     )
-    is_newest = any(
+    is_newest = bool(stated.severity or stated.escalation) or any(
         isinstance(field.drift_days, StatedDrift) and field.drift_days.calendar
         for field in stated.fields
     )
@@ -192,12 +196,12 @@ class _Compiler:
         stated = self._stated
         read: dict[str, BusinessDeadline] = {}
         for role, each in stated.business_deadlines.items():
-            calendar = self._named_calendar(key_path("deadlines", role), each.calendar)
+            calendar = self.named_calendar(key_path("deadlines", role), each.calendar)
             if calendar is not None:
                 read[role] = BusinessDeadline(each.days, each.at_us, each.until_us, calendar)
         return tuple(read.get(role) for role in stated.roles)
 
-    def _named_calendar(self, table: str, name: str) -> Calendar | None:
+    def named_calendar(self, table: str, name: str) -> Calendar | None:
         """Return the calendar that a table names at its key `calendar`."""
         calendar = self._calendars.get(name)
         if calendar is None:
@@ -210,7 +214,7 @@ class _Compiler:
         """Return the calendar by which a drift counts business days (R-TOL-12)."""
         if not isinstance(drift, StatedDrift) or drift.calendar is None:
             return None
-        return self._named_calendar(path, drift.calendar)
+        return self.named_calendar(path, drift.calendar)
 
     def deadlines(self) -> tuple[int | None, ...]:
         """Return the deadline of each role in microseconds."""

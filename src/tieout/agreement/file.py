@@ -32,6 +32,7 @@ from tieout.agreement.stated import (
 )
 from tieout.agreement.table import BareDecimal, Table, is_name
 from tieout.agreement.timetable import read_calendars, read_deadlines
+from tieout.agreement.urgency import read_escalation, read_severity
 from tieout.units.numbers import MAX_SCALE, shown
 from tieout.wire.limits import MAX_FIELDS, MAX_ROLES, MAX_TEXT_BYTES
 
@@ -76,6 +77,8 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
     quorum = _section(top, "alarm", keys.ALARM).whole("quorum", 1, MAX_QUORUM)
     retention_us = _section(top, "retention", keys.RETENTION).duration("closed")
     invariants = _invariants(top)
+    severity = read_severity(_section(top, "severity", keys.SEVERITY))
+    escalation = read_escalation(top)
     if roles is None:
         return None
     return StatedAgreement(
@@ -93,6 +96,8 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
         invariants=invariants,
         business_deadlines=business_deadlines,
         calendars=calendars,
+        severity=severity,
+        escalation=escalation,
     )
 
 

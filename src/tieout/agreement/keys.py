@@ -16,6 +16,7 @@ FIELD_NAME: Final = IDENTIFIER
 TOP: Final = (
     *("name", "version", "roles", "opened_by", "fields", "benchmark", "deadlines"),
     *("adjustment", "alarm", "retention", "invariants", "calendars"),
+    *("severity", "escalation"),
 )
 FIELD: Final = (
     *("type", "length", "scale", "currency", "tolerance", "drift_days"),
@@ -34,6 +35,9 @@ CALENDAR: Final = ("weekend", "holidays", "workdays", "offset", "changes")
 ADJUSTMENT: Final = ("mode", "automatic_up_to")
 ALARM: Final = ("quorum",)
 RETENTION: Final = ("closed",)
+SEVERITY: Final = ("kinds", "amounts", "ages")
+DELAY: Final = ("at", "calendar", "until")
+ESCALATION: Final = ("after", "to")
 
 BENCHMARK_DEFAULT: Final = "default"
 MAJORITY: Final = "majority"

@@ -8,6 +8,7 @@ fields are referred to by their index in the agreement's order.
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from tieout.wire.codes import BreakKind, Severity
 from tieout.wire.rows import RowLayout
 
 
@@ -216,6 +217,42 @@ class BusinessDeadline:
     calendar: Calendar
 
 
+Delay = int | BusinessDeadline
+"""A duration in microseconds, or a time of a business day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """From which difference in a field on a break has which severity (R-SEVERITY-2).
+
+    `limits` are (settled currency, severity, least difference scaled as the field), ascending; the
+    currency is empty for a field whose currency is no field.
+    """
+
+    field: int
+    limits: tuple[tuple[bytes, Severity, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeverityRule:
+    """How severe the breaks of a transaction are. What is not stated makes none more severe.
+
+    `ages` are (severity, delay after the beginning of the episode), by severity.
+    """
+
+    kinds: tuple[tuple[BreakKind, Severity], ...]
+    amounts: tuple[Amounts, ...]
+    ages: tuple[tuple[Severity, Delay], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """To whom an alarm goes that nobody has acknowledged so long after it was raised."""
+
+    after: Delay
+    to: str
+
+
 @dataclass(frozen=True, slots=True)
 class Literal:
     """The number units / 10**scale, not negative."""
@@ -288,8 +325,15 @@ class Agreement:
     layout: RowLayout
     business_deadlines: tuple[BusinessDeadline | None, ...] = ()
     invariants: tuple[Invariant, ...] = ()
+    severity: SeverityRule | None = None
+    escalation: tuple[Escalation, ...] = ()
     needs_rules: int = 1
     """The first version of the rules that knows everything that is stated (R-AGREE-3)."""
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether time or amounts decide how much its breaks want to be looked at."""
+        return self.severity is not None or self.escalation != ()
 
     def name_of_place(self, place: int) -> str:
         """The name of a field or, behind the fields, of an invariant."""

@@ -6,23 +6,35 @@ ledger that never used a rule has nothing of it.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from tieout.kernel.state import State
+from tieout.kernel.state import State, Urgency
 
 AFFAIRS_SINCE: Final = 4
 """The first version of the rules with affairs."""
 
 
-def kept(state: "State") -> dict[str, list[Any]]:
+def kept(state: State) -> dict[str, list[Any]]:
     """The affairs of a state, by name in the order of the names."""
-    del state
-    return {}
+    return {
+        "urgencies": [
+            [
+                *key,
+                each.episode,
+                each.since_us,
+                each.severity,
+                each.aged,
+                each.raised_us,
+                each.steps,
+            ]
+            for key, each in sorted(state.urgencies.items())
+        ]
+    }
 
 
-def restore(state: "State", affairs: Mapping[str, list[Any]]) -> None:
+def restore(state: State, affairs: Mapping[str, list[Any]]) -> None:
     """Give a state the affairs that `kept` told of another. Raises KeyError for an unknown one."""
-    del state
-    for name in affairs:
-        raise KeyError(name)
+    for name, content in affairs.items():
+        if name != "urgencies":
+            raise KeyError(name)
+        state.urgencies = {(number, serial): Urgency(*kept) for number, serial, *kept in content}

@@ -190,8 +190,21 @@ def control_digest(state: State) -> bytes:
 
 def affairs(state: State) -> dict[str, list[object]]:
     """What rules version 4 keeps beside transactions and members, by name in order of the names."""
-    del state
-    return {}
+    return {
+        "urgencies": [
+            [
+                number,
+                serial,
+                urgency.episode,
+                urgency.since_us,
+                urgency.severity,
+                urgency.aged,
+                urgency.raised_us,
+                urgency.steps,
+            ]
+            for (number, serial), urgency in sorted(state.urgencies.items())
+        ]
+    }
 
 
 def _stream(party: int, number: int, stream: Stream) -> list[object]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Final
 
-from tieout.reference import adjusting, alarms
+from tieout.reference import adjusting, alarms, urgency
 from tieout.reference.events import Events
 from tieout.reference.state import State
 from tieout.reference.transaction import Break, BreakKey, Transaction
@@ -45,6 +45,7 @@ def judge(state: State, transaction: Transaction, events: Events) -> None:
         has_new_break=any(key not in before for key in after),
     )
     adjusting.follow(book, transaction, events)
+    urgency.touch(state, transaction)
 
 
 def open_change_after_match(transaction: Transaction, role: int, events: Events) -> None:

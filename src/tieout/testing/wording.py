@@ -16,6 +16,7 @@ from tieout.wire.codes import (
     BreakKind,
     EventKind,
     RowOutcome,
+    Severity,
 )
 
 
@@ -93,7 +94,7 @@ def words_of_event(
         case EventKind.CHANGE_VOTED:
             vote = "for" if event["detail"] else "against"
             return f"{words[0]} {event['serial']} {PARTIES[(extra >> 16) - 1]} {vote}"
-        case _ if kind > EventKind.CHANGE_VOTED:
+        case _ if kind.name.startswith("CHANGE_"):
             return f"{words[0]} {event['serial']}"
         case EventKind.ROW_NOT_APPLIED:
             words.append(RowOutcome(int(event["detail"])).name.lower())
@@ -118,6 +119,10 @@ def _last_words(kind: EventKind, detail: int, extra: int) -> list[str]:
             return [BenchmarkState(extra).name.lower()] if extra else []
         case EventKind.ALARM_RAISED | EventKind.ALARM_CLEARED:
             return [str(extra)]
+        case EventKind.SEVERITY_CHANGED:
+            return [Severity(detail).name.lower()]
+        case EventKind.ALARM_ESCALATED:
+            return [str(detail)]
         case EventKind.ALARM_CONFIRMED:
             return [str(detail), PARTIES[extra - 1]]
         case EventKind.ALARM_ACKNOWLEDGED:

@@ -125,6 +125,21 @@ class AlarmState(IntEnum):
     FOUND = 1
     RAISED = 2
     ACKNOWLEDGED = 3
+    ESCALATED = 4
+
+
+UNSEEN_ALARMS = (AlarmState.RAISED, AlarmState.ESCALATED)
+"""Raised, and nobody has seen it yet."""
+
+
+class Severity(IntEnum):
+    """How severe the breaks of a transaction are (R-SEVERITY-1)."""
+
+    NONE = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
 
 
 class AdjustmentStatus(IntEnum):
@@ -193,6 +208,8 @@ class EventKind(IntEnum):
     CHANGE_REFUSED = 44
     CHANGE_EXPIRED = 45
     CHANGE_SUPERSEDED = 46
+    SEVERITY_CHANGED = 85
+    ALARM_ESCALATED = 86
 
 
 NO_FIELD = 0xFF
