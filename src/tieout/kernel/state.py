@@ -53,6 +53,15 @@ class Confirmations:
     parties: list[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A role's open dispute: who raised it (party × 65,536 + person), why, and on what grounds."""
+
+    raised_by: int
+    reason: str
+    evidence: tuple[bytes, ...]
+
+
 @dataclass(slots=True)
 class Urgency:
     """How severe the breaks of an episode are, and who has been told (R-SEVERITY, R-ESCALATE).
@@ -164,6 +173,8 @@ class State:
     enactments: dict[tuple[str, int, bytes], list[int]] = field(default_factory=dict)
     cutoffs_us: dict[str, int] = field(default_factory=dict)
     confirmations: dict[tuple[int, int], Confirmations] = field(default_factory=dict)
+    disputes: dict[tuple[int, int, int], Dispute] = field(default_factory=dict)
+    """Those that are open, by (agreement number, serial, role)."""
     urgencies: dict[tuple[int, int], Urgency] = field(default_factory=dict)
     """Of broken transactions, where an agreement asks for it, by (agreement number, serial)."""
     urgency_dues: list[UrgencyDue] = field(default_factory=list)

@@ -86,7 +86,7 @@ def _choose_escalation(chooser: Chooser) -> list[Tree]:
         for after in _DURATIONS[first : first + 3 : chooser.pick((1, 2))]
     ]
     if chooser.pick((True, False)):
-        due = {"after": _choose_business_time(chooser), "to": "head"}
+        due: Tree = {"after": _choose_business_time(chooser), "to": "head"}
         steps.insert(chooser.pick(range(len(steps) + 1)), due)
     return steps
 
