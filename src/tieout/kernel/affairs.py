@@ -8,7 +8,7 @@ ledger that never used a rule has nothing of it.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from tieout.kernel.state import Dispute, KeptStatement, State
+from tieout.kernel.state import Dispute, KeptStatement, State, Urgency
 
 AFFAIRS_SINCE: Final = 4
 """The first version of the rules with affairs."""
@@ -16,7 +16,11 @@ AFFAIRS_SINCE: Final = 4
 
 def kept(state: State) -> dict[str, list[Any]]:
     """The affairs of a state, by name in the order of the names."""
-    return {"disputes": _disputes(state), "statements": _statements(state)}
+    return {
+        "disputes": _disputes(state),
+        "statements": _statements(state),
+        "urgencies": _urgencies(state),
+    }
 
 
 def restore(state: State, affairs: Mapping[str, list[Any]]) -> None:
@@ -60,7 +64,20 @@ def _restore_statements(state: State, content: list[Any]) -> None:
         known[until_us, after_us] = KeptStatement(*kept)
 
 
+def _urgencies(state: State) -> list[Any]:
+    return [
+        [*key, each.episode, each.since_us, each.severity, each.aged, each.raised_us, each.steps]
+        for key, each in sorted(state.urgencies.items(), key=lambda item: item[0])
+    ]
+
+
+def _restore_urgencies(state: State, content: list[Any]) -> None:
+    for number, serial, *kept_of_it in content:
+        state.urgencies[number, serial] = Urgency(*kept_of_it)
+
+
 _RESTORE: Final[Mapping[str, Callable[[State, list[Any]], None]]] = {
     "disputes": _restore_disputes,
     "statements": _restore_statements,
+    "urgencies": _restore_urgencies,
 }

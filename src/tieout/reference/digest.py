@@ -191,7 +191,11 @@ def control_digest(state: State) -> bytes:
 
 def affairs(state: State) -> dict[str, list[object]]:
     """What rules version 4 keeps beside transactions and members, by name in order of the names."""
-    return {"disputes": _disputes(state), "statements": _statements(state)}
+    return {
+        "disputes": _disputes(state),
+        "statements": _statements(state),
+        "urgencies": _urgencies(state),
+    }
 
 
 def _disputes(state: State) -> list[object]:
@@ -218,6 +222,22 @@ def _statements(state: State) -> list[object]:
         ]
         for about, known in sorted(state.statements.items(), key=lambda item: item[0])
         for period, kept in sorted(known.items(), key=lambda item: item[0])
+    ]
+
+
+def _urgencies(state: State) -> list[object]:
+    return [
+        [
+            number,
+            serial,
+            urgency.episode,
+            urgency.since_us,
+            urgency.severity,
+            urgency.aged,
+            urgency.raised_us,
+            urgency.steps,
+        ]
+        for (number, serial), urgency in sorted(state.urgencies.items())
     ]
 
 
