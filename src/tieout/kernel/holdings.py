@@ -145,15 +145,24 @@ def common_fields(agreement: Agreement, one: int, other: int) -> int:
 
 
 def held(
-    book: Book, role: int, party: int, after_us: int, until_us: int, fields: int | None = None
+    book: Book,
+    role: int,
+    party: int | None,
+    after_us: int,
+    until_us: int,
+    fields: int | None = None,
 ) -> Holding:
-    """What a book holds of a party in a role, of the transactions opened in a period."""
+    """What a book holds of a role, of the transactions opened in a period.
+
+    `party`: where the role is bound to that party; None: to whomever.
+    """
     holding = Holding(book.agreement, role, fields)
     for images in _slots_between(book, after_us, until_us):
         offset = book.role_offset(role)
         block = images[:, offset : offset + int(book.plan[at.P_ROLE_BYTES])]
         parties = np.ascontiguousarray(block[:, at.PARTY : at.PARTY + 2]).view("<u2")[:, 0]
-        stating = np.flatnonzero((parties == party) & (block[:, at.FLAGS] & at.STATES != 0))
+        states = block[:, at.FLAGS] & at.STATES != 0
+        stating = np.flatnonzero(states if party is None else states & (parties == party))
         if len(stating) == 0:
             continue
         chosen = block[stating]
