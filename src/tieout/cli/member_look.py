@@ -20,7 +20,6 @@ from tieout.engines.membership import (
     follow,
     in_words,
     member_named,
-    newly_entitled,
     open_courses,
     purposes_in_words,
 )
@@ -248,7 +247,13 @@ def change_line(state: kernel.State, course: Course) -> ChangeLine:
     parties = kernel.upcoming_parties(state)
     voted = (*course.in_favour, *course.against)
     is_proposed = course.status is ChangeStatus.PROPOSED
-    waiting = [each for each in parties if each.until_height == 0 and each.number not in voted]
+    needed = kernel.votes_needed(state, course.body.steps)
+    asked = kernel.must_agree_to(state, course.body.steps) if is_proposed else ()
+    waiting = [
+        each.name
+        for each in parties
+        if each.until_height == 0 and each.number not in voted and (needed or each.number in asked)
+    ]
     return ChangeLine(
         number=course.number,
         name=course.name.hex(),
@@ -257,13 +262,9 @@ def change_line(state: kernel.State, course: Course) -> ChangeLine:
         does=tuple(in_words(state, course.body.steps)),
         in_favour=tuple(parties[number - 1].name for number in course.in_favour),
         against=tuple(parties[number - 1].name for number in course.against),
-        must_agree=tuple(
-            parties[number - 1].name
-            for number in newly_entitled(state, course.body.steps)
-            if is_proposed and number not in voted
-        ),
-        not_yet=tuple(party.name for party in waiting) if is_proposed else (),
-        votes_needed=kernel.votes_needed(state),
+        must_agree=tuple(parties[number - 1].name for number in asked if number not in voted),
+        not_yet=tuple(waiting) if is_proposed else (),
+        votes_needed=needed,
         effective_from=course.due_height,
         open_until=course.body.expires_height,
     )
@@ -275,11 +276,12 @@ def tell_change(line: ChangeLine, write: Callable[[str], None]) -> None:
     for does in line.does:
         write(f"  {does}")
     if line.status == ChangeStatus.PROPOSED.name.lower():
-        write(f"  in favour: {', '.join(line.in_favour)}; {votes(line.votes_needed)} needed")
+        needed = f"{votes(line.votes_needed)} needed" if line.votes_needed else "all that it binds"
+        write(f"  in favour: {', '.join(line.in_favour)}; {needed}")
         if line.against:
             write(f"  against: {', '.join(line.against)}")
         if line.must_agree:
-            write(f"  must agree itself to hold the role: {', '.join(line.must_agree)}")
+            write(f"  must agree itself: {', '.join(line.must_agree)}")
         write(f"  not voted yet: {', '.join(line.not_yet)}; may vote until block {line.open_until}")
 
 

@@ -1,25 +1,28 @@
 """Random histories of a ledger whose members change: what parties might ask for and vote on.
 
-As `histories`, under rules version 2: between the records and operations of a day, members come and
-go, keys are changed, validators and holders too. Who proposes and votes looks at the state, so that
-much of it takes effect; the rest is late, contradicts something, or makes no sense.
+As `histories`, under rules version 2, or 4, where agreements too come into force by vote: between
+the records and operations of a day, members come and go, keys are changed, validators and holders
+too. Who proposes and votes looks at the state, so that much of it takes effect; the rest is late,
+contradicts something, or makes no sense.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from tieout.reference.changes import parties_to_agree
 from tieout.reference.members import Change
 from tieout.testing.agreements import choose_tree
 from tieout.testing.dice import Dice
-from tieout.testing.histories import PARTY_COUNT, SCRIPT_BYTES, History, Story
+from tieout.testing.histories import PARTY_COUNT, SCRIPT_BYTES, History, Story, spoilt_enactment
 from tieout.testing.workbench import (
     ADA,
     PARTIES,
     SYSTEM,
     VALIDATOR,
     governed_genesis,
+    newest_genesis,
     signing_key,
 )
 from tieout.wire.codes import ChangeStatus, OperationKind, Purpose
@@ -31,6 +34,7 @@ from tieout.wire.members import (
     NewKey,
     NewPerson,
     ProposeChange,
+    PutIntoForce,
     Remove,
     RevokeKey,
     SetHolders,
@@ -38,6 +42,7 @@ from tieout.wire.members import (
     Step,
     Vote,
 )
+from tieout.wire.operations import Enact
 
 MAX_BLOCKS: Final = 22
 _PUBLISH, _GOVERN = int(Purpose.PUBLISH), int(Purpose.GOVERN)
@@ -68,11 +73,32 @@ def tell_governed(script: bytes) -> History:
     return story.told()
 
 
+@st.composite
+def agreed_histories(draw: st.DrawFn, script_bytes: int = SCRIPT_BYTES) -> History:
+    """The same under rules version 4, with agreements among what is voted on."""
+    return tell_agreed(draw(st.binary(min_size=script_bytes // 2, max_size=script_bytes)))
+
+
+def tell_agreed(script: bytes) -> History:
+    """The history under rules version 4 in which a script makes all choices."""
+    dice = Dice(script)
+    count = dice.pick((*[PARTY_COUNT] * 12, 3, 2, 1))
+    votes_needed = min(dice.pick((0, 0, 2, 2, 1, 3)), count)
+    story = AgreedStory(choose_tree(dice, max_fields=3), dice, newest_genesis(count, votes_needed))
+    if dice.happens(60):
+        story.begin()
+    while not dice.is_used_up and len(story.blocks) < MAX_BLOCKS:
+        story.add_block()
+    return story.told()
+
+
 class GovernedStory(Story):
     """A history with changes of members while it is told."""
 
     percent_about_members = 45
     """Of all items, how many are about members."""
+    step_kinds: Sequence["tuple[int, Callable[[Any, int], Step]]"] = ()
+    """What a change may be made of; by default `_STEPS`."""
     _flood: Sequence[ProposeChange] = ()
     _names: Sequence[bytes] = ()
 
@@ -150,7 +176,8 @@ class GovernedStory(Story):
         dice = self.dice
         party = self.any_party()
         steps = tuple(
-            dice.pick_weighed(_STEPS)(self, party) for _ in range(dice.pick((1, 1, 1, 2, 3)))
+            dice.pick_weighed(self.step_kinds or _STEPS)(self, party)
+            for _ in range(dice.pick((1, 1, 1, 2, 3)))
         )
         if dice.happens(8) and self.state.members.changes:
             steps = dice.pick(self.state.members.changes).steps
@@ -234,6 +261,18 @@ class GovernedStory(Story):
         version = dice.pick((*[agreement.version] * 12, 77, -1))
         return SetHolders(agreement.name, version, role, tuple(parties))
 
+    def put_into_force(self, _party: int) -> Step:
+        """The next version, another that there could be, or something that can never be one."""
+        dice = self.dice
+        body = self.bodies[min(len(self.state.books), len(self.bodies) - 1)]
+        if dice.happens(10):
+            body = spoilt_enactment(dice, body)
+        elif dice.happens(30):
+            body = Enact(body.agreement, body.holders[::-1])
+        elif dice.happens(8):
+            body = dice.pick(self.bodies)
+        return PutIntoForce(body.agreement, body.holders)
+
     def _subject(self) -> int:
         """A party that a step is about; rarely one that there is not."""
         return 99 if self.dice.happens(3) else self.any_party()
@@ -251,6 +290,18 @@ _STEPS: Final[Sequence[tuple[int, Callable[[GovernedStory, int], Step]]]] = (
     (40, lambda story, party: story.set_validator(party)),
     (40, lambda story, party: story.set_holders(party)),
 )
+
+
+class AgreedStory(GovernedStory):
+    """A history in which agreements come into force by vote as well."""
+
+    step_kinds = (*_STEPS, (250, lambda story, party: story.put_into_force(party)))
+
+    def _voter(self, change: Change) -> int:
+        """Mostly somebody who is asked."""
+        asked = parties_to_agree(self.state, change.steps)
+        left = [each for each in asked if each not in (*change.in_favour, *change.against)]
+        return self.dice.pick(left) if left and self.dice.happens(80) else super()._voter(change)
 
 
 def _many_proposals(height: int) -> list[ProposeChange]:

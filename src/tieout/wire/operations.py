@@ -19,7 +19,7 @@ from tieout.wire.codes import OperationKind
 from tieout.wire.ed25519 import SIGNATURE_BYTES
 from tieout.wire.errors import WireError
 from tieout.wire.limits import MAX_OPERATION_BYTES, MAX_REASON_CHARACTERS
-from tieout.wire.members import ProposeChange, Vote
+from tieout.wire.members import ProposeChange, PutIntoForce, Step, Vote
 
 OPERATION_TAG: Final = b"tieout/op/1\0\0\0\0\0"
 _ENVELOPE: Final = struct.Struct("<16s32sHHBBHQqI")
@@ -105,9 +105,15 @@ _LATER_KINDS: Final = {OperationKind.PROPOSE_CHANGE: 2, OperationKind.VOTE: 2}
 """The version of the rules that first knows a kind, where that is not the first one."""
 
 
-def is_known(kind: OperationKind, rules_version: int) -> bool:
-    """Whether a version of the rules knows this kind; to others it is malformed (R-ITEM-1)."""
-    return _LATER_KINDS.get(kind, 1) <= rules_version
+_LATER_STEPS: Final[dict[type[Step], int]] = {PutIntoForce: 4}
+"""Likewise of the steps of a change."""
+
+
+def is_known(kind: OperationKind, body: Body, rules_version: int) -> bool:
+    """Whether a version of the rules knows such an operation; else it is malformed (R-ITEM-1)."""
+    steps = body.steps if isinstance(body, ProposeChange) else ()
+    since = [_LATER_KINDS.get(kind, 1), *[_LATER_STEPS.get(type(step), 1) for step in steps]]
+    return max(since) <= rules_version
 
 
 @dataclass(frozen=True, slots=True)
