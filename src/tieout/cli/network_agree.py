@@ -45,13 +45,15 @@ def enact(
 
     """
     stated = read_agreement(agreement)
+    from tieout import kernel
     from tieout.cli.sending import at_node, operate, party_name
 
     with at_node(node) as (sender, ledger):
         body = guarded(lambda: Enact(stated.canonical, _holders(ledger, stated, holder)))
         waiting = _waiting(ledger, stated, body)
         name = party_name(ledger, sender.party)
-        if waiting and not any(sender.party in parties for parties in body.holders):
+        needed = kernel.whom_it_needs(ledger.state, stated, body)
+        if waiting and sender.party not in needed:
             raise Failure(
                 f"{name} holds no role of {stated.name}", "only parties with a role sign it"
             )
@@ -114,8 +116,8 @@ def _waiting(ledger: "EmbeddedLedger", agreement: Agreement, body: Enact) -> lis
             f"give a changed agreement version = {newest.version + 1}",
         )
     said = kernel.signatories(ledger.state, agreement, body)
-    bound = {party for holders in body.holders for party in holders}
-    return sorted(bound.difference(said))
+    needed = kernel.whom_it_needs(ledger.state, agreement, body)
+    return [party for party in needed if party not in said]
 
 
 def close(node: Ledger, agreement: str, /, *, cutoff: str | None = None, json: Flag = False) -> int:

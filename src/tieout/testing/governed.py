@@ -7,11 +7,11 @@ contradicts something, or makes no sense.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from hypothesis import strategies as st
 
-from tieout.reference.changes import parties_to_agree
+from tieout.reference.changes import is_about_agreements, parties_to_agree
 from tieout.reference.members import Change
 from tieout.testing.agreements import choose_tree
 from tieout.testing.dice import Dice
@@ -97,8 +97,6 @@ class GovernedStory(Story):
 
     percent_about_members = 45
     """Of all items, how many are about members."""
-    step_kinds: Sequence["tuple[int, Callable[[Any, int], Step]]"] = ()
-    """What a change may be made of; by default `_STEPS`."""
     _flood: Sequence[ProposeChange] = ()
     _names: Sequence[bytes] = ()
 
@@ -175,10 +173,7 @@ class GovernedStory(Story):
         """A step or a few, for about now or for later."""
         dice = self.dice
         party = self.any_party()
-        steps = tuple(
-            dice.pick_weighed(self.step_kinds or _STEPS)(self, party)
-            for _ in range(dice.pick((1, 1, 1, 2, 3)))
-        )
+        steps = self.steps_by(party)
         if dice.happens(8) and self.state.members.changes:
             steps = dice.pick(self.state.members.changes).steps
         if dice.happens(2):
@@ -194,6 +189,13 @@ class GovernedStory(Story):
         item = self.operation(party, OperationKind.PROPOSE_CHANGE, body)
         self._names = [*self._names, *[each.name for each in self.state.members.changes]][-8:]
         return item
+
+    def steps_by(self, party: int) -> tuple[Step, ...]:
+        """One or a few."""
+        dice = self.dice
+        return tuple(
+            dice.pick_weighed(_STEPS)(self, party) for _ in range(dice.pick((1, 1, 1, 2, 3)))
+        )
 
     def admit(self, _party: int) -> Step:
         """The next party, or one that is there."""
@@ -295,13 +297,28 @@ _STEPS: Final[Sequence[tuple[int, Callable[[GovernedStory, int], Step]]]] = (
 class AgreedStory(GovernedStory):
     """A history in which agreements come into force by vote as well."""
 
-    step_kinds = (*_STEPS, (250, lambda story, party: story.put_into_force(party)))
+    def steps_by(self, party: int) -> tuple[Step, ...]:
+        """Often a version alone, or among other steps."""
+        dice = self.dice
+        if dice.happens(45):
+            return (self.put_into_force(party),)
+        steps = super().steps_by(party)
+        return (*steps, self.put_into_force(party))[-3:] if dice.happens(25) else steps
 
-    def _voter(self, change: Change) -> int:
-        """Mostly somebody who is asked."""
-        asked = parties_to_agree(self.state, change.steps)
-        left = [each for each in asked if each not in (*change.in_favour, *change.against)]
-        return self.dice.pick(left) if left and self.dice.happens(80) else super()._voter(change)
+    def next_item(self) -> bytes | None:
+        """Often the vote that a version still waits for."""
+        waiting = [
+            (change, party)
+            for change in self.state.members.changes
+            if change.status is ChangeStatus.PROPOSED and is_about_agreements(change.steps)
+            for party in parties_to_agree(self.state, change.steps)
+            if party not in change.in_favour
+        ]
+        if not waiting or not self.dice.happens(60):
+            return super().next_item()
+        change, party = self.dice.pick(waiting[-3:])
+        body = Vote(change.name, in_favour=not self.dice.happens(5))
+        return self.operation(party, OperationKind.VOTE, body)
 
 
 def _many_proposals(height: int) -> list[ProposeChange]:

@@ -30,7 +30,7 @@ Reason = Annotated[str, Meta(max_length=MAX_REASON_CHARACTERS)]
 
 
 class Enact(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Put an agreement into force (R-AGREE-1).
+    """Put an agreement into force, once all that it needs have sent the same (R-AGREE-1).
 
     `holders[i]` are the parties entitled to role i, ascending.
     """

@@ -294,7 +294,7 @@ class EmbeddedLedger:
         body = Enact(agreement.canonical, tuple((party,) for party in holders))
         items = [
             self.publisher(party).operation(OperationKind.ENACT, Purpose.GOVERN, body)
-            for party in sorted(set(holders))
+            for party in kernel.whom_it_needs(self.state, agreement, body)
         ]
         result = self.apply(items, time_us)
         self.sync()
