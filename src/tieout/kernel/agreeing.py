@@ -40,7 +40,8 @@ def enactment_key(agreement: Agreement, body: Enact) -> tuple[str, int, bytes]:
 
 
 def put_into_force(state: State, agreement: Agreement, body: Enact, item: int) -> None:
-    """Open the book of a new version."""
+    """Open the book of a new version; what was said of it by enact operations is done."""
+    state.enactments.pop(enactment_key(agreement, body), None)
     book = Book(len(state.books) + 1, agreement, body.holders, msgspec.msgpack.encode(body))
     state.add_book(book)
     state.events.tell(EventKind.AGREEMENT_ENACTED, item=item, agreement=book.number)

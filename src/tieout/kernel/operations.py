@@ -113,7 +113,6 @@ def _enact(state: State, body: Enact, speaker: Speaker) -> ItemOutcome:
     if not set(said).issuperset(needed):
         state.enactments[key] = said
         return ItemOutcome.NO_EFFECT if said == before else ItemOutcome.ACCEPTED
-    state.enactments.pop(key, None)
     put_into_force(state, agreement, body, speaker.item)
     governing.look_again(state, speaker.item)  # R-AGREE-6
     return ItemOutcome.ACCEPTED

@@ -41,16 +41,17 @@ def enact(state: State, body: Enact, party: int, events: Events) -> ItemOutcome:
     if is_new:
         said.append(party)
     if all(each in said for each in concerned):  # also when the last that was missing has left
-        del state.enactments[key]
         put_into_force(state, agreement, body, events)
         return ItemOutcome.ACCEPTED
     return ItemOutcome.ACCEPTED if is_new else ItemOutcome.NO_EFFECT
 
 
 def put_into_force(state: State, agreement: Agreement, body: Enact, events: Events) -> None:
-    """Open the book of a new version (R-AGREE-1)."""
+    """Open the book of a new version; what was said of it by enact operations is done."""
+    digest = body_digest(body)
+    state.enactments.pop(EnactmentKey(agreement.name, agreement.version, digest), None)
     number = len(state.books) + 1
-    book = Book(number, agreement, body.holders, body_digest(body), RowReader(agreement))
+    book = Book(number, agreement, body.holders, digest, RowReader(agreement))
     state.books.append(book)
     state.newest[agreement.name] = book
     events.add(EventKind.AGREEMENT_ENACTED, agreement=number)
