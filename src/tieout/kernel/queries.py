@@ -30,10 +30,11 @@ from tieout.wire.codes import (
     AlarmState,
     BenchmarkState,
     BreakKind,
+    ChangeStatus,
     Status,
 )
 from tieout.wire.limits import ID_BYTES
-from tieout.wire.members import Step, Validator
+from tieout.wire.members import PutIntoForce, Step, Validator
 from tieout.wire.operations import Enact
 from tieout.wire.rows import Column
 
@@ -540,6 +541,20 @@ def signatories(state: State, agreement: Agreement, body: Enact) -> tuple[int, .
 def whom_it_needs(state: State, agreement: Agreement, body: Enact) -> tuple[int, ...]:
     """The parties without whom a version cannot come into force, ascending (R-AGREE-5)."""
     return tuple(must_agree(state, agreement.name, body))
+
+
+def coming_into_force(state: State) -> tuple[bytes, ...]:
+    """The agreements, in canonical form, that scheduled changes put into force with the next block.
+
+    Unless one of these changes can no longer be done then.
+    """
+    return tuple(
+        step.agreement
+        for change in state.members.changes
+        if change.status is ChangeStatus.SCHEDULED and change.due_height <= state.height + 1
+        for step in change.steps
+        if isinstance(step, PutIntoForce)
+    )
 
 
 def parties(state: State) -> tuple[Party, ...]:
