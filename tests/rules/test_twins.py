@@ -15,6 +15,7 @@ from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.people import people_histories
 from tieout.testing.rulebooks import rule_book
 from tieout.testing.statements import choose_statements
+from tieout.testing.timely import timely_histories
 from tieout.testing.workbench import START_US, Sender, workbench_genesis
 from tieout.wire.block import Block
 from tieout.wire.codes import OperationKind
@@ -55,6 +56,13 @@ def test_kernel_and_reference_say_the_same_of_every_history(history: History) ->
 @given(refined_histories())
 def test_kernel_and_reference_say_the_same_of_refined_agreements(history: History) -> None:
     """R-TOL-6 to R-TOL-11."""
+    compare(history)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(timely_histories())
+def test_kernel_and_reference_say_the_same_of_what_time_brings(history: History) -> None:
+    """R-TOL-12, R-SEVERITY-1 to R-SEVERITY-4, R-ESCALATE-1, R-ESCALATE-2."""
     compare(history)
 
 

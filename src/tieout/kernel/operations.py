@@ -18,6 +18,7 @@ from tieout.kernel.digest import is_episode
 from tieout.kernel.found import Found, Speaker, find
 from tieout.kernel.state import Confirmations, State
 from tieout.wire.codes import (
+    UNSEEN_ALARMS,
     AdjustmentStatus,
     AlarmState,
     EventKind,
@@ -172,10 +173,13 @@ def _confirm(state: State, found: Found, body: Confirm, speaker: Speaker) -> Ite
 
 def _acknowledge(state: State, found: Found, body: Acknowledge, speaker: Speaker) -> ItemOutcome:
     """R-ALARM-3."""
-    is_raised = found.number(at.ALARM, 1) == AlarmState.RAISED
-    if not is_raised or found.number(at.EPISODE, 4) != body.episode:
+    is_unseen = found.number(at.ALARM, 1) in UNSEEN_ALARMS
+    if not is_unseen or found.number(at.EPISODE, 4) != body.episode:
         return ItemOutcome.NOT_APPLICABLE
     found.put_byte(at.ALARM, AlarmState.ACKNOWLEDGED)
+    urgency = state.urgencies.get((found.book.number, found.serial))
+    if urgency is not None:  # R-ESCALATE-1
+        urgency.raised_us = 0
     state.events.tell(
         EventKind.ALARM_ACKNOWLEDGED,
         item=speaker.item,

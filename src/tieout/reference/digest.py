@@ -198,7 +198,20 @@ def affairs(state: State) -> dict[str, list[object]]:
         for index, role in enumerate(transaction.roles)
         if (each := role.dispute)
     ]
-    return {"disputes": disputes}
+    urgencies: list[object] = [
+        [
+            number,
+            serial,
+            urgency.episode,
+            urgency.since_us,
+            urgency.severity,
+            urgency.aged,
+            urgency.raised_us,
+            urgency.steps,
+        ]
+        for (number, serial), urgency in sorted(state.urgencies.items())
+    ]
+    return {"disputes": disputes, "urgencies": urgencies}
 
 
 def _stream(party: int, number: int, stream: Stream) -> list[object]:

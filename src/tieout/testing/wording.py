@@ -16,6 +16,7 @@ from tieout.wire.codes import (
     BreakKind,
     EventKind,
     RowOutcome,
+    Severity,
 )
 
 
@@ -118,6 +119,10 @@ def _last_words(kind: EventKind, detail: int, extra: int) -> list[str]:
             return [BenchmarkState(extra).name.lower()] if extra else []
         case EventKind.ALARM_RAISED | EventKind.ALARM_CLEARED:
             return [str(extra)]
+        case EventKind.SEVERITY_CHANGED:
+            return [Severity(detail).name.lower()]
+        case EventKind.ALARM_ESCALATED:
+            return [str(detail)]
         case EventKind.ALARM_CONFIRMED:
             return [str(detail), PARTIES[extra - 1]]
         case EventKind.ALARM_ACKNOWLEDGED | EventKind.DISPUTE_RAISED | EventKind.DISPUTE_WITHDRAWN:

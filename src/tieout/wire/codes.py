@@ -128,6 +128,21 @@ class AlarmState(IntEnum):
     FOUND = 1
     RAISED = 2
     ACKNOWLEDGED = 3
+    ESCALATED = 4
+
+
+UNSEEN_ALARMS = (AlarmState.RAISED, AlarmState.ESCALATED)
+"""Raised, and nobody has seen it yet."""
+
+
+class Severity(IntEnum):
+    """How severe the breaks of a transaction are (R-SEVERITY-1)."""
+
+    NONE = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
 
 
 class AdjustmentStatus(IntEnum):
@@ -198,6 +213,8 @@ class EventKind(IntEnum):
     CHANGE_SUPERSEDED = 46
     DISPUTE_RAISED = 63
     DISPUTE_WITHDRAWN = 64
+    SEVERITY_CHANGED = 85
+    ALARM_ESCALATED = 86
 
 
 NO_FIELD = 0xFF

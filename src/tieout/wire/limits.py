@@ -54,6 +54,9 @@ SEQUENCE_GAP_US = 60_000_000
 MAX_DEADLINES_PER_BLOCK = 10_000
 """Deadlines that take effect in a block (R-TIME-1): it stays short after a long silence."""
 
+MAX_URGENT_PER_BLOCK = 10_000
+"""Transactions whose age or unseen alarm a block looks at (R-SEVERITY-4), for the same reason."""
+
 MAX_AUTOMATIC_ROUNDS = 3
 """Adjustments of a role in a transaction approved at once (R-ADJ-3); then people decide."""
 
