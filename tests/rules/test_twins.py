@@ -15,6 +15,7 @@ from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.people import people_histories
 from tieout.testing.rulebooks import rule_book
 from tieout.testing.statements import choose_statements
+from tieout.testing.stating import stating_histories
 from tieout.testing.timely import timely_histories
 from tieout.testing.workbench import START_US, Sender, workbench_genesis
 from tieout.wire.block import Block
@@ -77,6 +78,13 @@ def test_kernel_and_reference_say_the_same_while_members_change(history: History
 @given(agreed_histories())
 def test_kernel_and_reference_say_the_same_while_agreements_are_voted_on(history: History) -> None:
     """R-AGREE-4 to R-AGREE-6."""
+    compare(history)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(stating_histories())
+def test_kernel_and_reference_say_the_same_of_statements(history: History) -> None:
+    """R-COMPLETE-1 to R-COMPLETE-5."""
     compare(history)
 
 

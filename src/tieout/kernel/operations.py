@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from tieout.agreement.model import AdjustmentMode
-from tieout.kernel import disputes, governing, timing
+from tieout.kernel import completeness, disputes, governing, timing
 from tieout.kernel import layout as at
 from tieout.kernel.agreeing import enactment_key, must_agree, put_into_force
 from tieout.kernel.binding import bound, sound_agreement
@@ -38,6 +38,7 @@ from tieout.wire.operations import (
     Operation,
     WithdrawDispute,
 )
+from tieout.wire.statements import StateDay
 
 _MAX_DETAIL: Final = 255
 
@@ -73,6 +74,8 @@ def apply_operation(state: State, operation: Operation, speaker: Speaker) -> Ite
         return governing.propose(state, body, name, speaker.party, speaker.person, speaker.item)
     if isinstance(body, Vote):
         return governing.vote(state, body, speaker.party, speaker.person, speaker.item)
+    if isinstance(body, StateDay):
+        return completeness.state_day(state, body, speaker.party, speaker.item)
     found = find(state, body)
     if isinstance(found, ItemOutcome):
         return found

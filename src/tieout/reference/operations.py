@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tieout.reference import adjusting, alarms, disputes, governing, urgency
+from tieout.reference import adjusting, alarms, completeness, disputes, governing, urgency
 from tieout.reference.agreements import enact
 from tieout.reference.cutoffs import close_cutoff
 from tieout.reference.events import Events
@@ -27,6 +27,7 @@ from tieout.wire.operations import (
     Propose,
     WithdrawDispute,
 )
+from tieout.wire.statements import StateDay
 
 CAUSES: Final[Mapping[OperationKind, AdjustmentCause]] = {
     OperationKind.REFUSE: AdjustmentCause.REFUSED,
@@ -58,6 +59,8 @@ def apply_operation(
             return governing.propose(state, body, operation.digest(), signer, events)
         case Vote() as body:
             return governing.vote(state, body, signer, events)
+        case StateDay() as body:
+            return completeness.state_day(state, body, signer.party, events)
 
 
 def _enact(state: State, body: Enact, signer: Signer, events: Events) -> ItemOutcome:
