@@ -19,6 +19,7 @@ from tieout.agreement.stated import (
     StatedDeadline,
     StatedDrift,
     StatedField,
+    StatedStage,
     StatedTolerance,
 )
 from tieout.agreement.table import BareDecimal
@@ -62,6 +63,7 @@ def canonical_bytes(stated: StatedAgreement) -> bytes:
             {"name": each.name, "says": format_formula(each.formula)} for each in stated.invariants
         ]
         or None,
+        "stages": [_stage_tree(each) for each in stated.stages] or None,
         **{key: section or None for key, section in sections.items()},
     }
     text = json.dumps(_stated_only(tree), sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -101,6 +103,9 @@ def read_canonical(data: bytes, findings: Findings) -> dict[str, object] | None:
     if "invariants" in tree and not _name_invariants(tree):
         findings.add("invariants", "not a list of invariants", _NOT_CANONICAL)
         return None
+    if "stages" in tree and not _name_stages(tree):
+        findings.add("stages", "not a list of stages", _NOT_CANONICAL)
+        return None
     return tree
 
 
@@ -110,6 +115,18 @@ def _name_invariants(tree: dict[str, object]) -> bool:
     if not isinstance(stated, list) or not all(isinstance(each, dict) for each in stated):
         return False
     tree["invariants"] = {str(each.get("name")): each.get("says") for each in stated}
+    return True
+
+
+def _name_stages(tree: dict[str, object]) -> bool:
+    """Make a table of tables of the list of stages; False when it is no such list."""
+    stated = tree["stages"]
+    if not isinstance(stated, list) or not all(isinstance(each, dict) for each in stated):
+        return False
+    tree["stages"] = {
+        str(each.get("name")): {key: value for key, value in each.items() if key != "name"}
+        for each in stated
+    }
     return True
 
 
@@ -141,6 +158,17 @@ def _field_tree(field: StatedField) -> dict[str, object]:
             else {"decimals": rounded.decimals, "mode": rounded.mode},
             "ignore": field.ignore,
             "equivalent": field.equivalent,
+        }
+    )
+
+
+def _stage_tree(stage: StatedStage) -> dict[str, object]:
+    return _stated_only(
+        {
+            "name": stage.name,
+            "roles": stage.roles,
+            "fields": stage.fields,
+            "carried": stage.carried,
         }
     )
 

@@ -22,6 +22,7 @@ from tieout.agreement.limits import (
     MIN_ROLES,
 )
 from tieout.agreement.model import AdjustmentMode, Base, FieldType, RoundingMode
+from tieout.agreement.stages import read_stages
 from tieout.agreement.stated import (
     StatedAgreement,
     StatedDrift,
@@ -30,7 +31,7 @@ from tieout.agreement.stated import (
     StatedRounding,
     StatedTolerance,
 )
-from tieout.agreement.table import BareDecimal, Table, is_name
+from tieout.agreement.table import BareDecimal, Table, in_order, is_name
 from tieout.agreement.timetable import read_calendars, read_deadlines
 from tieout.units.numbers import MAX_SCALE, shown
 from tieout.wire.limits import MAX_FIELDS, MAX_ROLES, MAX_TEXT_BYTES
@@ -76,6 +77,8 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
     quorum = _section(top, "alarm", keys.ALARM).whole("quorum", 1, MAX_QUORUM)
     retention_us = _section(top, "retention", keys.RETENTION).duration("closed")
     invariants = _invariants(top)
+    names = tuple(field.name for field in fields)
+    stages = read_stages(top, roles or (), names)
     if roles is None:
         return None
     return StatedAgreement(
@@ -93,12 +96,8 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
         invariants=invariants,
         business_deadlines=business_deadlines,
         calendars=calendars,
+        stages=stages,
     )
-
-
-def in_order(names: tuple[str, ...], order: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names in the order of `order`, unknown ones behind, as they came."""
-    return tuple(sorted(names, key=lambda name: order.index(name) if name in order else len(order)))
 
 
 def _roles(top: Table) -> tuple[str, ...] | None:

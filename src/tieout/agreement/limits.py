@@ -48,6 +48,9 @@ MAX_OFFSET_CHANGES: Final = 200
 MAX_INVARIANTS: Final = 16
 """Invariants of an agreement; with the fields at most 64, since both are bits of one word."""
 
+MAX_STAGES: Final = 8
+"""Stages of a transaction: a verdict may ask for one on each stage behind it, which this bounds."""
+
 MAX_FORMULA_CHARACTERS: Final = 1_000
 """Longer than anybody can check by reading."""
 

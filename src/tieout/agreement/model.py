@@ -36,11 +36,12 @@ NUMBERS = (
 
 
 class Policy(IntEnum):
-    """How the benchmark of a field is found (R-BENCH-1 to R-BENCH-3)."""
+    """How the benchmark of a field is found (R-BENCH-1 to R-BENCH-3, R-STAGE-6)."""
 
     MAJORITY = 1
     AUTHORITY = 2
     DECISION = 3
+    PREVIOUS_STAGE = 4
 
 
 class Base(IntEnum):
@@ -263,6 +264,20 @@ class Invariant:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of the transactions (R-STAGE-1), by ascending indices.
+
+    `roles` take part in it and `fields` are stated in it; `carried` are those of `fields` that are
+    compared with what was agreed at the stage before (R-STAGE-5).
+    """
+
+    name: str
+    roles: tuple[int, ...]
+    fields: tuple[int, ...]
+    carried: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """One version of an agreement.
 
@@ -289,6 +304,15 @@ class Agreement:
     invariants: tuple[Invariant, ...] = ()
     needs_rules: int = 1
     """The first version of the rules that knows everything that is stated (R-AGREE-3)."""
+    stages: tuple[Stage, ...] = ()
+    """In their order; () where the transactions have no stages."""
+    stage: Stage | None = None
+    """Set where this is the agreement as it holds at one stage (`stages.at_stage`)."""
+
+    @property
+    def taking_part(self) -> tuple[int, ...]:
+        """The roles that have to state: all, or those of the stage (R-STAGE-1)."""
+        return tuple(range(len(self.roles))) if self.stage is None else self.stage.roles
 
     def name_of_place(self, place: int) -> str:
         """The name of a field or, behind the fields, of an invariant."""

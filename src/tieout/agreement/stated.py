@@ -88,6 +88,16 @@ class StatedDeadline:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedStage:
+    """`[stages.<name>]`. Roles and fields stand in the order of the file; None: not stated."""
+
+    name: str
+    roles: tuple[str, ...] | None
+    fields: tuple[str, ...] | None
+    carried: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class StatedInvariant:
     """One key of `[invariants]`."""
 
@@ -117,3 +127,4 @@ class StatedAgreement:
     invariants: tuple[StatedInvariant, ...] = ()
     business_deadlines: dict[str, StatedDeadline] = field(default_factory=dict)
     calendars: dict[str, StatedCalendar] = field(default_factory=dict)
+    stages: tuple[StatedStage, ...] = ()

@@ -41,7 +41,7 @@ BLANK: Final = 40
 PLACE: Final = 48
 VALUES: Final = 56
 
-# Flags of a role. MISSING to CHANGED are breaks: bit number = BreakKind + 2.
+# Flags of a role. From MISSING on they are breaks: bit number = BreakKind + 2.
 STATES: Final = 1
 WITHDREW: Final = 2
 OVERDUE: Final = 4
@@ -49,7 +49,13 @@ MISSING: Final = 8
 DUPLICATE: Final = 16
 UNEXPECTED: Final = 32
 CHANGED: Final = 64
-WHOLE_RECORD_BREAKS: Final = MISSING | DUPLICATE | UNEXPECTED | CHANGED
+OUT_OF_ORDER: Final = 512
+WHOLE_RECORD_BREAKS: Final = MISSING | DUPLICATE | UNEXPECTED | CHANGED | OUT_OF_ORDER
+
+# Behind the role blocks, where there are stages: 1 + serial of the stage before, of the one behind.
+PREVIOUS: Final = 0
+FOLLOWING: Final = 8
+LINKS_BYTES: Final = 16
 
 # ---------------------------------------------------------------- adjustment image
 ADJ_SERIAL: Final = 0
@@ -83,7 +89,7 @@ P_ADJUSTMENT_BYTES: Final = 7
 P_QUORUM: Final = 8
 P_RETENTION: Final = 9
 P_OPENED_BY: Final = 10  # mask of roles, 0 when anybody may open
-P_ALL_ROLES: Final = 11  # mask
+P_ALL_ROLES: Final = 11  # mask of those that take part
 P_AUTOMATIC: Final = 12  # 1: the mode allows to approve at once (R-ADJ-3)
 P_VERDICT_BYTES: Final = 13  # most bytes of events that one row or judgement gives
 P_COMPARED: Final = 14  # mask of fields with compare = true
@@ -91,7 +97,19 @@ P_SETTLES: Final = 15  # 1: the fast way is closed, since equal values may still
 P_INVARIANTS: Final = 16  # where the list of where each invariant is begins
 P_INVARIANT_COUNT: Final = 17
 P_FIELD_MASK: Final = 18  # all fields; the bits behind them are invariants
-P_TABLES: Final = 19
+P_STAGES: Final = 19  # how many stages; one plan for each, one behind the other
+P_STAGE_WORDS: Final = 20  # of each of these plans
+P_LINKS: Final = 21  # where the links stand in a slot, 0 for none
+P_CARRIED: Final = 22  # mask of fields compared with the stage before
+P_PROPOSALS: Final = 23  # most adjustments that one row or judgement proposes
+P_EARLIER: Final = 24  # where the lines of the earlier stages begin, one for each and each field
+P_TABLES: Final = 25
+
+# What an earlier stage has for a field: how it is agreed there (R-STAGE-6).
+E_POLICY: Final = 0
+E_AUTHORITY: Final = 1
+E_ROLES: Final = 2  # mask of the roles that report it there
+EARLIER_LINE: Final = 3
 
 # One line for each role: what it reports (mask), must report (mask), then for every other role
 # where the list of their common stretches is.
@@ -216,7 +234,8 @@ V_STACK: Final = V_FIELDS + V_FIELD_LINE * MAX_FIELDS  # of wide numbers
 V_SCRATCH: Final = V_STACK + STACK_DEPTH * WIDE_WORDS  # two more of them
 CURSOR_WORDS: Final = V_SCRATCH + 2 * WIDE_WORDS
 
-# The source of a benchmark: the role whose value it is; a frozen one: −2 − index of the adjustment.
+# The source of a benchmark: the role whose value it is; a frozen one: −2 − index of the adjustment;
+# that of another stage: where its values stand among the slots, which is MAX_ROLES or more.
 NO_SOURCE: Final = -1
 FROZEN_BASE: Final = -2
 

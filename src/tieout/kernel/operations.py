@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from tieout.agreement.errors import AgreementError
+from tieout.agreement.limits import MAX_STAGES
 from tieout.agreement.model import AdjustmentMode, Agreement
 from tieout.agreement.parse import load_canonical
 from tieout.kernel import governing, timing
@@ -132,15 +133,15 @@ class Found:
 
 
 def _find(state: State, body: AboutTransaction) -> Found | ItemOutcome:
-    """The transaction at stage 0, else the check that refuses the operation."""
+    """The transaction at the stage that is named, else the check that refuses the operation."""
     if body.agreement not in state.newest:
         return ItemOutcome.UNKNOWN_AGREEMENT
     transaction_id = body.transaction_id.encode()
     if len(transaction_id) > ID_BYTES or b"\0" in transaction_id:
         return ItemOutcome.UNKNOWN_TRANSACTION
-    if not 0 <= body.originator <= MAX_ORIGINATOR:
+    if not 0 <= body.originator <= MAX_ORIGINATOR or not 0 <= body.stage < MAX_STAGES:
         return ItemOutcome.UNKNOWN_TRANSACTION
-    key = _KEY.pack(transaction_id, body.originator, 0)
+    key = _KEY.pack(transaction_id, body.originator, body.stage)  # R-STAGE-8
     for book in books_of(state.books, body.agreement):
         serial = book.find(key, state.index_secret)
         if serial is not None:
@@ -309,6 +310,7 @@ def adjustment_id_of(state: State, book: Book, index: int) -> bytes:
         image.number(at.ADJ_REVISION, 4),
         fields,
         image.values(),
+        found.number(at.KEY_STAGE, 1),
     )
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tieout.agreement.breakrow import BreakRow
+from tieout.agreement.keys import PREVIOUS_STAGE
+from tieout.agreement.limits import MAX_STAGES
 from tieout.agreement.model import Agreement
 from tieout.kernel import index, listing
 from tieout.kernel import layout as at
@@ -37,7 +39,14 @@ from tieout.wire.rows import Column
 
 _KEY: Final = struct.Struct(f"<{ID_BYTES}sHB")
 _NUMBER_WIDTH: Final = 8
-_WHOLE_RECORD_SHIFT: Final = 3  # flag bits 3 to 6 of a role
+_KIND_SHIFT: Final = 2  # the flag of a whole-record break is bit kind + 2
+_WHOLE_RECORD: Final = (
+    BreakKind.MISSING,
+    BreakKind.DUPLICATE,
+    BreakKind.UNEXPECTED,
+    BreakKind.CHANGED_AFTER_MATCH,
+    BreakKind.OUT_OF_ORDER,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +133,8 @@ def break_table(state: State, agreement_name: str) -> NDArray[np.void]:
     """All breaks that are open now, in all versions, as one structured array in BreakRow's order.
 
     Columns: id S36, originator, stage, kind (BreakKind), field (255: whole record), role, state
-    (BenchmarkState), basis (the authority's role, BY_MAJORITY, NO_BASIS), has_difference,
+    (BenchmarkState), basis (the authority's role, BY_PREVIOUS_STAGE, BY_MAJORITY, NO_BASIS),
+    has_difference,
     agreement (book number), serial, difference (int64), reported and benchmark: bytes as in rows,
     left-aligned, zero behind; they stand for mismatches only, the benchmark when it is decided.
     """
@@ -229,7 +239,9 @@ def break_row(agreement: Agreement, line: np.void) -> BreakRow:
     is_mismatch = kind is BreakKind.MISMATCH
     column = agreement.layout.columns[field] if is_mismatch and field is not None else None
     basis = "majority" if line["basis"] == listing.BY_MAJORITY else None
-    if line["basis"] < listing.BY_MAJORITY:
+    if line["basis"] == listing.BY_PREVIOUS_STAGE:
+        basis = PREVIOUS_STAGE
+    elif line["basis"] < listing.BY_PREVIOUS_STAGE:
         basis = agreement.roles[line["basis"]]
     return BreakRow(
         agreement=int(line["agreement"]),
@@ -407,13 +419,24 @@ def row_statuses(state: State, agreement_name: str, keys: Bytes) -> NDArray[np.u
     return found
 
 
-def transaction(
+def timeline(
     state: State, agreement_name: str, originator: int, transaction_id: bytes
+) -> tuple[Transaction, ...]:
+    """All stages of a transaction of which somebody has spoken, in their order (R-STAGE-1)."""
+    stages = [
+        transaction(state, agreement_name, originator, transaction_id, stage)
+        for stage in range(MAX_STAGES)
+    ]
+    return tuple(each for each in stages if each is not None)
+
+
+def transaction(
+    state: State, agreement_name: str, originator: int, transaction_id: bytes, stage: int = 0
 ) -> Transaction | None:
-    """A transaction at stage 0, by its id (UTF-8, not padded); None when there is none."""
+    """A transaction at one stage, by its id (UTF-8, not padded); None when there is none."""
     if len(transaction_id) > ID_BYTES or b"\0" in transaction_id:
         return None
-    key = _KEY.pack(transaction_id, originator, 0)
+    key = _KEY.pack(transaction_id, originator, stage)
     for book in books_of(state.books, agreement_name):
         serial = book.find(key, state.index_secret)
         if serial is not None:
@@ -458,8 +481,6 @@ def _standing(block: bytes) -> Standing:
     party, intruder, flags, rounds, revision, _, latest, presence, mismatch, blank, place = (
         _ROLE.unpack_from(block)
     )
-    whole_record = (BreakKind.MISSING, BreakKind.DUPLICATE, BreakKind.UNEXPECTED)
-    kinds = (*whole_record, BreakKind.CHANGED_AFTER_MATCH)
     return Standing(
         party=party,
         intruder=intruder,
@@ -467,7 +488,7 @@ def _standing(block: bytes) -> Standing:
         withdrew=bool(flags & at.WITHDREW),
         overdue=bool(flags & at.OVERDUE),
         whole_record_breaks=tuple(
-            kind for i, kind in enumerate(kinds) if flags >> (_WHOLE_RECORD_SHIFT + i) & 1
+            kind for kind in _WHOLE_RECORD if flags >> (kind + _KIND_SHIFT) & 1
         ),
         rounds=rounds,
         revision=revision,

@@ -25,11 +25,21 @@ STATUS_EVENTS: Final = {
 
 
 def judge(state: State, transaction: Transaction, events: Events) -> None:
-    """Judge a transaction anew, after something about it has changed, and do what follows."""
+    """Judge a transaction anew, after something about it has changed, and do what follows.
+
+    The stage behind it too, when that may build on this one, or might before (R-STAGE-7).
+    """
+    was_final = transaction.is_final
+    _judge_stage(state, transaction, events)
+    if transaction.following and (was_final or transaction.is_final):
+        judge(state, transaction.following, events)
+
+
+def _judge_stage(state: State, transaction: Transaction, events: Events) -> None:
     book = state.book_of(transaction)
     was = transaction.status
     before = _open_breaks(transaction)
-    now = verdict(book.agreement, transaction)
+    now = verdict(transaction.terms, transaction)
     transaction.verdict = now
     after = _open_breaks(transaction)
     _keep_flags(transaction, after)

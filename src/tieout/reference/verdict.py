@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from tieout.agreement.model import Agreement
-from tieout.reference.benchmark import basis_of, find_benchmark
+from tieout.reference.benchmark import basis_of, find_benchmark, is_carried
 from tieout.reference.invariants import broken_invariants
 from tieout.reference.tolerance import (
     difference,
@@ -30,9 +30,10 @@ def verdict(agreement: Agreement, transaction: Transaction) -> Verdict:
     breaks = [
         *_whole_records(agreement, transaction, records),
         *_fields(agreement, transaction, records),
-        *broken_invariants(agreement, records),
     ]
-    if records and (breaks or len(records) < len(agreement.roles)):
+    if not transaction.is_out_of_order:  # R-STAGE-4
+        breaks.extend(broken_invariants(agreement, records))
+    if records and (breaks or len(records) < len(agreement.taking_part)):
         breaks.extend(_changes_after_match(transaction))
     breaks.sort(key=lambda each: each.key)
     return Verdict(_status(agreement, records, breaks), tuple(breaks))
@@ -44,7 +45,7 @@ def _status(agreement: Agreement, records: Mapping[int, Record], breaks: Sequenc
         return Status.WITHDRAWN
     if breaks:
         return Status.BROKEN
-    return Status.MATCHED if len(records) == len(agreement.roles) else Status.PENDING
+    return Status.MATCHED if len(records) == len(agreement.taking_part) else Status.PENDING
 
 
 def _whole_records(
@@ -59,7 +60,13 @@ def _whole_records(
     )
     for index, role in enumerate(transaction.roles):
         silent = index not in records
-        if silent and transaction.is_heard(index) and records and not unopened:
+        if (
+            silent
+            and index in agreement.taking_part
+            and transaction.is_heard(index)
+            and records
+            and not unopened
+        ):
             yield Break(BreakKind.MISSING, None, index, ("R-MISS-1",))
         if role.duplicate:
             yield Break(BreakKind.DUPLICATE, None, index, ("R-SAME-2",))
@@ -67,6 +74,8 @@ def _whole_records(
             rules = [("R-BIND-1", role.intruder != 0), ("R-OPEN-1", unopened and not silent)]
             which = tuple(number for number, holds in rules if holds)
             yield Break(BreakKind.UNEXPECTED, None, index, which)
+        if not silent and transaction.is_out_of_order:
+            yield Break(BreakKind.OUT_OF_ORDER, None, index, ("R-STAGE-3",))
 
 
 def _changes_after_match(transaction: Transaction) -> Iterator[Break]:
@@ -90,7 +99,9 @@ def _fields(
                 values[role] = value  # R-MATCH-1
             elif not field.optional:
                 yield Break(BreakKind.MISSING, f, role, ("R-MISS-2",))
-        if field.compare and not _is_one_value(transaction, f, values):
+        if not field.compare or transaction.is_out_of_order:  # R-STAGE-4
+            continue
+        if is_carried(agreement, f) or not _is_one_value(transaction, f, values):
             yield from _mismatches(agreement, transaction, f, values)
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tieout import reference
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
+from tieout.agreement.stages import at_stage
 from tieout.reference.adjusting import id_of, latest_adjustment
 from tieout.reference.state import State, TransactionKey
 from tieout.reference.transaction import Adjustment, Transaction
@@ -23,6 +24,7 @@ from tieout.testing import slips
 from tieout.testing.agreements import Tree, choose_tree, to_toml
 from tieout.testing.dice import Dice
 from tieout.testing.refinements import refine
+from tieout.testing.staging import stage_tree
 from tieout.testing.statements import choose_value
 from tieout.testing.workbench import (
     ADA,
@@ -31,6 +33,7 @@ from tieout.testing.workbench import (
     START_US,
     SYSTEM,
     Sender,
+    newest_genesis,
     refined_genesis,
     row_bytes,
     workbench_genesis,
@@ -46,6 +49,8 @@ from tieout.wire.operations import (
     Enact,
     Propose,
 )
+
+Values = dict[int, int | bytes]
 
 PARTY_COUNT: Final = 4
 MAX_BLOCKS: Final = 14
@@ -120,6 +125,21 @@ def tell_refined(script: bytes) -> History:
     dice = Dice(script)
     tree = refine(dice, choose_tree(dice, max_fields=4))
     return _tell(Story(tree, dice, refined_genesis(PARTY_COUNT)))
+
+
+@st.composite
+def staged_histories(draw: st.DrawFn, script_bytes: int = SCRIPT_BYTES) -> History:
+    """The same under rules version 4, with transactions that go through stages."""
+    return tell_staged(draw(st.binary(min_size=script_bytes // 2, max_size=script_bytes)))
+
+
+def tell_staged(script: bytes) -> History:
+    """The history of transactions with stages in which a script makes all choices."""
+    dice = Dice(script)
+    tree = choose_tree(dice, max_fields=3, max_roles=3)
+    if dice.happens(50):
+        tree = refine(dice, tree)
+    return _tell(Story(stage_tree(dice, tree), dice, newest_genesis(PARTY_COUNT)))
 
 
 def tell(script: bytes) -> History:
@@ -225,7 +245,10 @@ class Story:
         first = agreement is self.versions[0]
         transaction_id = dice.pick(_IDS if first else _LATER_IDS)
         originator = 1 if dice.happens(5) else 0
-        transaction = self._find(agreement.name, originator, transaction_id)
+        key = TransactionKey(agreement.name, originator, transaction_id.ljust(36, b"\0"), 0)
+        said_of = self.state.stages_of(key)
+        stage = self._any_stage(agreement, said_of)
+        transaction = self._find(agreement.name, originator, transaction_id, stage)
         values: dict[int, int | bytes] = {}
         revision = 0
         known = transaction.roles[role] if transaction and role < len(transaction.roles) else None
@@ -240,7 +263,10 @@ class Story:
             action, values = Action.WITHDRAW, {}
         else:
             action = Action.STATE
-            values = self._values(agreement, role, transaction, values)
+            terms = self._terms(agreement, stage)
+            values = self._values(terms, role, transaction, values)
+            if agreement.stages and dice.happens(75):
+                values |= self._like_others(terms, role, said_of)
         return row_bytes(
             agreement,
             transaction_id,
@@ -248,6 +274,7 @@ class Story:
             values,
             action=action,
             originator=originator,
+            stage=stage,
             salt=bytes(15) + bytes((dice.throw() & 1,)),
         )
 
@@ -271,6 +298,28 @@ class Story:
             if role in agreement_field.roles and not dice.happens(3)
         }
 
+    def _like_others(self, terms: Agreement, role: int, said_of: list[Transaction]) -> Values:
+        """What somebody says of the same transaction, at this or another stage."""
+        said: Values = {}
+        for transaction in said_of:
+            for each in transaction.roles:
+                said |= _values_of(each.record.values) if each.record else {}
+        own = [f for f, field in enumerate(terms.fields) if role in field.roles]
+        return {f: said[f] for f in own if f in said}
+
+    def _any_stage(self, agreement: Agreement, said_of: list[Transaction]) -> int:
+        """One of the stages, mostly the first that is not final; 0 where there are none."""
+        count = len(agreement.stages)
+        if count and self.dice.happens(60):
+            return min(sum(each.is_final for each in said_of), count - 1)
+        return self.dice.below(count) if count else 0
+
+    def _terms(self, agreement: Agreement, stage: int) -> Agreement:
+        """What holds at a stage; now and then somebody thinks of none."""
+        if not agreement.stages or self.dice.happens(4):
+            return agreement
+        return at_stage(agreement, stage)
+
     # ------------------------------------------------------------ operations
 
     def cutoff(self) -> bytes:
@@ -293,13 +342,13 @@ class Story:
     def confirm(self) -> bytes:
         """What is broken, mostly."""
         key, transaction = self._about(Status.BROKEN)
-        body = Confirm(*key, self._episode(transaction))
+        body = Confirm(*key, self._episode(transaction), stage=self._stage(transaction))
         return self.operation(self.any_party(), OperationKind.CONFIRM, body)
 
     def acknowledge(self) -> bytes:
         """What is broken, mostly."""
         key, transaction = self._about(Status.BROKEN)
-        body = Acknowledge(*key, self._episode(transaction))
+        body = Acknowledge(*key, self._episode(transaction), stage=self._stage(transaction))
         return self._by_person(self.any_party(), OperationKind.ACKNOWLEDGE, body)
 
     def propose(self) -> bytes:
@@ -307,7 +356,8 @@ class Story:
         key, transaction = self._about(Status.BROKEN)
         role = self._any_role(transaction)
         party = self._bound_party(transaction, role)
-        return self._by_person(party, OperationKind.PROPOSE, Propose(*key, role))
+        body = Propose(*key, role, stage=self._stage(transaction))
+        return self._by_person(party, OperationKind.PROPOSE, body)
 
     def approve(self) -> bytes:
         """What was proposed, mostly."""
@@ -346,7 +396,7 @@ class Story:
             transaction.originator,
             transaction.transaction_id.rstrip(b"\0").decode(),
         )
-        body = AdjustmentStep(*key, role, name, "")
+        body = AdjustmentStep(*key, role, name, "", stage=self._stage(transaction))
         party = self._bound_party(transaction, role)
         if kind in (OperationKind.POSTED, OperationKind.FAILED):
             return self.operation(party, kind, body)
@@ -450,6 +500,13 @@ class Story:
         episode = transaction.episode if transaction else 1
         return self.dice.pick((*[episode] * 8, episode + 1, episode - 1, -1, 1 << 40))
 
+    def _stage(self, transaction: Transaction | None) -> int:
+        """That of the transaction, mostly, where there are stages."""
+        if transaction is None or not transaction.terms.stages:
+            return 0
+        own = transaction.stage
+        return self.dice.pick((*[own] * 12, 0, own + 1, 255, 256, -1))
+
     def _any_role(self, transaction: Transaction | None) -> int:
         count = len(transaction.roles) if transaction else 1
         roles: tuple[int, ...] = (*range(count), *range(count), -1, count, 1 << 30)
@@ -461,8 +518,10 @@ class Story:
             return self.any_party()
         return transaction.roles[role].party or self.any_party()
 
-    def _find(self, name: str, originator: int, transaction_id: bytes) -> Transaction | None:
-        key = TransactionKey(name, originator, transaction_id.ljust(36, b"\0"), 0)
+    def _find(
+        self, name: str, originator: int, transaction_id: bytes, stage: int
+    ) -> Transaction | None:
+        key = TransactionKey(name, originator, transaction_id.ljust(36, b"\0"), stage)
         return self.state.transactions.get(key)
 
     def _adjustment_of(self, transaction: Transaction | None, role: int) -> Adjustment | None:

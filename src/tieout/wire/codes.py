@@ -99,7 +99,7 @@ class Status(IntEnum):
 
 
 class BreakKind(IntEnum):
-    """The abnormalities. Whole-record kinds come first, as they do in the breaks file."""
+    """The abnormalities, in the order in which those of one role and place are listed."""
 
     MISSING = 1
     DUPLICATE = 2
@@ -107,6 +107,7 @@ class BreakKind(IntEnum):
     CHANGED_AFTER_MATCH = 4
     MISMATCH = 5
     INVARIANT = 6
+    OUT_OF_ORDER = 7
 
 
 class BenchmarkState(IntEnum):

@@ -46,7 +46,15 @@ class CloseCutoff(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     cutoff_us: int
 
 
-class AboutTransaction(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class _AtStage(
+    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, kw_only=True
+):
+    """What an operation on one transaction ends with, unless it is 0: the stage (R-STAGE-8)."""
+
+    stage: int = 0
+
+
+class AboutTransaction(_AtStage, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What an operation on one transaction begins with: its key (R-KEY-1)."""
 
     agreement: str
@@ -105,9 +113,23 @@ _LATER_KINDS: Final = {OperationKind.PROPOSE_CHANGE: 2, OperationKind.VOTE: 2}
 """The version of the rules that first knows a kind, where that is not the first one."""
 
 
-def is_known(kind: OperationKind, rules_version: int) -> bool:
-    """Whether a version of the rules knows this kind; to others it is malformed (R-ITEM-1)."""
-    return _LATER_KINDS.get(kind, 1) <= rules_version
+STAGES_SINCE: Final = 4
+"""The first version of the rules under which an operation may name a stage."""
+
+
+def is_known(operation: "Operation", rules_version: int) -> bool:
+    """Whether a version of the rules knows its kind and its stage; else malformed (R-ITEM-1)."""
+    body = operation.body
+    names_stage = isinstance(body, AboutTransaction) and body.stage != 0
+    since = max(_LATER_KINDS.get(operation.kind, 1), STAGES_SINCE if names_stage else 1)
+    return since <= rules_version
+
+
+def encode_body(body: Body) -> bytes:
+    """Return the one form of a body: a stage of 0 is left out, as before there were stages."""
+    if isinstance(body, AboutTransaction) and body.stage == 0:
+        return msgspec.msgpack.encode(msgspec.structs.astuple(body)[:-1])
+    return msgspec.msgpack.encode(body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +154,7 @@ class Operation:
         """
         if len(self.ledger_id) != LEDGER_ID_BYTES:
             raise WireError(f"a ledger id has {LEDGER_ID_BYTES} bytes, not {len(self.ledger_id)}")
-        body = msgspec.msgpack.encode(self.body)
+        body = encode_body(self.body)
         try:
             envelope = _ENVELOPE.pack(
                 OPERATION_TAG,
@@ -177,7 +199,7 @@ def parse_operation(data: bytes | memoryview) -> Operation:
         body = msgspec.msgpack.decode(body_bytes, type=BODIES[operation_kind])
     except (ValueError, msgspec.MsgspecError) as error:
         raise WireError(f"the body of the operation does not fit: {error}") from error
-    if msgspec.msgpack.encode(body) != body_bytes:
+    if encode_body(body) != body_bytes:
         raise WireError("the body of the operation is not in its one form")
     return Operation(
         ledger_id=ledger_id,
