@@ -20,6 +20,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tieout.agreement.keys import PREVIOUS_STAGE
 from tieout.agreement.model import NUMBERS, Agreement, Field, FieldType
 from tieout.evidence.breaklist import KINDS, MAJORITY, STATUSES, csv_bytes, quoted
 from tieout.units.dates import format_date, format_seconds, format_time
@@ -31,6 +32,7 @@ Bytes: TypeAlias = NDArray[np.uint8]
 
 CHUNK_LINES: Final = 1 << 15
 """Lines written at once: the matrix stays within a few megabytes."""
+BY_PREVIOUS_STAGE: Final = 253
 BY_MAJORITY: Final = 254
 NO_BASIS: Final = 255
 _CODES: Final = 256
@@ -133,6 +135,7 @@ def _basis_names(books: Iterable[Agreement]) -> Bytes:
     bases = []
     for each in books:
         names = _padded(each.roles)
+        names[BY_PREVIOUS_STAGE] = PREVIOUS_STAGE
         names[BY_MAJORITY] = MAJORITY
         bases += names
     return _name_table(bases)

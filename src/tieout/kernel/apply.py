@@ -251,14 +251,30 @@ def _intrude(slots: Any, block: Int64, rows: Any, row: Int64, cursor: Any) -> bo
 
 
 @inlined
-def _open(plan: Any, slots: Any, rows: Any, row: Int64, cursor: Any) -> Int64:
+def _open(
+    plan: Any,
+    slots: Any,
+    slot_marks: Any,
+    rows: Any,
+    row: Int64,
+    table: Any,
+    secret: Any,
+    cursor: Any,
+) -> Int64:
     """Open a transaction for a row; its slot is still all zero. The serial."""
     serial = cursor[at.C_SLOTS]
     base = serial * plan[at.P_SLOT_BYTES]
     copy_bytes(slots, base, rows, row, KEY_BYTES)
     store64(slots, base + at.OPENED, cursor[at.C_TIME])
     cursor[at.C_SLOTS] = serial + 1
+    if plan[at.P_LINKS] != 0:
+        link(plan, slots, slot_marks, serial, table, secret)
     return serial
+
+
+@inlined
+def _count(cursor: Any, outcome: Int64) -> None:
+    put_number(cursor, at.C_OUTCOMES + outcome, number_at(cursor, at.C_OUTCOMES + outcome) + 1)
 
 
 @inlined
@@ -362,9 +378,8 @@ def apply_rows(
     """
     row_bytes, slot_bytes = plan[at.P_ROW_BYTES], plan[at.P_SLOT_BYTES]
     event_room = np.int64(events.size) - plan[at.P_VERDICT_BYTES]
-    adjustment_room = (
-        np.int64(adjustments.size) // plan[at.P_ADJUSTMENT_BYTES] - plan[at.P_PROPOSALS]
-    )
+    adjustment_room = np.int64(adjustments.size) // plan[at.P_ADJUSTMENT_BYTES]
+    adjustment_room -= plan[at.P_PROPOSALS]
     mine = bit(cursor[at.C_ROLE])
     takes_slow_way = takes_slow_way or plan[at.P_SETTLES] != 0
     for i in range(start, np.int64(hashes.size)):
@@ -377,21 +392,19 @@ def apply_rows(
         serial = find(table, slots, slot_bytes, key_hash, rows, row)
         is_first = serial < 0
         if is_first and _may_open(load8(elsewhere, i), cursor):
-            serial = _open(plan, slots, rows, row, cursor)
-            if plan[at.P_LINKS] != 0:
-                link(plan, slots, slot_marks, serial, table, secret)
+            serial = _open(plan, slots, slot_marks, rows, row, table, secret, cursor)
             insert(table, key_hash, serial)
         if (
             serial >= 0
             and not takes_slow_way
             and _quick(plan, slots, serial, rows, row, events, cursor, is_first)
         ):
-            cursor[at.C_OUTCOMES] += 1
+            _count(cursor, _ACCEPTED)
             mark_pages(slot_marks, serial * slot_bytes, slot_bytes)
             continue
         here = plan_at(plan, load8(rows, row + at.ROW_STAGE))
         outcome = _outcome(here, slots, serial, rows, row, cursor, is_first)
-        put_number(cursor, at.C_OUTCOMES + outcome, cursor[at.C_OUTCOMES + outcome] + 1)
+        _count(cursor, outcome)
         follows, has_opened = True, False
         if outcome == _ACCEPTED:
             has_opened = _accept(

@@ -48,7 +48,7 @@ def _choose_stage(chooser: Chooser, tree: Tree) -> Tree:
     reported = [
         name
         for name, field in fields.items()
-        if set(field.get("roles", roles)) & set(taking_part) and chooser.pick(_MOSTLY)
+        if any(role in taking_part for role in field.get("roles", roles)) and chooser.pick(_MOSTLY)
     ]
     stage: Tree = {"roles": taking_part}
     if reported:
