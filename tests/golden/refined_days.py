@@ -117,13 +117,13 @@ def chance_of_refinements(seed: int) -> Callable[[RuleBook], None]:
     """A random history under version 3, closed at its end."""
 
     def day(rules: RuleBook) -> None:
-        closed(rules, tell_refined(random.Random(seed).randbytes(SCRIPT_BYTES)))
+        close_at_the_end(rules, tell_refined(random.Random(seed).randbytes(SCRIPT_BYTES)))
 
     return day
 
 
-def closed(rules: RuleBook, history: History) -> None:
-    """Replay a history, and close it a day later."""
+def close_at_the_end(rules: RuleBook, history: History) -> None:
+    """Bring a history to a rule book, and close it a day later."""
     state = rules.initial_state(history.genesis)
     for block in history.blocks:
         state, _ = rules.apply_block(state, block)

@@ -4,10 +4,11 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from tests.golden.refined_days import closed
-from tieout.testing.histories import SCRIPT_BYTES, tell_staged
+from tests.golden.refined_days import close_at_the_end
+from tieout.testing.histories import SCRIPT_BYTES
 from tieout.testing.rulebooks import RuleBook
 from tieout.testing.scenarios import play
+from tieout.testing.staging import tell_staged
 from tieout.testing.workbench import newest_genesis
 
 REDEMPTION = """
@@ -87,13 +88,13 @@ def chance_of_stages(seed: int) -> Callable[[RuleBook], None]:
     """A random history of transactions with stages, closed at its end."""
 
     def day(rules: RuleBook) -> None:
-        closed(rules, tell_staged(random.Random(seed).randbytes(SCRIPT_BYTES)))
+        close_at_the_end(rules, tell_staged(random.Random(seed).randbytes(SCRIPT_BYTES)))
 
     return day
 
 
 DAYS: Final[dict[str, Callable[[RuleBook], None]]] = {
     "staged": staged,
-    "chance-staged-1": chance_of_stages(1),
-    "chance-staged-2": chance_of_stages(2),
+    "chance-staged-1": chance_of_stages(294),
+    "chance-staged-2": chance_of_stages(107),
 }

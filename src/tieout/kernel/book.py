@@ -153,6 +153,9 @@ class Book:
         self.deadlines = _deadlines_of(agreement)
         self.asked = [0] * len(self.deadlines)
         self.judged = 0
+        self.is_urgent = agreement.is_urgent
+        self.touched: list[Numbers] = []
+        """What the block has touched so far, perhaps more, where an agreement is urgent."""
         self.still: StillBook | None = None
         """Who keeps what is about to change, while a still of this book is being read."""
         self.make_adjustment_room()
@@ -191,12 +194,16 @@ class Book:
         """Must be called before transactions change, in any way, by whoever changes them."""
         if self.still is not None:
             self.still.keep(self._with_stages_behind(serials))
+        if self.is_urgent:
+            self.touched.append(self._with_stages_behind(serials))
 
     def _with_stages_behind(self, serials: Numbers) -> Numbers:
         """Transactions with the later stages of theirs, which may change with them (R-STAGE-7)."""
         links = int(self.plan[at.P_LINKS])
+        if not links:
+            return serials
         found = [serials[(serials >= 0) & (serials < self.count)]]
-        while links and len(found[-1]):
+        while len(found[-1]):
             behind = self.column(links + at.FOLLOWING, "<i8")[found[-1]] - 1
             found.append(behind[behind >= 0])
         return np.concatenate(found)

@@ -73,7 +73,7 @@ EXPIRED: Final = 4
 
 _AHEAD: Final = 8
 _MISSING: Final = np.int64(BreakKind.MISSING)
-_LAST_WHOLE_RECORD_KIND: Final = np.int64(BreakKind.OUT_OF_ORDER)
+_LAST_WHOLE_RECORD_KIND: Final = np.int64(BreakKind.DISPUTED)
 _MISMATCH: Final = np.int64(BreakKind.MISMATCH)
 _INVARIANT: Final = np.int64(BreakKind.INVARIANT)
 _DATE: Final = np.int64(ColumnKind.DATE)
@@ -160,7 +160,7 @@ def count_breaks(plan: Any, slots: Any, serials: Any, counts: Any) -> None:
             block = role_block(plan, base, role)
             flags = load16(slots, block + at.FLAGS)
             for kind in range(_MISSING, _LAST_WHOLE_RECORD_KIND + 1):
-                count += (flags >> (kind + 2)) & 1
+                count += ((flags & at.WHOLE_RECORD_BREAKS) >> (kind + 2)) & 1
             mismatch, blank = load64(slots, block + at.MISMATCH), load64(slots, block + at.BLANK)
             if mismatch | blank != 0:
                 for field in range(plan[at.P_FIELDS] + plan[at.P_INVARIANT_COUNT]):
@@ -185,7 +185,7 @@ def _list_whole_records(
         if flags & at.WHOLE_RECORD_BREAKS == 0:
             continue
         for kind in range(_MISSING, _LAST_WHOLE_RECORD_KIND + 1):
-            if flags & bit(kind + 2):
+            if flags & at.WHOLE_RECORD_BREAKS & bit(kind + 2):
                 _put_line(plan, slots, serial, table, line, role, NOWHERE, np.int64(kind))
                 line += line_bytes
     return line

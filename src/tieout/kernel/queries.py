@@ -39,14 +39,7 @@ from tieout.wire.rows import Column
 
 _KEY: Final = struct.Struct(f"<{ID_BYTES}sHB")
 _NUMBER_WIDTH: Final = 8
-_KIND_SHIFT: Final = 2  # the flag of a whole-record break is bit kind + 2
-_WHOLE_RECORD: Final = (
-    BreakKind.MISSING,
-    BreakKind.DUPLICATE,
-    BreakKind.UNEXPECTED,
-    BreakKind.CHANGED_AFTER_MATCH,
-    BreakKind.OUT_OF_ORDER,
-)
+_WHOLE_RECORD_SHIFT: Final = 2  # the flag of a break of a whole record is bit kind + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -481,6 +474,7 @@ def _standing(block: bytes) -> Standing:
     party, intruder, flags, rounds, revision, _, latest, presence, mismatch, blank, place = (
         _ROLE.unpack_from(block)
     )
+    breaks = flags & at.WHOLE_RECORD_BREAKS
     return Standing(
         party=party,
         intruder=intruder,
@@ -488,7 +482,7 @@ def _standing(block: bytes) -> Standing:
         withdrew=bool(flags & at.WITHDREW),
         overdue=bool(flags & at.OVERDUE),
         whole_record_breaks=tuple(
-            kind for kind in _WHOLE_RECORD if flags >> (kind + _KIND_SHIFT) & 1
+            kind for kind in BreakKind if breaks >> (kind + _WHOLE_RECORD_SHIFT) & 1
         ),
         rounds=rounds,
         revision=revision,

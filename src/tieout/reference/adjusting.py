@@ -182,6 +182,7 @@ def _may_be_approved_at_once(transaction: Transaction, role: int) -> bool:
     agreement = transaction.terms
     return (
         agreement.mode is not AdjustmentMode.NOTIFY
+        and not transaction.is_disputed  # R-DISPUTE-2
         and transaction.roles[role].rounds < MAX_AUTOMATIC_ROUNDS
         and all(
             _is_within_limit(agreement.fields[each.field], each)

@@ -76,6 +76,8 @@ def _whole_records(
             yield Break(BreakKind.UNEXPECTED, None, index, which)
         if not silent and transaction.is_out_of_order:
             yield Break(BreakKind.OUT_OF_ORDER, None, index, ("R-STAGE-3",))
+        if role.dispute:
+            yield Break(BreakKind.DISPUTED, None, index, ("R-DISPUTE-1",))
 
 
 def _changes_after_match(transaction: Transaction) -> Iterator[Break]:

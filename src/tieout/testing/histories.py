@@ -24,7 +24,6 @@ from tieout.testing import slips
 from tieout.testing.agreements import Tree, choose_tree, to_toml
 from tieout.testing.dice import Dice
 from tieout.testing.refinements import refine
-from tieout.testing.staging import stage_tree
 from tieout.testing.statements import choose_value
 from tieout.testing.workbench import (
     ADA,
@@ -33,7 +32,6 @@ from tieout.testing.workbench import (
     START_US,
     SYSTEM,
     Sender,
-    newest_genesis,
     refined_genesis,
     row_bytes,
     workbench_genesis,
@@ -124,31 +122,17 @@ def tell_refined(script: bytes) -> History:
     """The history under rules version 3 in which a script makes all choices."""
     dice = Dice(script)
     tree = refine(dice, choose_tree(dice, max_fields=4))
-    return _tell(Story(tree, dice, refined_genesis(PARTY_COUNT)))
-
-
-@st.composite
-def staged_histories(draw: st.DrawFn, script_bytes: int = SCRIPT_BYTES) -> History:
-    """The same under rules version 4, with transactions that go through stages."""
-    return tell_staged(draw(st.binary(min_size=script_bytes // 2, max_size=script_bytes)))
-
-
-def tell_staged(script: bytes) -> History:
-    """The history of transactions with stages in which a script makes all choices."""
-    dice = Dice(script)
-    tree = choose_tree(dice, max_fields=3, max_roles=3)
-    if dice.happens(50):
-        tree = refine(dice, tree)
-    return _tell(Story(stage_tree(dice, tree), dice, newest_genesis(PARTY_COUNT)))
+    return tell_story(Story(tree, dice, refined_genesis(PARTY_COUNT)))
 
 
 def tell(script: bytes) -> History:
     """The history in which a script makes all choices."""
     dice = Dice(script)
-    return _tell(Story(choose_tree(dice, max_fields=4), dice))
+    return tell_story(Story(choose_tree(dice, max_fields=4), dice))
 
 
-def _tell(story: "Story") -> History:
+def tell_story(story: "Story") -> History:
+    """Tell a story that has not begun until its script is used up."""
     dice = story.dice
     story.begin()
     while not dice.is_used_up and len(story.blocks) < MAX_BLOCKS:

@@ -7,13 +7,41 @@ everywhere, always fits.
 
 from typing import Any, Final
 
+from hypothesis import strategies as st
+
 from tieout.agreement.errors import AgreementError
 from tieout.agreement.parse import parse_agreement
-from tieout.testing.agreements import Chooser, Tree, to_toml
+from tieout.testing.agreements import Chooser, Tree, choose_tree, to_toml
+from tieout.testing.dice import Dice
+from tieout.testing.histories import PARTY_COUNT, SCRIPT_BYTES, History, tell_story
+from tieout.testing.people import PeopleStory
+from tieout.testing.refinements import refine
+from tieout.testing.workbench import newest_genesis
 
 NAMES: Final = ("ordered", "confirmed", "settled", "archived")
 _SELDOM: Final = (False, False, True)
 _MOSTLY: Final = (True, True, False)
+
+
+@st.composite
+def staged_histories(draw: st.DrawFn, script_bytes: int = SCRIPT_BYTES) -> History:
+    """Histories of transactions that go through stages, under rules version 4."""
+    return tell_staged(draw(st.binary(min_size=script_bytes // 2, max_size=script_bytes)))
+
+
+def tell_staged(script: bytes) -> History:
+    """The history of transactions with stages in which a script makes all choices."""
+    dice = Dice(script)
+    tree = choose_tree(dice, max_fields=3, max_roles=3)
+    if dice.happens(50):
+        tree = refine(dice, tree)
+    return tell_story(StagedStory(stage_tree(dice, tree), dice, newest_genesis(PARTY_COUNT)))
+
+
+class StagedStory(PeopleStory):
+    """A history in which people dispute a stage now and then."""
+
+    percent_about_people = 6
 
 
 def stage_tree(chooser: Chooser, tree: Tree) -> Tree:

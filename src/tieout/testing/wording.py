@@ -16,6 +16,7 @@ from tieout.wire.codes import (
     BreakKind,
     EventKind,
     RowOutcome,
+    Severity,
 )
 
 
@@ -100,7 +101,7 @@ def words_of_event(
         case EventKind.CHANGE_VOTED:
             vote = "for" if event["detail"] else "against"
             return f"{words[0]} {event['serial']} {PARTIES[(extra >> 16) - 1]} {vote}"
-        case _ if kind > EventKind.CHANGE_VOTED:
+        case _ if EventKind.CHANGE_VOTED < kind <= EventKind.CHANGE_SUPERSEDED:
             return f"{words[0]} {event['serial']}"
         case EventKind.ROW_NOT_APPLIED:
             words.append(RowOutcome(int(event["detail"])).name.lower())
@@ -125,9 +126,13 @@ def _last_words(kind: EventKind, detail: int, extra: int) -> list[str]:
             return [BenchmarkState(extra).name.lower()] if extra else []
         case EventKind.ALARM_RAISED | EventKind.ALARM_CLEARED:
             return [str(extra)]
+        case EventKind.SEVERITY_CHANGED:
+            return [Severity(detail).name.lower()]
+        case EventKind.ALARM_ESCALATED:
+            return [str(detail)]
         case EventKind.ALARM_CONFIRMED:
             return [str(detail), PARTIES[extra - 1]]
-        case EventKind.ALARM_ACKNOWLEDGED:
+        case EventKind.ALARM_ACKNOWLEDGED | EventKind.DISPUTE_RAISED | EventKind.DISPUTE_WITHDRAWN:
             return [f"{PARTIES[(extra >> 16) - 1]}/{extra & 0xFFFF}"]
         case EventKind.ADJUSTMENT_PROPOSED:
             return ["by_person"] if detail else []
