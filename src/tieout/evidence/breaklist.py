@@ -23,6 +23,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tieout.agreement.breakrow import BreakRow
+from tieout.agreement.keys import PREVIOUS_STAGE
 from tieout.agreement.model import NUMBERS, Agreement, Field, FieldType
 from tieout.units.dates import format_date, format_seconds, format_time
 from tieout.units.numbers import format_scaled
@@ -66,7 +67,7 @@ def line_of(agreement: Agreement, row: BreakRow) -> BreakLine:
         reported = value_text(field, row.reported)
         if row.state is BenchmarkState.DECIDED:
             benchmark = value_text(field, row.benchmark)
-            basis = row.basis or ""
+            basis = basis_text(agreement, field, row.basis)
             difference = difference_text(field, row.difference)
     return BreakLine(
         transaction_id=row.transaction_id.decode("utf-8"),
@@ -123,3 +124,15 @@ def quoted(text: str) -> str:
     if any(mark in text for mark in '",\r\n'):
         return '"' + text.replace('"', '""') + '"'
     return text
+
+
+def basis_text(agreement: Agreement, field: Field, found: str | None = None) -> str:
+    """Where a benchmark of the field comes from: the authority's role, or `majority`.
+
+    At a stage that carries the field it was `found` in the one before, whatever its policy.
+    """
+    if found == PREVIOUS_STAGE:
+        return PREVIOUS_STAGE
+    if field.policy is Policy.AUTHORITY and field.authority is not None:
+        return agreement.roles[field.authority]
+    return MAJORITY
