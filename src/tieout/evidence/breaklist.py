@@ -24,7 +24,7 @@ import msgspec
 
 from tieout.agreement.breakrow import BreakRow
 from tieout.agreement.keys import PREVIOUS_STAGE
-from tieout.agreement.model import NUMBERS, Agreement, Field, FieldType
+from tieout.agreement.model import NUMBERS, Agreement, Field, FieldType, Policy
 from tieout.units.dates import format_date, format_seconds, format_time
 from tieout.units.numbers import format_scaled
 from tieout.wire.codes import BenchmarkState, BreakKind
