@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MANUAL = (ROOT / "docs" / "agreement.md").read_text(encoding="utf-8")
 EXAMPLES = {
     "fund-subscription": ROOT / "examples" / "fund-subscription.toml",
+    "fund-redemption": ROOT / "examples" / "redemption" / "agreement.toml",
     "holiday-subscription": ROOT / "examples" / "holiday" / "agreement.toml",
     "fund-subscription, generous": ROOT / "examples" / "tightened" / "agreement.toml",
     "fund-subscription, tightened": ROOT / "examples" / "tightened" / "next.toml",

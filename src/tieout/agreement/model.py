@@ -350,6 +350,11 @@ class Agreement:
     """Set where this is the agreement as it holds at one stage (`stages.at_stage`)."""
 
     @property
+    def stage_number(self) -> int:
+        """The number of the stage at which this holds; 0 where nothing is said of stages."""
+        return 0 if self.stage is None else self.stages.index(self.stage)
+
+    @property
     def taking_part(self) -> tuple[int, ...]:
         """The roles that have to state: all, or those of the stage (R-STAGE-1)."""
         return tuple(range(len(self.roles))) if self.stage is None else self.stage.roles

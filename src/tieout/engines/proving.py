@@ -143,7 +143,7 @@ class LedgerProofs:
         if book is not None and book.agreement.stages:
             raise EngineError(
                 f"{what} of an agreement with stages is not made yet",
-                f"show the stages of a transaction with `tieout show` under {agreement}",
+                "see what does not tie out, at which stage, with `tieout breaks`",
             )
 
     def countersigned(self, others: Sequence[CertificateDocument]) -> CertificateDocument:

@@ -53,6 +53,40 @@ class BreakLine(NamedTuple):
     status: str
 
 
+class StagedLine(NamedTuple):
+    """A line of an agreement with stages: the stage by name, and the line."""
+
+    stage: str
+    line: BreakLine
+
+
+def staged_lines_of(
+    agreements: Mapping[int, Agreement], rows: Sequence[BreakRow]
+) -> list[StagedLine]:
+    """As `lines_of`, for agreements with stages; the stage is empty where a version has none."""
+    names = [[stage.name for stage in agreements[row.agreement].stages] for row in rows]
+    return [
+        StagedLine(stages[row.stage] if stages else "", line_of(agreements[row.agreement], row))
+        for stages, row in zip(names, rows, strict=True)
+    ]
+
+
+def staged_csv(lines: Sequence[StagedLine]) -> bytes:
+    """As `csv_bytes`, with the column `stage` behind the others."""
+    cells = [(*each.line, each.stage) for each in lines]
+    head = (*BreakLine._fields, "stage")
+    return "".join(",".join(map(quoted, line)) + "\r\n" for line in (head, *cells)).encode("utf-8")
+
+
+def staged_json(lines: Sequence[StagedLine]) -> bytes:
+    """As `json_bytes`, with the key `stage` behind the others."""
+    objects = [{**each.line._asdict(), "stage": each.stage} for each in lines]
+    if not objects:
+        return b"[]\n"
+    encoded = msgspec.json.Encoder().encode_lines(objects)
+    return b"[\n" + encoded.removesuffix(b"\n").replace(b"\n", b",\n") + b"\n]\n"
+
+
 def lines_of(agreements: Mapping[int, Agreement], rows: Iterable[BreakRow]) -> list[BreakLine]:
     """The line of each row. `agreements` has the agreement of each book number in `rows`."""
     return [line_of(agreements[row.agreement], row) for row in rows]
