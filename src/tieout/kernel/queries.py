@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from tieout.agreement.breakrow import BreakRow
 from tieout.agreement.keys import PREVIOUS_STAGE
-from tieout.agreement.limits import MAX_STAGES
 from tieout.agreement.model import Agreement
 from tieout.kernel import index, listing
 from tieout.kernel import layout as at
@@ -413,17 +412,6 @@ def row_statuses(state: State, agreement_name: str, keys: Bytes) -> NDArray[np.u
         here = np.flatnonzero(serials >= 0)
         found[here] = book.column(at.STATUS, "u1")[serials[here]]
     return found
-
-
-def timeline(
-    state: State, agreement_name: str, originator: int, transaction_id: bytes
-) -> tuple[Transaction, ...]:
-    """All stages of a transaction of which somebody has spoken, in their order (R-STAGE-1)."""
-    stages = [
-        transaction(state, agreement_name, originator, transaction_id, stage)
-        for stage in range(MAX_STAGES)
-    ]
-    return tuple(each for each in stages if each is not None)
 
 
 def transaction(
