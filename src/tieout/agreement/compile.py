@@ -13,6 +13,7 @@ from tieout.agreement.calendars import WEEKDAYS
 from tieout.agreement.canonical import agreement_hash, canonical_bytes
 from tieout.agreement.codes import settled, without_ignored
 from tieout.agreement.errors import Findings
+from tieout.agreement.groups import compile_groups
 from tieout.agreement.invariants import compile_invariants
 from tieout.agreement.limits import MAX_PERCENT_DECIMALS, MAX_PERCENT_UNITS
 from tieout.agreement.model import (
@@ -75,6 +76,7 @@ def compile_agreement(
     deadlines_us = compiler.deadlines()
     business_deadlines = compiler.business_deadlines()
     invariants = compile_invariants(stated.invariants, stated.roles, fields, findings)
+    groups = compile_groups(stated, fields, findings)
     layout = compiler.layout()
     canonical = canonical_bytes(stated)
     if len(canonical) > MAX_AGREEMENT_BYTES:
@@ -98,11 +100,14 @@ def compile_agreement(
         business_deadlines=business_deadlines,
         invariants=invariants,
         needs_rules=_needed_rules(stated),
+        groups=groups,
     )
 
 
 def _needed_rules(stated: StatedAgreement) -> int:
     """Return the first version of the rules that knows what is stated (R-AGREE-3)."""
+    if stated.groups:
+        return 4
     is_later = bool(stated.invariants or stated.business_deadlines or stated.calendars) or any(
         field.rounded
         or field.ignore

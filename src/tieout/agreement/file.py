@@ -11,6 +11,7 @@ from typing import Final
 from tieout.agreement import keys
 from tieout.agreement.errors import Findings
 from tieout.agreement.formula import FormulaError, parse_formula
+from tieout.agreement.groups import read_groups
 from tieout.agreement.limits import (
     MAX_CHOSEN_TOLERANCES,
     MAX_DRIFT_DAYS,
@@ -76,6 +77,7 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
     quorum = _section(top, "alarm", keys.ALARM).whole("quorum", 1, MAX_QUORUM)
     retention_us = _section(top, "retention", keys.RETENTION).duration("closed")
     invariants = _invariants(top)
+    groups = read_groups(_section(top, "groups", None), roles or ())
     if roles is None:
         return None
     return StatedAgreement(
@@ -93,6 +95,7 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
         invariants=invariants,
         business_deadlines=business_deadlines,
         calendars=calendars,
+        groups=groups,
     )
 
 

@@ -263,6 +263,34 @@ class Invariant:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Many records that are settled together (R-GROUP-1).
+
+    `sides` are the ascending roles of the members and of their counterparts, no role in both. `key`
+    is the code field by which records find each other, `sum` the number field that is added up on
+    both sides, `tolerance` scaled as that field, 0 or more. `count` is the integer field in which a
+    counterpart announces how many members there are, None where that is never announced.
+    """
+
+    name: str
+    key: int
+    sides: tuple[tuple[int, ...], tuple[int, ...]]
+    sum: int
+    tolerance: int
+    count: int | None
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """The roles whose records are the members."""
+        return self.sides[0]
+
+    @property
+    def counterparts(self) -> tuple[int, ...]:
+        """The roles whose records settle the members."""
+        return self.sides[1]
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """One version of an agreement.
 
@@ -289,8 +317,23 @@ class Agreement:
     invariants: tuple[Invariant, ...] = ()
     needs_rules: int = 1
     """The first version of the rules that knows everything that is stated (R-AGREE-3)."""
+    groups: tuple[Group, ...] = ()
+
+    @property
+    def place_names(self) -> tuple[str, ...]:
+        """The names of the fields and, behind them, of the invariants and of the groups."""
+        return tuple(each.name for each in (*self.fields, *self.invariants, *self.groups))
+
+    @property
+    def first_group_place(self) -> int:
+        """The place of the first group, behind fields and invariants."""
+        return len(self.fields) + len(self.invariants)
+
+    @property
+    def apart(self) -> tuple[int, ...]:
+        """The roles that speak in transactions of their own, ascending (R-GROUP-2)."""
+        return tuple(sorted({role for group in self.groups for role in group.counterparts}))
 
     def name_of_place(self, place: int) -> str:
-        """The name of a field or, behind the fields, of an invariant."""
-        fields = len(self.fields)
-        return self.fields[place].name if place < fields else self.invariants[place - fields].name
+        """The name of a field or, behind the fields, of an invariant or a group."""
+        return self.place_names[place]

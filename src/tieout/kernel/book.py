@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tieout.agreement.model import Agreement, BusinessDeadline
 from tieout.kernel import index
 from tieout.kernel import layout as at
+from tieout.kernel.groups import Groups
 from tieout.kernel.plan import make_plan
 from tieout.merkle.lanes import leaf_hashes
 from tieout.merkle.tree import root
@@ -153,6 +154,7 @@ class Book:
         self.deadlines = _deadlines_of(agreement)
         self.asked = [0] * len(self.deadlines)
         self.judged = 0
+        self.groups = Groups(agreement) if agreement.groups else None
         self.still: StillBook | None = None
         """Who keeps what is about to change, while a still of this book is being read."""
         self.make_adjustment_room()

@@ -88,7 +88,12 @@ def close_cutoff(state: State, name: str, cutoff_us: int, item: int) -> tuple[It
     for book, end in ends:
         first, book.judged = book.judged, end
         serials = np.arange(first, end, dtype=np.int64)
+        if book.groups is not None:
+            book.groups.note_judged(book, serials)
         run_judge(state, book, judging.CUT_OFF, item, serials)
+    for book, _ in ends:
+        if book.groups is not None:
+            run_judge(state, book, judging.AGAIN, item, book.groups.settle(book))  # R-GROUP-6
     return ItemOutcome.ACCEPTED, total
 
 

@@ -60,7 +60,7 @@ def words_of_break(agreement: Agreement, row: BreakRow) -> str:
     if row.field is None:
         return " ".join([*words, agreement.roles[row.role]])
     words += [agreement.name_of_place(row.field), agreement.roles[row.role]]
-    if row.kind is BreakKind.INVARIANT:
+    if row.kind in (BreakKind.INVARIANT, BreakKind.GROUP):
         return " ".join(words)
     field = agreement.fields[row.field]
     if row.reported is not None:

@@ -107,6 +107,7 @@ class BreakKind(IntEnum):
     CHANGED_AFTER_MATCH = 4
     MISMATCH = 5
     INVARIANT = 6
+    GROUP = 8
 
 
 class BenchmarkState(IntEnum):
