@@ -26,9 +26,8 @@ _REQUIRED = {
 def read_groups(table: Table, roles: tuple[str, ...]) -> tuple[StatedGroup, ...]:
     """Return the groups of `[groups]` that have a sound shape."""
     names = table.listed()
-    if len(names) > MAX_GROUPS:
-        table.reject("", f"{len(names)} groups", f"At most {MAX_GROUPS} are allowed.")
-        return ()
+    for name in names[MAX_GROUPS:]:
+        table.reject(name, f"there are {len(names)} groups", f"At most {MAX_GROUPS} are allowed.")
     read = []
     for name in names:
         if not is_name(name, keys.FIELD_NAME) or name in keys.RESERVED_FIELDS:
@@ -83,7 +82,7 @@ def compile_groups(
     if stated.groups and places > MAX_FIELDS:
         wrong = f"{places} fields, invariants and groups"
         findings.add("groups", wrong, f"Together at most {MAX_FIELDS} are allowed.")
-    taken = {each.name for each in (*fields, *stated.invariants)}
+    taken = {*(field.name for field in fields), *(each.name for each in stated.invariants)}
     compiled = []
     for each in stated.groups:
         if each.name in taken:

@@ -8,6 +8,7 @@ fields are referred to by their index in the agreement's order.
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from tieout.wire.codes import BreakKind
 from tieout.wire.rows import RowLayout
 
 
@@ -322,7 +323,9 @@ class Agreement:
     @property
     def place_names(self) -> tuple[str, ...]:
         """The names of the fields and, behind them, of the invariants and of the groups."""
-        return tuple(each.name for each in (*self.fields, *self.invariants, *self.groups))
+        fields = [field.name for field in self.fields]
+        invariants = [invariant.name for invariant in self.invariants]
+        return (*fields, *invariants, *(group.name for group in self.groups))
 
     @property
     def first_group_place(self) -> int:
@@ -333,6 +336,12 @@ class Agreement:
     def apart(self) -> tuple[int, ...]:
         """The roles that speak in transactions of their own, ascending (R-GROUP-2)."""
         return tuple(sorted({role for group in self.groups for role in group.counterparts}))
+
+    def break_kind(self, place: int) -> BreakKind:
+        """The kind of a break that the mask of mismatches has at a place."""
+        if place < len(self.fields):
+            return BreakKind.MISMATCH
+        return BreakKind.INVARIANT if place < self.first_group_place else BreakKind.GROUP
 
     def name_of_place(self, place: int) -> str:
         """The name of a field or, behind the fields, of an invariant or a group."""

@@ -11,10 +11,9 @@ from tieout.kernel.apply import apply_rows
 from tieout.kernel.book import Book, books_of
 from tieout.kernel.groups import Groups
 from tieout.kernel.items import Item
-from tieout.kernel.judge import AGAIN
 from tieout.kernel.rowcheck import check_rows
 from tieout.kernel.state import State, Vouched
-from tieout.kernel.timing import run_judge
+from tieout.kernel.timing import settle_groups
 from tieout.merkle.lanes import rows_root
 from tieout.merkle.tree import leaf_hash
 from tieout.wire.batch import Batch, BatchHeader
@@ -155,7 +154,7 @@ def _run_with_groups(
     before = groups.look(book, role, _located(book, rows, hashes))
     _run(state, book, rows, hashes)
     groups.replace(before, groups.look(book, role, _located(book, rows, hashes)))
-    run_judge(state, book, AGAIN, item, groups.settle(book))
+    settle_groups(state, book, groups, item)
 
 
 def _found_elsewhere(state: State, book: Book, rows: Bytes, hashes: Numbers) -> Bytes:

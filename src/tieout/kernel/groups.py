@@ -72,18 +72,18 @@ class Group:
     """The records of one group, those of the members and those of their counterparts.
 
     `sums` and `judged`, how many of them were judged at a cut-off, are kept beside them;
-    `announced` are the counts that counterparts state, with how many state each. `now` is what was
+    `announced` are the counts that counterparts state, with how many state each. `last` is what was
     marked last, `members_answer` whether the members had the break then; `joined` came since.
     """
 
-    __slots__ = ("announced", "joined", "judged", "members_answer", "now", "sides", "sums")
+    __slots__ = ("announced", "joined", "judged", "last", "members_answer", "sides", "sums")
 
     def __init__(self) -> None:
         self.sides: tuple[dict[int, None], dict[int, None]] = ({}, {})
         self.sums = [0, 0]
         self.judged = 0
         self.announced: dict[int, int] = {}
-        self.now = OPEN
+        self.last = OPEN
         self.members_answer = False
         self.joined: tuple[list[int], list[int]] = ([], [])
 
@@ -121,6 +121,7 @@ class Groups:
             for role in range(len(agreement.roles))
         ]  # fmt: skip
         self._touched: dict[Key, Group] = {}
+        self._moved: dict[Key, None] = {}
         self._left: dict[tuple[int, int], Group] = {}
         self.by_key: dict[Key, Group] = {}
 
@@ -157,23 +158,29 @@ class Groups:
                     group.judged += len(part.names)
                     self._touched[part.key] = group
 
-    def settle(self, book: "Book") -> Numbers:
+    def settle(self, book: "Book") -> tuple[list[tuple[int, int, int]], Numbers]:
         """Judge the groups that have changed, and mark the records that answer for them.
 
-        Returns the serials of transactions with another mark than before, ascending: they must be
-        judged anew (R-GROUP-6).
+        Returns whose group stays broken but has other records now, as (serial, role, rule), and the
+        serials of transactions with another mark than before, which must be judged anew; both
+        ascending (R-GROUP-6).
         """
         marks = dict.fromkeys(self._left, OPEN)
+        still: list[tuple[int, int, int]] = []
         for key, group in self._touched.items():
+            was = group.last
             self._mark(key, group, marks)
+            if was == group.last == BROKEN and key in self._moved:
+                still += [(*_whose(name), key[0]) for name in group.sides[COUNTERPARTS]]
             if not any(group.sides):
                 del self.by_key[key]
         self._touched.clear()
+        self._moved.clear()
         self._left.clear()
         names = np.fromiter((name >> _ROLE_BITS for name, _ in marks), np.int64, len(marks))
         book.keep(names)
         changed = {name >> _ROLE_BITS: None for name in _written(book, marks)}
-        return np.array(sorted(changed), np.int64)
+        return sorted(still), np.array(sorted(changed), np.int64)
 
     def refill(self, book: "Book") -> None:
         """Find the groups of a book that was loaded; its marks are good."""
@@ -186,12 +193,40 @@ class Groups:
         for key, group in self._touched.items():
             self._mark(key, group, {})
         self._touched.clear()
+        self._moved.clear()
+
+    def find(self, look: Look, rule: int) -> tuple[int, Key] | None:
+        """The side and the group in which the one record of a look stands by a rule."""
+        found = (
+            (side, part.key)
+            for index, side in self._sides[look.role]
+            if index == rule
+            for part in self._parts_of(look, index, side)
+        )
+        return next(found, None)
+
+    def amount(self, look: Look, rule: int) -> int | None:
+        """What the one record of a look adds to a group; None where it leaves the field blank."""
+        total = self._rules[rule].sum
+        return int(self._number(look, total)[0]) if _has(look, total)[0] else None
+
+    def member_amounts(self, book: "Book", group: Group, rule: int) -> tuple[list[int], list[int]]:
+        """The serials of the members' transactions, and what each adds."""
+        serials: list[int] = []
+        amounts: list[int] = []
+        names = np.fromiter(group.sides[MEMBERS], np.int64, len(group.sides[MEMBERS]))
+        for role in self._rules[rule].members:
+            mine = names[names & (1 << _ROLE_BITS) - 1 == role] >> _ROLE_BITS
+            look = self.look(book, role, mine)
+            serials += look.serials.tolist()
+            amounts += self._number(look, self._rules[rule].sum).tolist()
+        return serials, amounts
 
     def _mark(self, key: Key, group: Group, marks: dict[tuple[int, int], int]) -> None:
         """R-GROUP-5: write down whose marks change by what a group comes to now."""
         rule = key[0]
         now = group.state(self._rules[rule])
-        everybody = now != group.now
+        everybody = now != group.last
         for name in group.sides[COUNTERPARTS] if everybody else group.joined[COUNTERPARTS]:
             marks[name, rule] = now
         answers = now == BROKEN and not group.sides[COUNTERPARTS]
@@ -201,13 +236,14 @@ class Groups:
         elif answers:
             for name in group.joined[MEMBERS]:
                 marks[name, rule] = BROKEN
-        group.now, group.members_answer = now, answers
+        group.last, group.members_answer = now, answers
         group.joined = ([], [])
 
     def _take_out(self, part: _Part) -> None:
         group = self.by_key[part.key]
         group.add(part, -1)
         self._touched[part.key] = group
+        self._moved[part.key] = None
         for name in part.names:
             del group.sides[part.side][name]
             self._left[name, part.key[0]] = group
@@ -216,6 +252,7 @@ class Groups:
         group = self.by_key.setdefault(part.key, Group())
         group.add(part, 1)
         self._touched[part.key] = group
+        self._moved[part.key] = None
         for name in part.names:
             group.sides[part.side][name] = None
             if self._left.get((name, part.key[0])) is group:
@@ -276,9 +313,14 @@ class Groups:
         return look.number(at.VALUES + self._column(field).offset - PREFIX_BYTES, "<i8")
 
 
+def _whose(name: int) -> tuple[int, int]:
+    """Serial and role of a record."""
+    return name >> _ROLE_BITS, name & (1 << _ROLE_BITS) - 1
+
+
 def _has(look: Look, field: int) -> NDArray[np.bool_]:
     """Whose record states a field."""
-    presence = look.number(at.PRESENCE, "<u8")
+    presence = look.number(at.PRESENCE, "<u8").astype(np.uint64)
     return presence & np.uint64(1 << field) != 0
 
 
@@ -286,7 +328,7 @@ def _written(book: "Book", marks: dict[tuple[int, int], int]) -> Iterator[int]:
     """Write marks into the slots; yields the names of the records that had others."""
     data = book.slots.data
     for (name, rule), now in marks.items():
-        serial, role = name >> _ROLE_BITS, name & (1 << _ROLE_BITS) - 1
+        serial, role = _whose(name)
         start = serial * book.slots.image_bytes + book.role_offset(role) + at.BROKEN_GROUPS
         word = int.from_bytes(data[start : start + 4].tobytes(), "little")
         marked = word & ~(1 << rule | 1 << 16 + rule)

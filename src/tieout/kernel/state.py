@@ -81,11 +81,12 @@ class EventBuffer:
         agreement: int = 0,
         serial: int = NO_SERIAL,
         role: int = NO_ROLE,
+        field: int = NO_FIELD,
         detail: int = 0,
         extra: int = 0,
     ) -> None:
         """Append an event that is not about a row."""
-        event = _EVENT.pack(kind, role, NO_FIELD, detail, agreement, NO_ROW, item, extra, serial)
+        event = _EVENT.pack(kind, role, field, detail, agreement, NO_ROW, item, extra, serial)
         self.add(event)
 
     def take(self) -> bytes:

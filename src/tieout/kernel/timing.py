@@ -15,8 +15,9 @@ from tieout.kernel import judge as judging
 from tieout.kernel import layout as at
 from tieout.kernel.book import Book, books_of
 from tieout.kernel.businesstime import deadlines_us
+from tieout.kernel.groups import Groups
 from tieout.kernel.state import State
-from tieout.wire.codes import NO_ITEM, NO_ROW, ItemOutcome
+from tieout.wire.codes import NO_ITEM, NO_ROW, EventKind, ItemOutcome
 from tieout.wire.limits import MAX_DEADLINES_PER_BLOCK
 
 Numbers = NDArray[np.int64]
@@ -93,8 +94,23 @@ def close_cutoff(state: State, name: str, cutoff_us: int, item: int) -> tuple[It
         run_judge(state, book, judging.CUT_OFF, item, serials)
     for book, _ in ends:
         if book.groups is not None:
-            run_judge(state, book, judging.AGAIN, item, book.groups.settle(book))  # R-GROUP-6
+            settle_groups(state, book, book.groups, item)
     return ItemOutcome.ACCEPTED, total
+
+
+def settle_groups(state: State, book: Book, groups: Groups, item: int) -> None:
+    """Judge the groups that have changed, and the transactions that answer for them (R-GROUP-6)."""
+    still, serials = groups.settle(book)
+    for serial, role, rule in still:
+        state.events.tell(
+            EventKind.GROUP_CHANGED,
+            item=item,
+            agreement=book.number,
+            serial=serial,
+            role=role,
+            field=book.agreement.first_group_place + rule,
+        )
+    run_judge(state, book, judging.AGAIN, item, serials)
 
 
 def judge_deadlines(state: State) -> None:

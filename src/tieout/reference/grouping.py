@@ -33,10 +33,14 @@ class Speaker(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """What a record adds to its group: `announced` is None when it announces no count."""
+    """What a record adds to its group: `announced` is None when it announces no count.
+
+    `place` is that of the record in the log.
+    """
 
     amount: int
     announced: int | None
+    place: int
 
 
 @dataclass(slots=True)
@@ -44,7 +48,8 @@ class Group:
     """The records of a group, those of the members and those of their counterparts.
 
     `sums` are kept beside them, `judged` counts the records whose transactions were judged at a
-    cut-off. `members_answer` says whether the members have its break by now (R-GROUP-5).
+    cut-off. `last` is what the group came to when groups were last settled, `members_answer`
+    whether the members had its break then (R-GROUP-5).
     """
 
     sides: tuple[dict[Speaker, Counted], dict[Speaker, Counted]] = field(
@@ -52,6 +57,7 @@ class Group:
     )
     sums: list[int] = field(default_factory=lambda: [0, 0])
     judged: int = 0
+    last: GroupState = GroupState.OPEN
     members_answer: bool = False
 
     @property
@@ -60,17 +66,31 @@ class Group:
         return not any(self.sides)
 
 
+class Place(NamedTuple):
+    """Where a record stands in a group."""
+
+    key: GroupKey
+    side: int
+    speaker: Speaker
+
+
 @dataclass(slots=True)
 class Groups:
     """All groups of a book.
 
-    `touched` are those that have changed since groups were last settled, `left` the records that
-    have gone out of a group since then, with the index of its rule.
+    `touched` are those of which a record came, went or was judged since groups were last settled;
+    `before` is what stood then in each place that was touched, None where nothing did.
     """
 
     by_key: dict[GroupKey, Group] = field(default_factory=dict)
     touched: dict[GroupKey, Group] = field(default_factory=dict)
-    left: dict[tuple[Speaker, int], None] = field(default_factory=dict)
+    before: dict[Place, Counted | None] = field(default_factory=dict)
+
+    def has_changed(self, place: Place) -> bool:
+        """Whether another record stands there than when groups were last settled."""
+        group = self.by_key.get(place.key)
+        now = group.sides[place.side].get(place.speaker) if group else None
+        return now != self.before[place]
 
 
 def state_of(rule: GroupRule, group: Group) -> GroupState:

@@ -6,7 +6,9 @@ of its own: where it is broken, the records that answer for it have a break (R-G
 """
 
 from collections.abc import Iterator
+from typing import Final, NamedTuple
 
+from tieout.agreement.breakrow import Suspicion
 from tieout.agreement.codes import settled
 from tieout.agreement.model import Agreement
 from tieout.agreement.model import Group as GroupRule
@@ -18,6 +20,7 @@ from tieout.reference.grouping import (
     Group,
     GroupKey,
     GroupState,
+    Place,
     Speaker,
     state_of,
 )
@@ -25,22 +28,36 @@ from tieout.reference.judging import judge
 from tieout.reference.state import Book, State
 from tieout.reference.transaction import Transaction
 from tieout.reference.values import Record, amount_of
-from tieout.wire.codes import Action
+from tieout.wire.codes import Action, EventKind
+
+SHOWN_LIMIT: Final = 1 << 63
+"""A break tells no sums that 64 bits cannot hold (R-GROUP-7)."""
 
 
 def follow(
     book: Book, transaction: Transaction, role: int, before: Record | None, after: Record
 ) -> None:
     """Let a role's new standing record take the place of the one before in its groups."""
+    speaker = Speaker(transaction.serial, role)
     for key, side in _groups_of(book, role, before):
-        _take_out(book, key, side, Speaker(transaction.serial, role), transaction.judged)
+        group = _touched(book, Place(key, side, speaker))
+        group.sums[side] -= group.sides[side].pop(speaker).amount
+        group.judged -= transaction.judged
     for key, side in _groups_of(book, role, after):
-        group = book.groups.by_key.setdefault(key, Group())
+        group = _touched(book, Place(key, side, speaker))
         counted = _counted(book.agreement.groups[key.rule], side, after)
-        group.sides[side][Speaker(transaction.serial, role)] = counted
+        group.sides[side][speaker] = counted
         group.sums[side] += counted.amount
         group.judged += transaction.judged
-        book.groups.touched[key] = group
+
+
+def _touched(book: Book, place: Place) -> Group:
+    """The group of a place where a record comes or goes, after noting what stood there."""
+    groups = book.groups
+    group = groups.by_key.setdefault(place.key, Group())
+    groups.touched[place.key] = group
+    groups.before.setdefault(place, group.sides[place.side].get(place.speaker))
+    return group
 
 
 def note_judged(book: Book, transaction: Transaction) -> None:
@@ -55,24 +72,40 @@ def note_judged(book: Book, transaction: Transaction) -> None:
 def settle(state: State, book: Book, events: Events) -> None:
     """Judge the groups that have changed, and whose breaks opened or closed by it (R-GROUP-6)."""
     groups = book.groups
+    moved = [place for place in groups.before if groups.has_changed(place)]
     changed: dict[int, None] = {}
-    for speaker, rule in groups.left:
-        _mark(book, speaker, rule, GroupState.OPEN, changed)
+    for place in moved:
+        if place.speaker not in groups.by_key[place.key].sides[place.side]:
+            _mark(book, place.speaker, place.key.rule, GroupState.OPEN, changed)
+    others = {place.key for place in moved}
+    told: list[tuple[Speaker, int]] = []
     for key, group in groups.touched.items():
-        now = state_of(book.agreement.groups[key.rule], group)
-        for speaker in group.sides[COUNTERPARTS]:
-            _mark(book, speaker, key.rule, now, changed)
-        answers = now is GroupState.BROKEN and not group.sides[COUNTERPARTS]
-        if answers or group.members_answer:
-            for speaker in group.sides[MEMBERS]:
-                _mark(book, speaker, key.rule, now if answers else GroupState.OPEN, changed)
-        group.members_answer = answers
+        was, group.last = group.last, state_of(book.agreement.groups[key.rule], group)
+        if was is group.last is GroupState.BROKEN and key in others:
+            told += [(speaker, key.rule) for speaker in group.sides[COUNTERPARTS]]
+        _mark_group(book, key, group, changed)
         if group.is_empty:
             del groups.by_key[key]
     groups.touched.clear()
-    groups.left.clear()
+    groups.before.clear()
+    for (serial, role), rule in sorted(told):
+        place_number = book.agreement.first_group_place + rule
+        transaction = book.transactions[serial]
+        events.tell(EventKind.GROUP_CHANGED, transaction, role=role, field=place_number)
     for serial in sorted(changed):
         judge(state, book.transactions[serial], events)
+
+
+def _mark_group(book: Book, key: GroupKey, group: Group, changed: dict[int, None]) -> None:
+    """Note with the records that answer for a group what it comes to (R-GROUP-5)."""
+    for speaker in group.sides[COUNTERPARTS]:
+        _mark(book, speaker, key.rule, group.last, changed)
+    answers = group.last is GroupState.BROKEN and not group.sides[COUNTERPARTS]
+    if answers or group.members_answer:
+        now = group.last if answers else GroupState.OPEN
+        for speaker in group.sides[MEMBERS]:
+            _mark(book, speaker, key.rule, now, changed)
+    group.members_answer = answers
 
 
 def _mark(
@@ -89,14 +122,6 @@ def _mark(
         role.tied_groups |= 1 << rule
     if (role.broken_groups, role.tied_groups) != before:
         changed[speaker.serial] = None
-
-
-def _take_out(book: Book, key: GroupKey, side: int, speaker: Speaker, judged: int) -> None:
-    group = book.groups.by_key[key]
-    group.sums[side] -= group.sides[side].pop(speaker).amount
-    group.judged -= judged
-    book.groups.touched[key] = group
-    book.groups.left[speaker, key.rule] = None
 
 
 def _groups_of(book: Book, role: int, record: Record | None) -> Iterator[tuple[GroupKey, int]]:
@@ -128,4 +153,44 @@ def _counted(rule: GroupRule, side: int, record: Record) -> Counted:
     return Counted(
         amount if isinstance(amount, int) else 0,
         announced if side == COUNTERPARTS and isinstance(announced, int) else None,
+        record.place,
     )
+
+
+class Finding(NamedTuple):
+    """What a break of a group tells (R-GROUP-7). `suspect` is the serial of a transaction."""
+
+    key: bytes
+    reported: int | None
+    benchmark: int | None
+    suspect: int | None
+    suspicion: Suspicion
+
+
+def finding_of(book: Book, transaction: Transaction, role: int, rule_index: int) -> Finding:
+    """What a record that answers for a broken group has to tell of it."""
+    record = transaction.roles[role].record
+    key, side = next(each for each in _groups_of(book, role, record) if each[0].rule == rule_index)
+    group = book.groups.by_key[key]
+    if side == MEMBERS:
+        amount = amount_of(record.values[book.agreement.groups[rule_index].sum]) if record else None
+        own = amount if isinstance(amount, int) else None
+        return Finding(key.key, own, None, None, Suspicion.NONE)
+    members, counterparts = group.sums
+    suspect, suspicion = _suspect(group)
+    sums = (counterparts, members, counterparts - members)
+    if not all(-SHOWN_LIMIT <= each < SHOWN_LIMIT for each in sums):
+        return Finding(key.key, None, None, suspect, suspicion)
+    return Finding(key.key, counterparts, members, suspect, suspicion)
+
+
+def _suspect(group: Group) -> tuple[int | None, Suspicion]:
+    """The one member that explains the difference exactly, and how."""
+    surplus = group.sums[MEMBERS] - group.sums[COUNTERPARTS]
+    if surplus == 0:
+        return None, Suspicion.NONE
+    for amount, suspicion in ((surplus, Suspicion.WITHOUT), (-surplus, Suspicion.TWICE)):
+        found = [who for who, each in group.sides[MEMBERS].items() if each.amount == amount]
+        if found:
+            return (found[0].serial, suspicion) if len(found) == 1 else (None, Suspicion.NONE)
+    return None, Suspicion.NONE

@@ -148,7 +148,12 @@ def _accept(
 ) -> None:
     """Let a record stand, and do what follows."""
     role = transaction.roles[role_index]
-    changes = transaction.status is Status.MATCHED and _changes(book, role, record)
+    changes = (
+        transaction.status is Status.MATCHED
+        and role.record is not None
+        and role.states
+        and _changes(book, role.record, record)
+    )
     groups.follow(book, transaction, role_index, role.record, record)  # R-GROUP-1
     role.party = party  # R-BIND-1
     role.record = record
@@ -159,14 +164,14 @@ def _accept(
     judge(state, transaction, events)
 
 
-def _changes(book: Book, role: Role, record: Record) -> bool:
+def _changes(book: Book, standing: Record, record: Record) -> bool:
     """Whether a record says something else in a compared field than the standing one."""
-    if record.action is Action.WITHDRAW or role.record is None:
+    if record.action is Action.WITHDRAW:
         return True
     return any(
         field.compare and amount_of(was) != amount_of(now)
         for field, was, now in zip(
-            book.agreement.fields, role.record.values, record.values, strict=True
+            book.agreement.fields, standing.values, record.values, strict=True
         )
     )
 

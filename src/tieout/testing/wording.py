@@ -6,6 +6,7 @@ import numpy as np
 
 from tieout.agreement.breakrow import BreakRow
 from tieout.agreement.model import Agreement, Field, FieldType
+from tieout.evidence.breaklist import group_text, summed_field
 from tieout.testing.workbench import PARTIES
 from tieout.units.dates import format_date, format_seconds, format_time, parse_date, parse_time
 from tieout.units.numbers import format_scaled, parse_scaled
@@ -60,11 +61,19 @@ def words_of_break(agreement: Agreement, row: BreakRow) -> str:
     if row.field is None:
         return " ".join([*words, agreement.roles[row.role]])
     words += [agreement.name_of_place(row.field), agreement.roles[row.role]]
-    if row.kind in (BreakKind.INVARIANT, BreakKind.GROUP):
+    if row.kind is BreakKind.INVARIANT:
         return " ".join(words)
-    field = agreement.fields[row.field]
+    is_group = row.kind is BreakKind.GROUP
+    field = agreement.fields[row.field] if not is_group else summed_field(agreement, row.field)
     if row.reported is not None:
         words.append(word_of(field, row.reported))
+    if is_group:
+        if row.benchmark is not None and row.difference is not None:
+            against = word_of(field, row.benchmark)
+            words += ["against", against, word_of_difference(field, row.difference)]
+        return " ".join(
+            [*words, group_text(row.group_key or b"", row.suspect or b"", row.suspicion)]
+        )
     if row.benchmark is not None:
         words += ["against", word_of(field, row.benchmark), str(row.basis)]
     elif row.kind is BreakKind.MISMATCH:
@@ -93,7 +102,7 @@ def words_of_event(
         case EventKind.CHANGE_VOTED:
             vote = "for" if event["detail"] else "against"
             return f"{words[0]} {event['serial']} {PARTIES[(extra >> 16) - 1]} {vote}"
-        case _ if kind > EventKind.CHANGE_VOTED:
+        case _ if EventKind.CHANGE_VOTED < kind <= EventKind.CHANGE_SUPERSEDED:
             return f"{words[0]} {event['serial']}"
         case EventKind.ROW_NOT_APPLIED:
             words.append(RowOutcome(int(event["detail"])).name.lower())

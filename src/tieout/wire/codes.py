@@ -194,6 +194,7 @@ class EventKind(IntEnum):
     CHANGE_REFUSED = 44
     CHANGE_EXPIRED = 45
     CHANGE_SUPERSEDED = 46
+    GROUP_CHANGED = 55
 
 
 NO_FIELD = 0xFF
