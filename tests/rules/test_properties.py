@@ -20,8 +20,10 @@ from tieout.testing.governed import tell_governed
 from tieout.testing.grouped import group, tell_grouped
 from tieout.testing.histories import SCRIPT_BYTES, History, histories, tell
 from tieout.testing.images import read_adjustments, read_slots
+from tieout.testing.people import tell_of_people
 from tieout.testing.rulebooks import RuleBook
 from tieout.testing.statements import Statement, choose_statements
+from tieout.testing.timely import tell_timely
 from tieout.testing.workbench import Sender, Workbench, newest_genesis, row_bytes
 from tieout.wire.block import Block
 from tieout.wire.codes import (
@@ -249,7 +251,7 @@ def test_histories_come_across_everything_that_can_become_of_something() -> None
     items: set[ItemOutcome] = set()
     rows: set[RowOutcome] = set()
     kinds: set[int] = set()
-    for told_by in (tell, tell_governed, tell_grouped) * 400:
+    for told_by in (tell, tell_governed, tell_of_people, tell_timely, tell_grouped) * 250:
         for result in told_by(generator.randbytes(SCRIPT_BYTES)).results:
             items |= {item.outcome for item in result.items}
             rows |= {

@@ -13,8 +13,10 @@ from tieout.testing.governed import governed_histories
 from tieout.testing.grouped import grouped_histories
 from tieout.testing.histories import History, histories, refined_histories
 from tieout.testing.images import read_adjustments, read_slots
+from tieout.testing.people import people_histories
 from tieout.testing.rulebooks import rule_book
 from tieout.testing.statements import choose_statements
+from tieout.testing.timely import timely_histories
 from tieout.testing.workbench import START_US, Sender, workbench_genesis
 from tieout.wire.block import Block
 from tieout.wire.codes import OperationKind
@@ -66,9 +68,23 @@ def test_kernel_and_reference_say_the_same_of_groups(history: History) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
+@given(timely_histories())
+def test_kernel_and_reference_say_the_same_of_what_time_brings(history: History) -> None:
+    """R-TOL-12, R-SEVERITY-1 to R-SEVERITY-4, R-ESCALATE-1, R-ESCALATE-2."""
+    compare(history)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(governed_histories())
 def test_kernel_and_reference_say_the_same_while_members_change(history: History) -> None:
     """R-MEMBER-1 to R-MEMBER-6."""
+    compare(history)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(people_histories())
+def test_kernel_and_reference_say_the_same_while_people_decide(history: History) -> None:
+    """R-DISPUTE-1 to R-DISPUTE-3."""
     compare(history)
 
 

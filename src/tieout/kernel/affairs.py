@@ -5,24 +5,51 @@ state digest covers (docs/formats/state.md) and snapshots hold. What is empty is
 ledger that never used a rule has nothing of it.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from tieout.kernel.state import State
+from tieout.kernel.state import Dispute, State, Urgency
 
 AFFAIRS_SINCE: Final = 4
 """The first version of the rules with affairs."""
 
 
-def kept(state: "State") -> dict[str, list[Any]]:
+def kept(state: State) -> dict[str, list[Any]]:
     """The affairs of a state, by name in the order of the names."""
-    del state
-    return {}
+    return {"disputes": _disputes(state), "urgencies": _urgencies(state)}
 
 
-def restore(state: "State", affairs: Mapping[str, list[Any]]) -> None:
+def restore(state: State, affairs: Mapping[str, list[Any]]) -> None:
     """Give a state the affairs that `kept` told of another. Raises KeyError for an unknown one."""
-    del state
-    for name in affairs:
-        raise KeyError(name)
+    for name, content in affairs.items():
+        _RESTORE[name](state, content)
+
+
+def _disputes(state: State) -> list[Any]:
+    return [
+        [*key, each.raised_by, each.reason, list(each.evidence)]
+        for key, each in sorted(state.disputes.items(), key=lambda item: item[0])
+    ]
+
+
+def _restore_disputes(state: State, content: list[Any]) -> None:
+    for number, serial, role, raised_by, reason, evidence in content:
+        state.disputes[number, serial, role] = Dispute(raised_by, reason, tuple(evidence))
+
+
+def _urgencies(state: State) -> list[Any]:
+    return [
+        [*key, each.episode, each.since_us, each.severity, each.aged, each.raised_us, each.steps]
+        for key, each in sorted(state.urgencies.items(), key=lambda item: item[0])
+    ]
+
+
+def _restore_urgencies(state: State, content: list[Any]) -> None:
+    for number, serial, *kept_of_it in content:
+        state.urgencies[number, serial] = Urgency(*kept_of_it)
+
+
+_RESTORE: Final[Mapping[str, Callable[[State, list[Any]], None]]] = {
+    "disputes": _restore_disputes,
+    "urgencies": _restore_urgencies,
+}

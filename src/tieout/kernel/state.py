@@ -53,6 +53,43 @@ class Confirmations:
     parties: list[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A role's open dispute: who raised it (party × 65,536 + person), why, and on what grounds."""
+
+    raised_by: int
+    reason: str
+    evidence: tuple[bytes, ...]
+
+
+@dataclass(slots=True)
+class Urgency:
+    """How severe the breaks of an episode are, and who has been told (R-SEVERITY, R-ESCALATE).
+
+    `since_us`: the block in which the episode began; `aged`: what its age has brought so far.
+    `raised_us`: the block in which the alarm was raised, 0 while nobody has to acknowledge it;
+    `steps` of escalation since then. `queued_us`: when age and alarm are looked at next, 0 for
+    never; it follows from the rest.
+    """
+
+    episode: int
+    since_us: int
+    severity: int = 0
+    aged: int = 0
+    raised_us: int = 0
+    steps: int = 0
+    queued_us: list[int] = field(default_factory=lambda: [0, 0])
+
+
+class UrgencyDue(NamedTuple):
+    """When a transaction is looked at again; in this order. `what`: 0 its age, 1 its alarm."""
+
+    due_us: int
+    agreement_number: int
+    serial: int
+    what: int
+
+
 class EventBuffer:
     """The events of the block so far; `size` in bytes."""
 
@@ -137,6 +174,12 @@ class State:
     enactments: dict[tuple[str, int, bytes], list[int]] = field(default_factory=dict)
     cutoffs_us: dict[str, int] = field(default_factory=dict)
     confirmations: dict[tuple[int, int], Confirmations] = field(default_factory=dict)
+    disputes: dict[tuple[int, int, int], Dispute] = field(default_factory=dict)
+    """Those that are open, by (agreement number, serial, role)."""
+    urgencies: dict[tuple[int, int], Urgency] = field(default_factory=dict)
+    """Of broken transactions, where an agreement asks for it, by (agreement number, serial)."""
+    urgency_dues: list[UrgencyDue] = field(default_factory=list)
+    """A heap; between blocks the first one is still to come."""
     events: EventBuffer = field(default_factory=EventBuffer)
     vouched: dict[bytes, Vouched] = field(default_factory=dict)
     """Batches that this very process has built and checked (`batches.vouch`), by the digest of

@@ -58,9 +58,12 @@ def run_judge(
     return True
 
 
-def judge_again(state: State, book: Book, item: int, serial: int) -> None:
-    """A new verdict on one transaction, after an operation."""
-    run_judge(state, book, judging.AGAIN, item, np.full(1, serial, np.int64))
+def judge_again(
+    state: State, book: Book, item: int, serial: int, *, has_opened: bool = False
+) -> None:
+    """A new verdict on one transaction, after an operation, which may have opened a break."""
+    mode = judging.OPENED if has_opened else judging.AGAIN
+    run_judge(state, book, mode, item, np.full(1, serial, np.int64))
 
 
 def propose(state: State, book: Book, item: int, serial: int, role: int, person: int) -> bool:
@@ -169,7 +172,7 @@ def _lines(book: Book, place: int, n: int) -> Numbers:
 
 
 def next_deadline_us(state: State) -> int | None:
-    """The earliest deadline that no block has asked about yet (µs UTC); None without any.
+    """The earliest deadline or urgency that no block has looked at yet (µs UTC); None without any.
 
     A block later than this has something to judge, even with nothing in it.
     """
@@ -179,4 +182,5 @@ def next_deadline_us(state: State) -> int | None:
         for place, first in enumerate(book.asked)
         if first < book.count
     ]
+    due += [each.due_us for each in state.urgency_dues[:1]]
     return min(due, default=None)

@@ -34,7 +34,7 @@ _INVARIANT: Final = np.int64(BreakKind.INVARIANT)
 _GROUP: Final = np.int64(BreakKind.GROUP)
 
 # What a verdict keeps of the old flags; the others follow from the slot.
-_KEPT: Final = at.STATES | at.WITHDREW | at.OVERDUE | at.DUPLICATE | at.CHANGED
+_KEPT: Final = at.STATES | at.WITHDREW | at.OVERDUE | at.DUPLICATE | at.CHANGED | at.DISPUTED
 
 
 @inlined

@@ -28,6 +28,7 @@ WHOLE_RECORD_FLAGS: Final = {
     BreakKind.DUPLICATE: 1 << 4,
     BreakKind.UNEXPECTED: 1 << 5,
     BreakKind.CHANGED_AFTER_MATCH: 1 << 6,
+    BreakKind.DISPUTED: 1 << 11,
 }
 AT_A_PLACE: Final = (BreakKind.MISMATCH, BreakKind.INVARIANT, BreakKind.GROUP)
 """They stand in one mask: the bits of the fields, and behind them those of the invariants, and of
@@ -192,8 +193,27 @@ def control_digest(state: State) -> bytes:
 
 def affairs(state: State) -> dict[str, list[object]]:
     """What rules version 4 keeps beside transactions and members, by name in order of the names."""
-    del state
-    return {}
+    disputes: list[object] = [
+        [book.number, transaction.serial, index, each.raised_by, each.reason, list(each.evidence)]
+        for book in state.books
+        for transaction in book.transactions
+        for index, role in enumerate(transaction.roles)
+        if (each := role.dispute)
+    ]
+    urgencies: list[object] = [
+        [
+            number,
+            serial,
+            urgency.episode,
+            urgency.since_us,
+            urgency.severity,
+            urgency.aged,
+            urgency.raised_us,
+            urgency.steps,
+        ]
+        for (number, serial), urgency in sorted(state.urgencies.items())
+    ]
+    return {"disputes": disputes, "urgencies": urgencies}
 
 
 def _stream(party: int, number: int, stream: Stream) -> list[object]:

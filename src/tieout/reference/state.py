@@ -13,6 +13,7 @@ from tieout.reference.grouping import Groups
 from tieout.reference.members import Members, members_of
 from tieout.reference.transaction import Adjustment, Transaction
 from tieout.reference.values import RowReader
+from tieout.wire.codes import Severity
 from tieout.wire.genesis import Genesis, check_genesis
 from tieout.wire.ids import NO_EVENTS
 
@@ -48,6 +49,32 @@ class Deadline(NamedTuple):
     agreement_number: int
     serial: int
     role: int
+
+
+@dataclass(slots=True)
+class Urgency:
+    """How severe the breaks of an episode are, and who has been told (R-SEVERITY-1, R-ESCALATE-1).
+
+    `since_us` is the time of the block in which the episode began, `aged` the severity that its age
+    has brought so far. `raised_us` is that of the block in which the alarm was raised, 0 while
+    nobody has to acknowledge it; `steps` counts the steps of escalation since then.
+    """
+
+    episode: int
+    since_us: int
+    severity: Severity = Severity.NONE
+    aged: Severity = Severity.NONE
+    raised_us: int = 0
+    steps: int = 0
+
+
+class UrgencyDue(NamedTuple):
+    """When a transaction is looked at again; in this order. `what`: 0 its age, 1 its alarm."""
+
+    due_us: int
+    agreement_number: int
+    serial: int
+    what: int
 
 
 @dataclass(slots=True)
@@ -90,8 +117,10 @@ class State:
     """A whole ledger after a block. Made by `initial_state`, changed by `apply_block` only.
 
     `books[n - 1]` is the book of agreement number n, `newest` the book of the newest version of a
-    name, `transactions` the index of all of them. `deadlines` is a heap. `state_digest` is the one
-    last taken, at a cut-off (R-BLOCK-2).
+    name, `transactions` the index of all of them. `deadlines` is a heap. `urgencies` are those of
+    broken transactions, by agreement number and serial, `urgency_dues` a heap of when they are
+    looked at again; `touched` are the transactions that the block has judged, where that matters.
+    `state_digest` is the one last taken, at a cut-off (R-BLOCK-2).
     """
 
     genesis: Genesis
@@ -108,6 +137,9 @@ class State:
     enactments: dict[EnactmentKey, list[int]] = field(default_factory=dict)
     cutoffs_us: dict[str, int] = field(default_factory=dict)
     deadlines: list[Deadline] = field(default_factory=list)
+    urgencies: dict[tuple[int, int], Urgency] = field(default_factory=dict)
+    urgency_dues: list[UrgencyDue] = field(default_factory=list)
+    touched: dict[tuple[int, int], None] = field(default_factory=dict)
     state_digest: bytes = bytes(32)
 
     def book_of(self, transaction: Transaction) -> Book:

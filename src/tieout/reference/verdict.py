@@ -107,6 +107,8 @@ def _whole_records(
         which = tuple(number for number, holds in rules if holds)
         if which:
             yield Break(BreakKind.UNEXPECTED, None, index, which)
+        if role.dispute:
+            yield Break(BreakKind.DISPUTED, None, index, ("R-DISPUTE-1",))
 
 
 def _changes_after_match(transaction: Transaction) -> Iterator[Break]:

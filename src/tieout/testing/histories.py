@@ -129,7 +129,7 @@ def tell(script: bytes) -> History:
 
 
 def tell_story(story: "Story") -> History:
-    """The history that a story comes to."""
+    """Tell a story that has not begun until its script is used up."""
     dice = story.dice
     story.begin()
     while not dice.is_used_up and len(story.blocks) < MAX_BLOCKS:

@@ -17,6 +17,7 @@ from tieout.wire.codes import (
     BreakKind,
     EventKind,
     RowOutcome,
+    Severity,
 )
 
 
@@ -127,9 +128,13 @@ def _last_words(kind: EventKind, detail: int, extra: int) -> list[str]:
             return [BenchmarkState(extra).name.lower()] if extra else []
         case EventKind.ALARM_RAISED | EventKind.ALARM_CLEARED:
             return [str(extra)]
+        case EventKind.SEVERITY_CHANGED:
+            return [Severity(detail).name.lower()]
+        case EventKind.ALARM_ESCALATED:
+            return [str(detail)]
         case EventKind.ALARM_CONFIRMED:
             return [str(detail), PARTIES[extra - 1]]
-        case EventKind.ALARM_ACKNOWLEDGED:
+        case EventKind.ALARM_ACKNOWLEDGED | EventKind.DISPUTE_RAISED | EventKind.DISPUTE_WITHDRAWN:
             return [f"{PARTIES[(extra >> 16) - 1]}/{extra & 0xFFFF}"]
         case EventKind.ADJUSTMENT_PROPOSED:
             return ["by_person"] if detail else []

@@ -38,6 +38,8 @@ class OperationKind(IntEnum):
     FAILED = 9
     PROPOSE_CHANGE = 10
     VOTE = 11
+    DISPUTE = 14
+    WITHDRAW_DISPUTE = 15
 
 
 class ItemOutcome(IntEnum):
@@ -99,7 +101,7 @@ class Status(IntEnum):
 
 
 class BreakKind(IntEnum):
-    """The abnormalities. Whole-record kinds come first, as they do in the breaks file."""
+    """The abnormalities. Those of whole records come first in the breaks file."""
 
     MISSING = 1
     DUPLICATE = 2
@@ -108,6 +110,7 @@ class BreakKind(IntEnum):
     MISMATCH = 5
     INVARIANT = 6
     GROUP = 8
+    DISPUTED = 9
 
 
 class BenchmarkState(IntEnum):
@@ -126,6 +129,21 @@ class AlarmState(IntEnum):
     FOUND = 1
     RAISED = 2
     ACKNOWLEDGED = 3
+    ESCALATED = 4
+
+
+UNSEEN_ALARMS = (AlarmState.RAISED, AlarmState.ESCALATED)
+"""Raised, and nobody has seen it yet."""
+
+
+class Severity(IntEnum):
+    """How severe the breaks of a transaction are (R-SEVERITY-1)."""
+
+    NONE = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
 
 
 class AdjustmentStatus(IntEnum):
@@ -195,6 +213,10 @@ class EventKind(IntEnum):
     CHANGE_EXPIRED = 45
     CHANGE_SUPERSEDED = 46
     GROUP_CHANGED = 55
+    DISPUTE_RAISED = 63
+    DISPUTE_WITHDRAWN = 64
+    SEVERITY_CHANGED = 85
+    ALARM_ESCALATED = 86
 
 
 NO_FIELD = 0xFF

@@ -39,6 +39,9 @@ MAX_OPERATION_BYTES = 128 * 1024
 MAX_REASON_CHARACTERS = 1_000
 """The reason that a person gives: a few sentences."""
 
+MAX_EVIDENCE = 16
+"""Documents that a dispute names: order, confirmation, statement, correspondence."""
+
 MAX_AGREEMENT_BYTES = 64 * 1024
 """The canonical form of an agreement: 64 fields with long names stay below a fifth of it."""
 
@@ -50,6 +53,9 @@ SEQUENCE_GAP_US = 60_000_000
 
 MAX_DEADLINES_PER_BLOCK = 10_000
 """Deadlines that take effect in a block (R-TIME-1): it stays short after a long silence."""
+
+MAX_URGENT_PER_BLOCK = 10_000
+"""Transactions whose age or unseen alarm a block looks at (R-SEVERITY-4), for the same reason."""
 
 MAX_AUTOMATIC_ROUNDS = 3
 """Adjustments of a role in a transaction approved at once (R-ADJ-3); then people decide."""
