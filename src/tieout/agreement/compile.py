@@ -13,6 +13,7 @@ from tieout.agreement.calendars import WEEKDAYS
 from tieout.agreement.canonical import agreement_hash, canonical_bytes
 from tieout.agreement.codes import settled, without_ignored
 from tieout.agreement.errors import Findings
+from tieout.agreement.groups import compile_groups
 from tieout.agreement.invariants import compile_invariants
 from tieout.agreement.limits import MAX_PERCENT_DECIMALS, MAX_PERCENT_UNITS
 from tieout.agreement.model import (
@@ -78,6 +79,7 @@ def compile_agreement(
     business_deadlines = compiler.business_deadlines()
     invariants = compile_invariants(stated.invariants, stated.roles, fields, findings)
     stages = compile_stages(stated, fields, findings)
+    groups = compile_groups(stated, fields, findings)
     severity, escalation = compile_urgency(stated, fields, compiler.named_calendar, findings)
     layout = compiler.layout()
     canonical = canonical_bytes(stated)
@@ -105,6 +107,7 @@ def compile_agreement(
         escalation=escalation,
         needs_rules=_needed_rules(stated),
         stages=stages,
+        groups=groups,
     )
 
 
@@ -120,7 +123,7 @@ def _needed_rules(stated: StatedAgreement) -> int:
         or (field.tolerance and (field.tolerance.base or field.tolerance.by))
         for field in stated.fields
     )
-    is_newest = bool(stated.severity or stated.escalation) or any(
+    is_newest = bool(stated.groups or stated.severity or stated.escalation) or any(
         isinstance(field.drift_days, StatedDrift) and field.drift_days.calendar
         for field in stated.fields
     )

@@ -11,6 +11,7 @@ from typing import Final
 from tieout.agreement import keys
 from tieout.agreement.errors import Findings
 from tieout.agreement.formula import FormulaError, parse_formula
+from tieout.agreement.groups import read_groups
 from tieout.agreement.limits import (
     MAX_CHOSEN_TOLERANCES,
     MAX_DRIFT_DAYS,
@@ -80,6 +81,7 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
     invariants = _invariants(top)
     names = tuple(field.name for field in fields)
     stages = read_stages(top, roles or (), names)
+    groups = read_groups(_section(top, "groups", None), roles or ())
     severity = read_severity(_section(top, "severity", keys.SEVERITY))
     escalation = read_escalation(top)
     if roles is None:
@@ -100,6 +102,7 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
         business_deadlines=business_deadlines,
         calendars=calendars,
         stages=stages,
+        groups=groups,
         severity=severity,
         escalation=escalation,
     )

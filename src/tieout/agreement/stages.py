@@ -112,6 +112,9 @@ def _judge_all(
     stated: StatedAgreement, stages: Sequence[Stage], fields: Sequence[Field], findings: Findings
 ) -> None:
     """Note roles and fields that no stage has, and a role that would be taken for a policy."""
+    if stated.groups:
+        wrong = "an agreement with stages has groups, too"
+        findings.add("groups", wrong, "Write an agreement of its own for what is paid in groups.")
     for place, role in enumerate(stated.roles):
         if role == keys.PREVIOUS_STAGE:
             findings.add("roles", f"{role} is a way to find a benchmark", "Choose another name.")

@@ -130,6 +130,19 @@ class StatedEscalation:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedGroup:
+    """`[groups.<name>]`. Roles stand in the order of `roles`."""
+
+    name: str
+    key: str
+    members: tuple[str, ...]
+    counterparts: tuple[str, ...]
+    sum: str
+    tolerance: Decimal | None
+    count: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StatedAgreement:
     """The whole file. Roles named in a list other than `roles` stand in the order of `roles`.
 
@@ -152,5 +165,6 @@ class StatedAgreement:
     business_deadlines: dict[str, StatedDeadline] = field(default_factory=dict)
     calendars: dict[str, StatedCalendar] = field(default_factory=dict)
     stages: tuple[StatedStage, ...] = ()
+    groups: tuple[StatedGroup, ...] = ()
     severity: StatedSeverity | None = None
     escalation: tuple[StatedEscalation, ...] = ()

@@ -34,6 +34,8 @@ INTRUDER: Final = 2
 FLAGS: Final = 4
 ROUNDS: Final = 6
 REVISION: Final = 8
+BROKEN_GROUPS: Final = 12
+TIED_GROUPS: Final = 14
 LATEST: Final = 16
 PRESENCE: Final = 24
 MISMATCH: Final = 32
@@ -97,14 +99,20 @@ P_COMPARED: Final = 14  # mask of fields with compare = true
 P_SETTLES: Final = 15  # 1: the fast way is closed, since equal values may still change a verdict
 P_INVARIANTS: Final = 16  # where the list of where each invariant is begins
 P_INVARIANT_COUNT: Final = 17
-P_FIELD_MASK: Final = 18  # all fields; the bits behind them are invariants
-P_STAGES: Final = 19  # how many stages; one plan for each, one behind the other
-P_STAGE_WORDS: Final = 20  # of each of these plans
-P_LINKS: Final = 21  # where the links stand in a slot, 0 for none
-P_CARRIED: Final = 22  # mask of fields compared with the stage before
-P_PROPOSALS: Final = 23  # most adjustments that one row or judgement proposes
-P_EARLIER: Final = 24  # where the lines of the earlier stages begin, one for each and each field
-P_TABLES: Final = 25
+P_FIELD_MASK: Final = 18  # all fields; the bits behind them are invariants, then groups
+P_APART: Final = 19  # mask of the roles that speak in transactions of their own
+P_GROUPS: Final = 20  # where the lines of the groups begin: counterparts (mask), field of the key
+P_GROUP_COUNT: Final = 21
+P_FIRST_GROUP: Final = 22  # fields and invariants together
+P_PLACES: Final = 23  # fields, invariants and groups together
+P_STAGES: Final = 24  # how many stages; one plan for each, one behind the other
+P_STAGE_WORDS: Final = 25  # of each of these plans
+P_LINKS: Final = 26  # where the links stand in a slot, 0 for none
+P_CARRIED: Final = 27  # mask of fields compared with the stage before
+P_PROPOSALS: Final = 28  # most adjustments that one row or judgement proposes
+P_EARLIER: Final = 29  # where the lines of the earlier stages begin, one for each and each field
+P_TABLES: Final = 30
+GROUP_LINE: Final = 2
 
 # What an earlier stage has for a field: how it is agreed there (R-STAGE-6).
 E_POLICY: Final = 0

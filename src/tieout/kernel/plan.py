@@ -67,7 +67,7 @@ def _plan_words(number: int, agreement: Agreement, earlier: tuple[Agreement, ...
     words[at.P_OPENED_BY] = _mask(agreement.opened_by)
     words[at.P_ALL_ROLES] = _mask(agreement.taking_part)
     words[at.P_AUTOMATIC] = int(agreement.mode is not AdjustmentMode.NOTIFY)
-    places = fields + len(agreement.invariants)
+    places = len(agreement.place_names)
     # A verdict may ask for one on each stage behind it (R-STAGE-7).
     stages = words[at.P_STAGES]
     verdict_events = 8 + 10 * roles + places * (2 * roles + 1)
@@ -78,12 +78,20 @@ def _plan_words(number: int, agreement: Agreement, earlier: tuple[Agreement, ...
     # A field that a role reports alone may choose another tolerance for values that it does not.
     chooses = any(field.choice for field in agreement.fields)
     # A stage that becomes final, or is no more, asks for a verdict on the next one.
-    words[at.P_SETTLES] = int(chooses or agreement.invariants != () or agreement.stages != ())
+    is_wide = agreement.invariants != () or agreement.groups != () or agreement.stages != ()
+    words[at.P_SETTLES] = int(chooses or is_wide)
+    words[at.P_APART] = _mask(agreement.apart)
+    words[at.P_GROUP_COUNT] = len(agreement.groups)
+    words[at.P_FIRST_GROUP] = agreement.first_group_place
+    words[at.P_PLACES] = places
     for role in range(roles):
         _put_role(words, agreement, role)
     for index in range(fields):
         _put_field(words, agreement, index)
     put_invariants(words, agreement)
+    words[at.P_GROUPS] = len(words)
+    for group in agreement.groups:
+        words.extend((_mask(group.counterparts), group.key))
     words[at.P_EARLIER] = len(words)
     for field in (field for stage in earlier for field in stage.fields):
         authority = -1 if field.authority is None else field.authority
