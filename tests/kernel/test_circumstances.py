@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.kernel.replaying import assert_as_told, replay, shrink
 from tieout import kernel
 from tieout.testing.governed import agreed_histories, governed_histories
+from tieout.testing.grouped import grouped_histories
 from tieout.testing.histories import History, histories
 from tieout.testing.stating import stating_histories
 from tieout.testing.timely import timely_histories
@@ -55,6 +56,7 @@ def _read_into(room: kernel.SnapshotRoom, dumped: dict[str, bytes]) -> dict[str,
     | governed_histories()
     | agreed_histories()
     | timely_histories()
+    | grouped_histories()
     | stating_histories(),
     st.sets(st.integers(1, 22)),
 )

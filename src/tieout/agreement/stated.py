@@ -89,6 +89,16 @@ class StatedDeadline:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedStage:
+    """`[stages.<name>]`. Roles and fields stand in the order of the file; None: not stated."""
+
+    name: str
+    roles: tuple[str, ...] | None
+    fields: tuple[str, ...] | None
+    carried: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class StatedInvariant:
     """One key of `[invariants]`."""
 
@@ -120,6 +130,19 @@ class StatedEscalation:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedGroup:
+    """`[groups.<name>]`. Roles stand in the order of `roles`."""
+
+    name: str
+    key: str
+    members: tuple[str, ...]
+    counterparts: tuple[str, ...]
+    sum: str
+    tolerance: Decimal | None
+    count: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StatedAgreement:
     """The whole file. Roles named in a list other than `roles` stand in the order of `roles`.
 
@@ -141,5 +164,7 @@ class StatedAgreement:
     invariants: tuple[StatedInvariant, ...] = ()
     business_deadlines: dict[str, StatedDeadline] = field(default_factory=dict)
     calendars: dict[str, StatedCalendar] = field(default_factory=dict)
+    stages: tuple[StatedStage, ...] = ()
+    groups: tuple[StatedGroup, ...] = ()
     severity: StatedSeverity | None = None
     escalation: tuple[StatedEscalation, ...] = ()

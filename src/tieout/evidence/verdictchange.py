@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tieout.agreement.model import Agreement
-from tieout.evidence.breaklist import KINDS, STATUSES, basis_text, difference_text, value_text
+from tieout.evidence.breaklist import KINDS, STATUSES, difference_text, value_text
 from tieout.evidence.world import BreakName, World, key_of, name_of
 from tieout.reference.state import TransactionKey
 from tieout.reference.transaction import Break, Transaction
@@ -121,13 +121,9 @@ def _order(new: Agreement, old: Agreement, name: BreakName) -> tuple[int, int, i
     """Whole records first; then places and roles as the new version has them, then as the old."""
     places = [
         "",
-        *(each.name_of_place(place) for each in (new, old) for place in range(_place_count(each))),
+        *(name for each in (new, old) for name in each.place_names),
     ]
     return places.index(name.place), [*new.roles, *old.roles].index(name.role), name.kind
-
-
-def _place_count(agreement: Agreement) -> int:
-    return len(agreement.fields) + len(agreement.invariants)
 
 
 def _difference(name: BreakName, recorded: Side, anew: Side) -> Difference | None:
@@ -166,12 +162,12 @@ def _side(world: World, other: World, key: TransactionKey, name: BreakName) -> S
 def _told(standing: Standing, agreement: Agreement, each: Break) -> Side:
     """The facts of a break, as the breaks file has them."""
     reported, benchmark, basis, difference = "", "", "", ""
-    if each.field is not None and each.kind is not BreakKind.INVARIANT:
+    if each.field is not None and each.kind not in (BreakKind.INVARIANT, BreakKind.GROUP):
         field = agreement.fields[each.field]
         reported = value_text(field, amount_of(each.reported))
         if each.state is BenchmarkState.DECIDED:
             benchmark = value_text(field, amount_of(each.benchmark))
-            basis = basis_text(agreement, field)
+            basis = each.basis or ""
             difference = difference_text(field, each.difference)
     status = STATUSES[each.state]
     return Side(standing, each.rules, reported, benchmark, basis, difference, status)

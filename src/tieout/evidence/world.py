@@ -48,8 +48,8 @@ class World:
         self.events = _Listener(self)
 
     def agreement_of(self, transaction: Transaction) -> Agreement:
-        """The version by which a transaction is judged here."""
-        return self.state.book_of(transaction).agreement
+        """The version by which a transaction is judged here, as it holds at its stage."""
+        return transaction.terms
 
     def hear(self, transaction: Transaction, opened: Break) -> None:
         """Remember a break that opens; the first time it stands for all."""
@@ -79,6 +79,8 @@ class World:
             return ()
         if name.kind is BreakKind.INVARIANT:
             return _invariant_rules(agreement, name)
+        if name.kind is BreakKind.GROUP:
+            return _group_rules(agreement, name)
         if name.place:
             return _field_rules(agreement, transaction, name)
         return _RECORD_RULES[name.kind]
@@ -131,6 +133,7 @@ _RECORD_RULES = {
     BreakKind.DUPLICATE: ("R-SAME-2",),
     BreakKind.UNEXPECTED: ("R-BIND-1", "R-OPEN-1"),
     BreakKind.CHANGED_AFTER_MATCH: ("R-CHANGE-1",),
+    BreakKind.OUT_OF_ORDER: ("R-STAGE-3",),
     BreakKind.DISPUTED: ("R-DISPUTE-1",),
 }
 """By which rules the breaks of whole records are open or not."""
@@ -140,6 +143,13 @@ def _invariant_rules(agreement: Agreement, name: BreakName) -> tuple[str, ...]:
     for each in agreement.invariants:
         if each.name == name.place and agreement.roles.index(name.role) in each.roles:
             return ("R-INV-2",) if each.is_across else ("R-INV-1",)
+    return ()
+
+
+def _group_rules(agreement: Agreement, name: BreakName) -> tuple[str, ...]:
+    for each in agreement.groups:
+        if each.name == name.place and agreement.roles.index(name.role) in sum(each.sides, ()):
+            return ("R-GROUP-4", "R-GROUP-5")
     return ()
 
 

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from tieout.agreement.model import Agreement, BusinessDeadline
 from tieout.kernel import index
 from tieout.kernel import layout as at
+from tieout.kernel.groups import Groups
 from tieout.kernel.plan import make_plan
 from tieout.merkle.lanes import leaf_hashes
 from tieout.merkle.tree import root
+from tieout.wire.limits import ID_BYTES
 
 if TYPE_CHECKING:
     from tieout.kernel.still import StillBook
@@ -153,6 +155,7 @@ class Book:
         self.deadlines = _deadlines_of(agreement)
         self.asked = [0] * len(self.deadlines)
         self.judged = 0
+        self.groups = Groups(agreement) if agreement.groups else None
         self.is_urgent = agreement.is_urgent
         self.touched: list[Numbers] = []
         """What the block has touched so far, perhaps more, where an agreement is urgent."""
@@ -187,16 +190,26 @@ class Book:
 
     def make_adjustment_room(self) -> None:
         """Make room for what one verdict may propose, with one image of scratch."""
-        roles = len(self.agreement.roles)
-        needed = self.adjustment_count + 2 * roles + 2
+        needed = self.adjustment_count + 2 * int(self.plan[at.P_PROPOSALS]) + 2
         self.adjustments.make_room(needed)
 
     def keep(self, serials: Numbers) -> None:
         """Must be called before transactions change, in any way, by whoever changes them."""
         if self.still is not None:
-            self.still.keep(serials)
+            self.still.keep(self._with_stages_behind(serials))
         if self.is_urgent:
-            self.touched.append(serials)
+            self.touched.append(self._with_stages_behind(serials))
+
+    def _with_stages_behind(self, serials: Numbers) -> Numbers:
+        """Transactions with the later stages of theirs, which may change with them (R-STAGE-7)."""
+        links = int(self.plan[at.P_LINKS])
+        if not links:
+            return serials
+        found = [serials[(serials >= 0) & (serials < self.count)]]
+        while len(found[-1]):
+            behind = self.column(links + at.FOLLOWING, "<i8")[found[-1]] - 1
+            found.append(behind[behind >= 0])
+        return np.concatenate(found)
 
     def find(self, key: bytes, secret: NDArray[np.uint64]) -> int | None:
         """The serial of the transaction with a key of KEY_BYTES, None when there is none."""
@@ -207,6 +220,11 @@ class Book:
         slots = self.slots
         index.locate(self.table, slots.data, slots.image_bytes, hashes, padded, 40, serial)
         return None if serial[0] < 0 else int(serial[0])
+
+    def id_of(self, serial: int) -> bytes:
+        """The id of a transaction, without padding."""
+        start = serial * self.slots.image_bytes
+        return self.slots.data[start : start + ID_BYTES].tobytes().rstrip(b"\0")
 
     def opened_us(self, first: int, last: int) -> Numbers:
         """When transactions first to last − 1 were opened (µs), in rising order; a copy."""

@@ -23,9 +23,19 @@ from tieout.compiled.memory import (
 )
 from tieout.kernel import layout as at
 from tieout.kernel.adjust import adjust_after_verdict
+from tieout.kernel.stages import beside, is_final, plan_at
 from tieout.kernel.telling import NOBODY, NOWHERE, mark_pages, tell
-from tieout.kernel.verdict import AWAITING, DECIDED, UNDECIDED, evaluate, role_block
-from tieout.kernel.words import ZERO, bit
+from tieout.kernel.verdict import (
+    AWAITING,
+    DECIDED,
+    UNDECIDED,
+    evaluate,
+    expected_roles,
+    kind_at,
+    role_block,
+    waits_for_groups,
+)
+from tieout.kernel.words import NO, ZERO, bit
 from tieout.wire.codes import AlarmState, BreakKind, EventKind, Status
 
 PENDING: Final = np.int64(Status.PENDING)
@@ -46,10 +56,9 @@ _ALARM_CLEARED: Final = np.int64(EventKind.ALARM_CLEARED)
 _FIRST_STATUS: Final = np.int64(EventKind.TRANSACTION_PENDING)
 
 _MISSING: Final = np.int64(BreakKind.MISSING)
-_MISMATCH: Final = np.int64(BreakKind.MISMATCH)
-_INVARIANT: Final = np.int64(BreakKind.INVARIANT)
+_FOLLOWING: Final = np.int64(at.FOLLOWING)
 _KIND_SHIFT: Final = 2  # the flag of a whole-record break is bit kind + 2
-_LAST_WHOLE_RECORD_KIND: Final = np.int64(BreakKind.CHANGED_AFTER_MATCH)
+_LAST_WHOLE_RECORD_KIND: Final = np.int64(BreakKind.OUT_OF_ORDER)
 
 
 @helper
@@ -78,7 +87,7 @@ def _settle_flags(plan: Any, cursor: Any, duplicate_on: Int64, duplicate_off: In
             cursor[line] &= ~at.DUPLICATE
     found = _all_breaks(plan, cursor)
     states = cursor[at.V_STATES]
-    quiet = found == at.CHANGED and states == plan[at.P_ALL_ROLES]
+    quiet = found == at.CHANGED and expected_roles(plan, states) & ~states == 0
     if found & at.CHANGED and (quiet or states == 0):
         for role in range(plan[at.P_ROLES]):
             cursor[at.V_ROLES + role * at.V_ROLE_LINE] &= ~at.CHANGED
@@ -137,10 +146,10 @@ def _state_before(plan: Any, slots: Any, base: Int64, field: Int64) -> Int64:
 def _tell_field(
     plan: Any, slots: Any, base: Int64, serial: Int64, events: Any, cursor: Any, field: Int64
 ) -> bool:
-    """Step 3 for one field, or one invariant; True when a break opened."""
+    """Step 3 for one field, one invariant or one group; True when a break opened."""
     agreement = plan[at.P_AGREEMENT]
     mask = bit(field)
-    kind = np.int64(_MISMATCH if field < plan[at.P_FIELDS] else _INVARIANT)
+    kind = kind_at(plan, field)
     state_before = _state_before(plan, slots, base, field)
     state_after = cursor[at.V_FIELDS + field * at.V_FIELD_LINE]
     opened, was, now = False, False, False
@@ -183,13 +192,16 @@ def _write(plan: Any, slots: Any, base: Int64, cursor: Any) -> None:
 
 
 @helper
-def _status(plan: Any, cursor: Any, has_breaks: bool) -> Int64:
+def _status(plan: Any, slots: Any, base: Int64, cursor: Any, has_breaks: bool) -> Int64:
     """R-STATUS-1."""
-    if cursor[at.V_STATES] == 0:
+    states = cursor[at.V_STATES]
+    if states == 0:
         return WITHDRAWN
     if has_breaks:
         return BROKEN
-    return MATCHED if cursor[at.V_STATES] == plan[at.P_ALL_ROLES] else PENDING
+    if expected_roles(plan, states) & ~states != 0:
+        return PENDING
+    return PENDING if waits_for_groups(plan, slots, base, states) else MATCHED
 
 
 @helper
@@ -226,6 +238,53 @@ def _put_alarm(
 
 
 @helper
+def _settle_stage(
+    plan: Any,
+    slots: Any,
+    serial: Int64,
+    adjustments: Any,
+    events: Any,
+    cursor: Any,
+    slot_marks: Any,
+    adjustment_marks: Any,
+    is_first: bool,
+    has_opened: bool,
+    duplicate_on: Int64,
+    duplicate_off: Int64,
+) -> None:
+    """Judge one slot anew, under the plan of its stage."""
+    base = serial * plan[at.P_SLOT_BYTES]
+    evaluate(plan, slots, base, adjustments, cursor)
+    has_breaks = _settle_flags(plan, cursor, duplicate_on, duplicate_off)
+    opened = _tell_whole_records(plan, slots, base, serial, events, cursor) or has_opened
+    changed = _changed_fields(plan, slots, base, cursor)
+    if changed != 0:
+        for field in range(plan[at.P_PLACES]):
+            if changed & bit(field):
+                told = _tell_field(plan, slots, base, serial, events, cursor, field)
+                opened = opened or told
+    _write(plan, slots, base, cursor)
+    before = load8(slots, base + at.STATUS)
+    after = _status(plan, slots, base, cursor, has_breaks)
+    store8(slots, base + at.STATUS, after)
+    if is_first or after != before:
+        kind = _FIRST_STATUS + after
+        tell(events, cursor, plan[at.P_AGREEMENT], serial, kind, NOBODY, NOWHERE, ZERO, ZERO)
+    if load8(slots, base + at.JUDGED) & 1 == 0 or has_breaks:
+        store64(slots, base + at.CLOSED, 0)
+    elif load64(slots, base + at.CLOSED) == 0:
+        store64(slots, base + at.CLOSED, cursor[at.C_TIME])
+    was_broken = before == BROKEN and not is_first
+    _put_alarm(
+        plan, slots, base, serial, events, cursor, was_broken, after == BROKEN, opened
+    )  # fmt: skip
+    mark_pages(slot_marks, base, plan[at.P_SLOT_BYTES])
+    adjust_after_verdict(
+        plan, slots, base, serial, adjustments, events, cursor, slot_marks, adjustment_marks
+    )
+
+
+@helper
 def settle(
     plan: Any,
     slots: Any,
@@ -244,33 +303,28 @@ def settle(
 
     `is_first`: the transaction was just opened. `has_opened`: step 2 opened a break.
     `duplicate_on`, `duplicate_off`: masks of roles whose `duplicate` opens or closes (R-SAME-2).
+    The stages behind it follow, as long as they may build on it, or might before (R-STAGE-7).
     """
+    if plan[at.P_LINKS] == 0:
+        _settle_stage(
+            plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks,
+            is_first, has_opened, duplicate_on, duplicate_off,
+        )  # fmt: skip
+        return
     base = serial * plan[at.P_SLOT_BYTES]
-    evaluate(plan, slots, base, adjustments, cursor)
-    has_breaks = _settle_flags(plan, cursor, duplicate_on, duplicate_off)
-    opened = _tell_whole_records(plan, slots, base, serial, events, cursor) or has_opened
-    changed = _changed_fields(plan, slots, base, cursor)
-    if changed != 0:
-        for field in range(plan[at.P_FIELDS] + plan[at.P_INVARIANT_COUNT]):
-            if changed & bit(field):
-                told = _tell_field(plan, slots, base, serial, events, cursor, field)
-                opened = opened or told
-    _write(plan, slots, base, cursor)
-    before = load8(slots, base + at.STATUS)
-    after = _status(plan, cursor, has_breaks)
-    store8(slots, base + at.STATUS, after)
-    if is_first or after != before:
-        kind = _FIRST_STATUS + after
-        tell(events, cursor, plan[at.P_AGREEMENT], serial, kind, NOBODY, NOWHERE, ZERO, ZERO)
-    if load8(slots, base + at.JUDGED) & 1 == 0 or has_breaks:
-        store64(slots, base + at.CLOSED, 0)
-    elif load64(slots, base + at.CLOSED) == 0:
-        store64(slots, base + at.CLOSED, cursor[at.C_TIME])
-    was_broken = before == BROKEN and not is_first
-    _put_alarm(
-        plan, slots, base, serial, events, cursor, was_broken, after == BROKEN, opened
+    was_final = not is_first and is_final(slots, base)
+    _settle_stage(
+        plan_at(plan, load8(slots, base + at.KEY_STAGE)), slots, serial, adjustments, events,
+        cursor, slot_marks, adjustment_marks, is_first, has_opened, duplicate_on, duplicate_off,
     )  # fmt: skip
-    mark_pages(slot_marks, base, plan[at.P_SLOT_BYTES])
-    adjust_after_verdict(
-        plan, slots, base, serial, adjustments, events, cursor, slot_marks, adjustment_marks
-    )
+    for _ in range(plan[at.P_STAGES] - 1):
+        following = beside(plan, slots, base, _FOLLOWING)
+        if following < 0 or not (was_final or is_final(slots, base)):
+            return
+        base = following
+        was_final = is_final(slots, base)
+        _settle_stage(
+            plan_at(plan, load8(slots, base + at.KEY_STAGE)), slots,
+            base // plan[at.P_SLOT_BYTES], adjustments, events, cursor, slot_marks,
+            adjustment_marks, NO, NO, ZERO, ZERO,
+        )  # fmt: skip

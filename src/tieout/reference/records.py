@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tieout.reference import adjusting
+from tieout.reference import adjusting, groups
 from tieout.reference.deadlines import set_deadlines
 from tieout.reference.events import Events
 from tieout.reference.items import rows_of
@@ -12,7 +12,7 @@ from tieout.reference.transaction import Role, Transaction, new_transaction
 from tieout.reference.values import Record, Row, amount_of
 from tieout.wire.batch import Batch, BatchHeader
 from tieout.wire.block import ItemResult
-from tieout.wire.codes import Action, EventKind, ItemOutcome, RowOutcome, Status
+from tieout.wire.codes import NO_ROW, Action, EventKind, ItemOutcome, RowOutcome, Status
 
 PLACE_SHIFT: Final = 16
 """A place is leaf index × 65,536 + row index."""
@@ -31,6 +31,8 @@ def apply_batch(state: State, batch: Batch, events: Events) -> ItemResult:
     for index, row in enumerate(rows):  # R-ROW-2
         events.row_is_applied(index)
         counts[apply_row(state, book, header.party, header.role, row, events)] += 1
+    events.row_is_applied(NO_ROW)
+    groups.settle(state, book, events)  # R-GROUP-6
     return ItemResult(ItemOutcome.ACCEPTED, rows=tuple(counts))
 
 
@@ -67,7 +69,7 @@ def apply_row(
     """Judge one row (R-ROW-2) and do what its outcome asks for."""
     key = TransactionKey(book.agreement.name, row.originator, row.transaction_id, row.stage)
     transaction = state.transactions.get(key)  # R-KEY-1
-    outcome = _outcome(state, book, transaction, party, role_index, row.record)
+    outcome = _outcome(state, book, key, party, role_index, row.record)
     if outcome is RowOutcome.WRONG_VERSION:
         kind = EventKind.ROW_NOT_APPLIED
         events.add(kind, role=role_index, detail=outcome, agreement=book.number)
@@ -91,15 +93,17 @@ def apply_row(
 def _outcome(
     state: State,
     book: Book,
-    transaction: Transaction | None,
+    key: TransactionKey,
     party: int,
     role_index: int,
     record: Record,
 ) -> RowOutcome:
     """What is to become of a row: the first that holds (R-ROW-2). Changes nothing."""
+    transaction = state.transactions.get(key)
     if transaction is None:
-        is_newest = book is state.newest[book.agreement.name]
-        return RowOutcome.ACCEPTED if is_newest else RowOutcome.WRONG_VERSION  # R-PIN-1
+        others = state.stages_of(key)
+        pinned = state.book_of(others[0]) if others else state.newest[book.agreement.name]
+        return RowOutcome.ACCEPTED if book is pinned else RowOutcome.WRONG_VERSION  # R-PIN-1
     if transaction.agreement_number != book.number:  # R-PIN-1
         return RowOutcome.WRONG_VERSION
     if is_expired(state, book, transaction):  # R-KEEP-1
@@ -124,15 +128,27 @@ def is_expired(state: State, book: Book, transaction: Transaction) -> bool:
 
 def _open(state: State, book: Book, key: TransactionKey) -> Transaction:
     """Open a transaction, and with it the deadlines of its roles."""
-    transaction = new_transaction(book.agreement, key.transaction_id, key.originator)
-    transaction.stage = key.stage
+    terms = book.terms[key.stage]
+    transaction = new_transaction(terms, key.transaction_id, key.originator, key.stage)
     transaction.agreement_number = book.number
     transaction.serial = len(book.transactions)
     transaction.opened_us = state.time_us
     book.transactions.append(transaction)
     state.transactions[key] = transaction
+    _link(state, key, transaction)
     set_deadlines(state, book, transaction)
     return transaction
+
+
+def _link(state: State, key: TransactionKey, transaction: Transaction) -> None:
+    """Let the stages beside a new one know it, and it them (R-STAGE-1)."""
+    previous = state.transactions.get(key._replace(stage=key.stage - 1))
+    following = state.transactions.get(key._replace(stage=key.stage + 1))
+    transaction.previous, transaction.following = previous, following
+    if previous:
+        previous.following = transaction
+    if following:
+        following.previous = transaction
 
 
 def _accept(
@@ -146,7 +162,13 @@ def _accept(
 ) -> None:
     """Let a record stand, and do what follows."""
     role = transaction.roles[role_index]
-    changes = transaction.status is Status.MATCHED and _changes(book, role, record)
+    changes = (
+        transaction.status is Status.MATCHED
+        and role.record is not None
+        and role.states
+        and _changes(book, role.record, record)
+    )
+    groups.follow(book, transaction, role_index, role.record, record)  # R-GROUP-1
     role.party = party  # R-BIND-1
     role.record = record
     role.duplicate = False  # R-SAME-2
@@ -156,14 +178,14 @@ def _accept(
     judge(state, transaction, events)
 
 
-def _changes(book: Book, role: Role, record: Record) -> bool:
+def _changes(book: Book, standing: Record, record: Record) -> bool:
     """Whether a record says something else in a compared field than the standing one."""
-    if record.action is Action.WITHDRAW or role.record is None:
+    if record.action is Action.WITHDRAW:
         return True
     return any(
         field.compare and amount_of(was) != amount_of(now)
         for field, was, now in zip(
-            book.agreement.fields, role.record.values, record.values, strict=True
+            book.agreement.fields, standing.values, record.values, strict=True
         )
     )
 

@@ -81,6 +81,8 @@ class Role:
     `record` is the standing record. `rounds` counts adjustments approved at once (R-ADJ-3);
     `adjustment` is the index of the latest one in the book, None when there was none. `dispute` is
     the one that the role has raised (R-DISPUTE-1).
+    `speaks_apart`: the role speaks in transactions of its own (R-GROUP-2). `broken_groups` and
+    `tied_groups` are bits of the groups that the record answers for (R-GROUP-5).
     """
 
     party: int = 0
@@ -91,6 +93,9 @@ class Role:
     changed_after_match: bool = False
     rounds: int = 0
     adjustment: int | None = None
+    speaks_apart: bool = False
+    broken_groups: int = 0
+    tied_groups: int = 0
     dispute: Dispute | None = None
 
     @property
@@ -101,7 +106,10 @@ class Role:
 
 @dataclass(slots=True)
 class Transaction:
-    """One business event, pinned to the agreement of its book (R-PIN-1).
+    """One business event at one stage, pinned to the agreement of its book (R-PIN-1).
+
+    `terms` are that agreement as it holds at this stage; `previous` and `following` are the stages
+    beside it, None when nobody has spoken of them (R-STAGE-1).
 
     `transaction_id` has 36 bytes, NUL padded; `agreement_number` and `serial` are its book and its
     place there. Times are microseconds UTC; `closed_us` is 0 while it is not closed (R-KEEP-1).
@@ -112,6 +120,7 @@ class Transaction:
     transaction_id: bytes
     originator: int
     stage: int
+    terms: Agreement
     roles: list[Role]
     agreement_number: int = 0
     serial: int = 0
@@ -123,6 +132,18 @@ class Transaction:
     confirmed_by: list[int] = field(default_factory=list)
     frozen: dict[int, Value] = field(default_factory=dict)
     verdict: Verdict | None = None
+    previous: "Transaction | None" = field(default=None, repr=False, compare=False)
+    following: "Transaction | None" = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the next stage may build on it (R-STAGE-3)."""
+        return self.status is Status.MATCHED
+
+    @property
+    def is_out_of_order(self) -> bool:
+        """Whether the stage before it is not final (R-STAGE-3)."""
+        return self.stage > 0 and not (self.previous and self.previous.is_final)
 
     @property
     def status(self) -> Status | None:
@@ -145,13 +166,18 @@ class Transaction:
         return any(role.dispute for role in self.roles)
 
     def is_heard(self, role: int) -> bool:
-        """Whether nothing more has to be waited for from a role (R-FINAL-1)."""
-        return self.judged or self.roles[role].overdue or self.roles[role].states
+        """Whether nothing more has to be waited for from a role (R-FINAL-1, R-GROUP-2)."""
+        spoken = self.roles[role]
+        return self.judged or spoken.overdue or spoken.states or spoken.speaks_apart
 
 
-def new_transaction(agreement: Agreement, transaction_id: bytes, originator: int) -> Transaction:
-    """A transaction of which nobody has spoken yet."""
-    return Transaction(transaction_id, originator, 0, [Role() for _ in agreement.roles])
+def new_transaction(
+    terms: Agreement, transaction_id: bytes, originator: int, stage: int = 0
+) -> Transaction:
+    """A transaction of which nobody has spoken yet; `terms` hold at the stage."""
+    apart = terms.apart
+    roles = [Role(speaks_apart=index in apart) for index in range(len(terms.roles))]
+    return Transaction(transaction_id, originator, stage, terms, roles)
 
 
 def stating(transaction: Transaction) -> dict[int, Record]:

@@ -20,7 +20,8 @@ def slot_dtype(agreement: Agreement) -> np.dtype[np.void]:
             ("flags", "<u2"),
             ("rounds", "<u2"),
             ("revision", "<u4"),
-            ("zero", "<u4"),
+            ("broken_groups", "<u2"),
+            ("tied_groups", "<u2"),
             ("adjustment", "<u8"),
             ("presence", "<u8"),
             ("mismatch", "<u8"),
@@ -29,6 +30,7 @@ def slot_dtype(agreement: Agreement) -> np.dtype[np.void]:
             ("values", _values_dtype(agreement)),
         ]
     )
+    links = [("previous", "<u8"), ("following", "<u8")] if agreement.stages else []
     return np.dtype(
         [
             ("id", "S36"),
@@ -44,6 +46,7 @@ def slot_dtype(agreement: Agreement) -> np.dtype[np.void]:
             ("awaiting", "<u8"),
             ("undecided", "<u8"),
             ("roles", role, (len(agreement.roles),)),
+            *links,
         ]
     )
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from tieout.agreement.breakrow import BreakRow
 from tieout.agreement.model import Agreement, Field, FieldType
+from tieout.evidence.breaklist import group_text, summed_field
 from tieout.testing.workbench import PARTIES
 from tieout.units.dates import format_date, format_seconds, format_time, parse_date, parse_time
 from tieout.units.numbers import format_scaled, parse_scaled
@@ -56,17 +57,32 @@ def word_of_difference(field: Field, difference: int) -> str:
     return text if difference < 0 else f"+{text}"
 
 
+def name_at_stage(agreement: Agreement, transaction_id: bytes, stage: int) -> str:
+    """The name of a transaction: its id, `T1`, or with its stage, `T1/confirmed`."""
+    name = transaction_id.decode()
+    return f"{name}/{agreement.stages[stage].name}" if agreement.stages else name
+
+
 def words_of_break(agreement: Agreement, row: BreakRow) -> str:
     """An open break, as it stands under `breaks`."""
-    words = [row.transaction_id.decode(), row.kind.name.lower()]
+    name = name_at_stage(agreement, row.transaction_id, row.stage)
+    words = [name, row.kind.name.lower()]
     if row.field is None:
         return " ".join([*words, agreement.roles[row.role]])
     words += [agreement.name_of_place(row.field), agreement.roles[row.role]]
     if row.kind is BreakKind.INVARIANT:
         return " ".join(words)
-    field = agreement.fields[row.field]
+    is_group = row.kind is BreakKind.GROUP
+    field = agreement.fields[row.field] if not is_group else summed_field(agreement, row.field)
     if row.reported is not None:
         words.append(word_of(field, row.reported))
+    if is_group:
+        if row.benchmark is not None and row.difference is not None:
+            against = word_of(field, row.benchmark)
+            words += ["against", against, word_of_difference(field, row.difference)]
+        return " ".join(
+            [*words, group_text(row.group_key or b"", row.suspect or b"", row.suspicion)]
+        )
     if row.benchmark is not None:
         words += ["against", word_of(field, row.benchmark), str(row.basis)]
     elif row.kind is BreakKind.MISMATCH:
