@@ -40,6 +40,7 @@ from tieout.kernel.queries import (
     transaction,
     unjudged,
     upcoming_parties,
+    urgency_of,
     validators,
     votes_needed,
 )
@@ -103,6 +104,7 @@ __all__ = [
     "transaction",
     "unjudged",
     "upcoming_parties",
+    "urgency_of",
     "validators",
     "votes_needed",
     "vouch",
