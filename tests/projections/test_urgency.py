@@ -38,7 +38,7 @@ def listed(reader: Reader) -> list[tuple[Any, ...]]:
     )
 
 
-@pytest.mark.parametrize("seed", (1, 17, 21, 27, 34, 46, 54, 58))
+@pytest.mark.parametrize("seed", [1, 17, 21, 27, 34, 46, 54, 58])
 def test_alarms_are_as_severe_and_escalated_as_the_ledger_says(
     sqlite_database: Database, seed: int
 ) -> None:

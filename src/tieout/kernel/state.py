@@ -62,6 +62,21 @@ class Dispute:
     evidence: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class KeptStatement:
+    """What came of a party's last statement for a period (R-COMPLETE-5).
+
+    `digest` is SHA-256 of its body, `differences` are bits of StatementDifference, `count` is what
+    the ledger held.
+    """
+
+    revision: int
+    height: int
+    digest: bytes
+    differences: int
+    count: int
+
+
 @dataclass(slots=True)
 class Urgency:
     """How severe the breaks of an episode are, and who has been told (R-SEVERITY, R-ESCALATE).
@@ -118,11 +133,12 @@ class EventBuffer:
         agreement: int = 0,
         serial: int = NO_SERIAL,
         role: int = NO_ROLE,
+        field: int = NO_FIELD,
         detail: int = 0,
         extra: int = 0,
     ) -> None:
         """Append an event that is not about a row."""
-        event = _EVENT.pack(kind, role, NO_FIELD, detail, agreement, NO_ROW, item, extra, serial)
+        event = _EVENT.pack(kind, role, field, detail, agreement, NO_ROW, item, extra, serial)
         self.add(event)
 
     def take(self) -> bytes:
@@ -175,6 +191,10 @@ class State:
     confirmations: dict[tuple[int, int], Confirmations] = field(default_factory=dict)
     disputes: dict[tuple[int, int, int], Dispute] = field(default_factory=dict)
     """Those that are open, by (agreement number, serial, role)."""
+    statements: dict[tuple[int, int, int], dict[tuple[int, int], KeptStatement]] = field(
+        default_factory=dict
+    )
+    """Of each (agreement number, role, party), by period as (until µs, after µs)."""
     urgencies: dict[tuple[int, int], Urgency] = field(default_factory=dict)
     """Of broken transactions, where an agreement asks for it, by (agreement number, serial)."""
     urgency_dues: list[UrgencyDue] = field(default_factory=list)

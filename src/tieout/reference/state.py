@@ -41,6 +41,36 @@ class EnactmentKey(NamedTuple):
     body_digest: bytes
 
 
+class StatementKey(NamedTuple):
+    """Whose statements (R-COMPLETE-5)."""
+
+    agreement_number: int
+    role: int
+    party: int
+
+
+class Period(NamedTuple):
+    """Of which transactions: those opened after one time and at or before another, in µs."""
+
+    until_us: int
+    after_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptStatement:
+    """What came of the last statement for a period (R-COMPLETE-5).
+
+    `digest` is SHA-256 of its body, `differences` are bits of StatementDifference, `count` is what
+    the ledger held.
+    """
+
+    revision: int
+    height: int
+    digest: bytes
+    differences: int
+    count: int
+
+
 class Deadline(NamedTuple):
     """When a role of a transaction is asked; in this order (R-TIME-1)."""
 
@@ -135,6 +165,7 @@ class State:
     enactments: dict[EnactmentKey, list[int]] = field(default_factory=dict)
     cutoffs_us: dict[str, int] = field(default_factory=dict)
     deadlines: list[Deadline] = field(default_factory=list)
+    statements: dict[StatementKey, dict[Period, KeptStatement]] = field(default_factory=dict)
     urgencies: dict[tuple[int, int], Urgency] = field(default_factory=dict)
     urgency_dues: list[UrgencyDue] = field(default_factory=list)
     touched: dict[tuple[int, int], None] = field(default_factory=dict)

@@ -40,6 +40,7 @@ class OperationKind(IntEnum):
     VOTE = 11
     DISPUTE = 14
     WITHDRAW_DISPUTE = 15
+    STATE_DAY = 27
 
 
 class ItemOutcome(IntEnum):
@@ -77,6 +78,10 @@ class ItemOutcome(IntEnum):
     TOO_MANY_CHANGES = 51
     UNKNOWN_MEMBER = 52
     UNKNOWN_CHANGE = 53
+    # Statements (R-COMPLETE-2).
+    MALFORMED_STATEMENT = 72
+    BAD_PERIOD = 73
+    TOO_SOON = 74
 
 
 class RowOutcome(IntEnum):
@@ -177,6 +182,16 @@ class ChangeStatus(IntEnum):
     SUPERSEDED = 6
 
 
+class StatementDifference(IntEnum):
+    """In what a statement differs from the ledger (R-COMPLETE-3, R-COMPLETE-4); each is a bit."""
+
+    COUNT = 1
+    TOTALS = 2
+    SET_HASH = 4
+    OMITTED = 8
+    UNSTATED = 16
+
+
 class EventKind(IntEnum):
     """What happened, as it stands in the event stream of a block."""
 
@@ -215,6 +230,11 @@ class EventKind(IntEnum):
     DISPUTE_WITHDRAWN = 64
     SEVERITY_CHANGED = 85
     ALARM_ESCALATED = 86
+    STATEMENT_TIES_OUT = 90
+    STATEMENT_DIFFERS = 91
+    TOTAL_DIFFERS = 92
+    BATCH_OMITTED = 93
+    BATCH_UNSTATED = 94
 
 
 NO_FIELD = 0xFF

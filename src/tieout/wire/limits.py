@@ -71,3 +71,12 @@ MAX_OPEN_CHANGES = 16
 
 MAX_VALIDATOR_POWER = (1 << 60) - 1
 """Voting power of all validators together: the largest that CometBFT takes, an eighth of 2^63."""
+
+MAX_STATED_RANGES = 1_024
+"""Ranges of sequence numbers in a statement: one for each gap that a window can hold."""
+
+MAX_NAMED_BATCHES = 64
+"""Batches that one statement has named as omitted, and as unstated (R-COMPLETE-4)."""
+
+MAX_KEPT_STATEMENTS = 64
+"""Periods of which a party's last statement stays in the state: a quarter of business days."""
