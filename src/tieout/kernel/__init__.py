@@ -42,7 +42,6 @@ from tieout.kernel.queries import (
     transaction,
     unjudged,
     upcoming_parties,
-    urgency_of,
     validators,
     votes_needed,
     whom_it_needs,
@@ -53,6 +52,7 @@ from tieout.kernel.snapshot import SnapshotError, SnapshotRoom, dump, load, log_
 from tieout.kernel.state import PoisonedError, State, initial_state, reserve
 from tieout.kernel.still import Still, StillPart
 from tieout.kernel.timing import next_deadline_us
+from tieout.kernel.urgency import urgency_of
 
 __all__ = [
     "NO_VERDICT",

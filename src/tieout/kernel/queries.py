@@ -31,7 +31,6 @@ from tieout.wire.codes import (
     BenchmarkState,
     BreakKind,
     ChangeStatus,
-    Severity,
     Status,
 )
 from tieout.wire.limits import ID_BYTES
@@ -532,15 +531,6 @@ def alarms(state: State, agreement_name: str) -> list[Transaction]:
         for book in books_of(state.books, agreement_name)
         for serial in np.flatnonzero(book.column(at.ALARM, "u1"))
     ]
-
-
-def urgency_of(state: State, number: int, serial: int) -> tuple[Severity, int]:
-    """The severity of a transaction, NONE without one, and how many steps its alarm was escalated.
-
-    `number` is that of its book (R-SEVERITY-1, R-ESCALATE-1).
-    """
-    urgency = state.urgencies.get((number, serial))
-    return (Severity.NONE, 0) if urgency is None else (Severity(urgency.severity), urgency.steps)
 
 
 def signatories(state: State, agreement: Agreement, body: Enact) -> tuple[int, ...]:
