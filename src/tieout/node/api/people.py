@@ -240,7 +240,7 @@ def persons_of(call: Call) -> set[str]:
     """Everybody on the ledger who can be some user: `party/person`."""
     return {
         f"{party.name}/{each.name}"
-        for party in call.house.ordering.genesis.parties
+        for party in call.house.ordering.parties
         for each in party.persons
     }
 
