@@ -1,5 +1,6 @@
-"""A ledger that several parties order, behind the port: published to through this party's own
-network node, and followed in the journal that its application writes.
+"""A ledger that several parties order, behind the port.
+
+It is published to through this party's own network node, and followed in that one's journal.
 
 The problem: the network's node (`tieout network run`) is two other processes, which go on whatever
 happens to this one and may be away while this one goes on; and between signing and a block lies a

@@ -65,7 +65,7 @@ def found_node(directory: Path, parties: Sequence[str], agreement: Agreement | N
     if agreement is not None:
         with EmbeddedLedger.open(directory / LEDGER) as ledger:
             ledger.enact(agreement, now_us())
-    (directory / SETTINGS_FILE).write_text(default_file(LEDGER), encoding="utf-8")
+    (directory / SETTINGS_FILE).write_text(default_file(), encoding="utf-8")
 
 
 def join_ledger(directory: Path, network: Path) -> Path:

@@ -210,8 +210,11 @@ def _section(
     return msgspec.convert(values, kind, strict=strict)
 
 
-def default_file(ledger: str) -> str:
-    """The file that `tieout node init` writes: every key with its default, and the ledger's place."""
+def default_file(ledger: str = Storage().ledger) -> str:
+    """The file that `tieout node init` writes: every key with its default.
+
+    Of a ledger in a folder of the node's own, unless another one is named.
+    """
     lines = ["# Settings of this node. docs/node.md explains each; the environment wins over them."]
     for section, kind in SECTIONS.items():
         lines += ["", f"[{section}]"]

@@ -47,6 +47,7 @@ _RECORD_PROBLEMS: Final = (
 _ACT_PROBLEMS: Final = (
     "malformed_body", "invalid_value", "invalid_parameter", "not_found", "conflict",
     "refused_by_the_rules", "too_large", "unsupported_media_type", "ledger_failed", "busy",
+    "no_block_yet",
 )  # fmt: skip
 _PERSON_PROBLEMS: Final = (*_ACT_PROBLEMS, "no_person")
 _FORM_PROBLEMS: Final = (
@@ -179,12 +180,12 @@ LOOKING: Final = (
         "GET", _TRANSACTION, "tell_transaction", _READ,
         "One transaction: verdict, values, breaks, correcting entries, timeline.",
         looking.tell_transaction, _one("Its story.", looking.Told), looking.TransactionQuery,
-        problems=("not_found",),
+        problems=("not_found", "busy"),
     ),
     Endpoint(
         "GET", _TRANSACTION + "/evidence", "give_evidence", _READ,
         "The evidence pack of one transaction, to be verified offline.", looking.give_evidence,
-        _one("The pack.", Pack), looking.TransactionQuery, problems=("not_found",),
+        _one("The pack.", Pack), looking.TransactionQuery, problems=("not_found", "busy"),
     ),
     Endpoint(
         "GET", "/v1/alarms/{alarm}", "tell_alarm", _READ, "One alarm, and who confirmed it.",
@@ -367,7 +368,7 @@ ABOUT: Final = (
     ),
     Endpoint(
         "GET", "/readyz", "readyz", None, "Whether records are taken.", meta.readyz,
-        _one("They are.", meta.Ready), problems=("ledger_failed",),
+        _one("They are.", meta.Ready), problems=("ledger_failed", "busy"),
     ),
     Endpoint(
         "GET", "/metrics", "metrics", _READ, "Counters and gauges for Prometheus.", meta.metrics,

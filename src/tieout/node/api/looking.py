@@ -102,6 +102,9 @@ def _pack(call: Call) -> tuple[bytes, int]:
                 return proofs.pack(name, call.query.originator, key), state.height
             except MissingError as error:
                 raise ProblemError("not_found", str(error)) from error
+            except EngineError as error:
+                # The network's node has to show what the validators signed, and does not.
+                raise ProblemError("busy", str(error)) from error
 
 
 def _who(report: PackReport, step: Any) -> str:
