@@ -19,6 +19,7 @@ from tieout.testing.dice import Dice
 from tieout.testing.governed import tell_governed
 from tieout.testing.histories import SCRIPT_BYTES, History, histories, tell
 from tieout.testing.images import read_adjustments, read_slots
+from tieout.testing.people import tell_of_people
 from tieout.testing.rulebooks import RuleBook
 from tieout.testing.statements import Statement, choose_statements
 from tieout.testing.workbench import Sender, Workbench, row_bytes
@@ -246,7 +247,7 @@ def test_histories_come_across_everything_that_can_become_of_something() -> None
     items: set[ItemOutcome] = set()
     rows: set[RowOutcome] = set()
     kinds: set[int] = set()
-    for told_by in (tell, tell_governed) * 400:
+    for told_by in (tell, tell_governed, tell_of_people) * 300:
         for result in told_by(generator.randbytes(SCRIPT_BYTES)).results:
             items |= {item.outcome for item in result.items}
             rows |= {

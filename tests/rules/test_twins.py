@@ -12,6 +12,7 @@ from tieout.testing.dice import Dice
 from tieout.testing.governed import governed_histories
 from tieout.testing.histories import History, histories, refined_histories
 from tieout.testing.images import read_adjustments, read_slots
+from tieout.testing.people import people_histories
 from tieout.testing.rulebooks import rule_book
 from tieout.testing.statements import choose_statements
 from tieout.testing.workbench import START_US, Sender, workbench_genesis
@@ -61,6 +62,13 @@ def test_kernel_and_reference_say_the_same_of_refined_agreements(history: Histor
 @given(governed_histories())
 def test_kernel_and_reference_say_the_same_while_members_change(history: History) -> None:
     """R-MEMBER-1 to R-MEMBER-6."""
+    compare(history)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(people_histories())
+def test_kernel_and_reference_say_the_same_while_people_decide(history: History) -> None:
+    """R-DISPUTE-1 to R-DISPUTE-3."""
     compare(history)
 
 

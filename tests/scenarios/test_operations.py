@@ -6,7 +6,7 @@ from tests.scenarios.agreements import pair, trio
 from tieout.agreement.parse import parse_agreement
 from tieout.testing.rulebooks import RuleBook
 from tieout.testing.scenarios import play
-from tieout.testing.workbench import ADA, BEN, SYSTEM, Workbench, governed_genesis, row_bytes
+from tieout.testing.workbench import ADA, BEN, SYSTEM, Workbench, newest_genesis, row_bytes
 from tieout.wire.codes import EventKind, ItemOutcome, OperationKind, Purpose
 from tieout.wire.members import ProposeChange, Remove, Vote
 from tieout.wire.operations import (
@@ -15,8 +15,10 @@ from tieout.wire.operations import (
     Body,
     CloseCutoff,
     Confirm,
+    Dispute,
     Enact,
     Propose,
+    WithdrawDispute,
 )
 
 AGREEMENT = parse_agreement(pair('[benchmark]\namount = "bank"\n[alarm]\nquorum = 3\n'))
@@ -150,6 +152,8 @@ BODIES: dict[OperationKind, Body] = {
     OperationKind.FAILED: AdjustmentStep(*TRANSACTION, 0, bytes(32), ""),
     OperationKind.PROPOSE_CHANGE: ProposeChange((Remove(2),), 0, 9),
     OperationKind.VOTE: Vote(bytes(32), in_favour=True),
+    OperationKind.DISPUTE: Dispute(*TRANSACTION, 0, "not ours", ()),
+    OperationKind.WITHDRAW_DISPUTE: WithdrawDispute(*TRANSACTION, 0, ""),
 }
 NEEDED = {
     OperationKind.ENACT: Purpose.GOVERN,
@@ -163,7 +167,10 @@ NEEDED = {
     OperationKind.FAILED: Purpose.PUBLISH,
     OperationKind.PROPOSE_CHANGE: Purpose.GOVERN,
     OperationKind.VOTE: Purpose.GOVERN,
+    OperationKind.DISPUTE: Purpose.APPROVE,
+    OperationKind.WITHDRAW_DISPUTE: Purpose.APPROVE,
 }
+ALSO_BY_SYSTEMS = (OperationKind.DISPUTE, OperationKind.WITHDRAW_DISPUTE)
 
 
 @pytest.mark.parametrize("kind", OperationKind)
@@ -173,9 +180,10 @@ def test_each_kind_of_operation_needs_its_purpose_in_header_and_key(
     rules: RuleBook, kind: OperationKind, purpose: Purpose, key: int
 ) -> None:
     """R-OP-1: the system's key is for publish and govern, Ada's for approve."""
-    bench = Workbench(rules, governed_genesis())
+    bench = Workbench(rules, newest_genesis())
     serves = (purpose is Purpose.APPROVE) == (key == ADA)
-    may = purpose is NEEDED[kind] and serves
+    is_needed = purpose is NEEDED[kind] or (kind in ALSO_BY_SYSTEMS and purpose is Purpose.PUBLISH)
+    may = is_needed and serves
     item = bench.sender.operation(1, kind, BODIES[kind], key=key, purpose=purpose)
     outcome = bench.apply(item).items[0].outcome
     assert (outcome is not ItemOutcome.WRONG_PURPOSE) is may

@@ -42,9 +42,11 @@ from tieout.wire.operations import (
     Body,
     CloseCutoff,
     Confirm,
+    Dispute,
     Enact,
     Operation,
     Propose,
+    WithdrawDispute,
 )
 from tieout.wire.rows import SALT_BYTES, SALT_OFFSET, ColumnKind, row_layout
 from tieout.wire.salts import salts
@@ -169,6 +171,16 @@ BODIES: list[tuple[OperationKind, Purpose, Body]] = [
         ),
     ),
     (OperationKind.VOTE, Purpose.GOVERN, Vote(AGREEMENT_HASH, in_favour=True)),
+    (
+        OperationKind.DISPUTE,
+        Purpose.PUBLISH,
+        Dispute("fund-subscription", 0, "A-1", 1, "order was cancelled", (AGREEMENT_HASH,)),
+    ),
+    (
+        OperationKind.WITHDRAW_DISPUTE,
+        Purpose.APPROVE,
+        WithdrawDispute("fund-subscription", 0, "A-1", 1, ""),
+    ),
 ]
 
 

@@ -50,15 +50,18 @@ from tieout.wire.members import ProposeChange, Vote
 from tieout.wire.operations import (
     Acknowledge,
     AdjustmentStep,
+    ByPeople,
     CloseCutoff,
     Confirm,
+    Dispute,
     Enact,
     Operation,
     Propose,
+    WithdrawDispute,
 )
 
 Kept = Iterable[tuple[Block, BlockResult]]
-Word = Confirm | Acknowledge | Propose | AdjustmentStep
+Word = Confirm | Acknowledge | Propose | AdjustmentStep | ByPeople
 
 _FIRST_ID: Final = bytes(ID_BYTES)
 _AFTER_LAST_ID: Final = b"\xff" * (ID_BYTES + 1)
@@ -345,7 +348,7 @@ class _Replay:
         role = refit.role(body.role)
         if role is None:
             return None
-        if isinstance(body, Propose):
+        if isinstance(body, Propose | Dispute | WithdrawDispute):
             return structs.replace(body, role=role)
         was = latest_adjustment(book, transaction, body.role)
         now = latest_adjustment(self._book, twin, role)

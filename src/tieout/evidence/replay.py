@@ -48,7 +48,6 @@ from tieout.wire.genesis import Genesis
 from tieout.wire.limits import ID_BYTES
 from tieout.wire.members import ProposeChange, Vote
 from tieout.wire.operations import (
-    AdjustmentStep,
     CloseCutoff,
     Enact,
     Operation,
@@ -254,8 +253,9 @@ class Replay:
         if self._is_about_others(operation):
             return
         what = operation.kind.name.lower().replace("_", " ")
-        if isinstance(operation.body, AdjustmentStep) and operation.body.reason:
-            what = f"{what}: {operation.body.reason}"
+        reason = getattr(operation.body, "reason", "")
+        if reason:
+            what = f"{what}: {reason}"
         self._note(entry, signer, what)
 
     def _check_subject(self, operation: Operation, part: str) -> None:

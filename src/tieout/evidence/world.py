@@ -131,6 +131,7 @@ _RECORD_RULES = {
     BreakKind.DUPLICATE: ("R-SAME-2",),
     BreakKind.UNEXPECTED: ("R-BIND-1", "R-OPEN-1"),
     BreakKind.CHANGED_AFTER_MATCH: ("R-CHANGE-1",),
+    BreakKind.DISPUTED: ("R-DISPUTE-1",),
 }
 """By which rules the breaks of whole records are open or not."""
 

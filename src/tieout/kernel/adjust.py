@@ -313,6 +313,15 @@ def _within_limits(plan: Any, slots: Any, block: Int64, adjustments: Any, image:
 
 
 @helper
+def _is_disputed(plan: Any, cursor: Any) -> bool:
+    """Whether a role disputes the transaction, by the verdict in the scratch (R-DISPUTE-2)."""
+    for role in range(plan[at.P_ROLES]):
+        if cursor[at.V_ROLES + role * at.V_ROLE_LINE] & at.DISPUTED:
+            return True
+    return False
+
+
+@helper
 def _approve_at_once(
     plan: Any,
     slots: Any,
@@ -328,7 +337,7 @@ def _approve_at_once(
     rounds = load16(slots, block + at.ROUNDS)
     index = load64(slots, block + at.LATEST) - 1
     image = index * plan[at.P_ADJUSTMENT_BYTES]
-    if plan[at.P_AUTOMATIC] == 0 or rounds >= MAX_AUTOMATIC_ROUNDS:
+    if plan[at.P_AUTOMATIC] == 0 or rounds >= MAX_AUTOMATIC_ROUNDS or _is_disputed(plan, cursor):
         return
     if not _within_limits(plan, slots, block, adjustments, image):
         return

@@ -6,23 +6,28 @@ ledger that never used a rule has nothing of it.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from tieout.kernel.state import State
+from tieout.kernel.state import Dispute, State
 
 AFFAIRS_SINCE: Final = 4
 """The first version of the rules with affairs."""
 
 
-def kept(state: "State") -> dict[str, list[Any]]:
+def kept(state: State) -> dict[str, list[Any]]:
     """The affairs of a state, by name in the order of the names."""
-    del state
-    return {}
+    return {
+        "disputes": [
+            [*key, each.raised_by, each.reason, list(each.evidence)]
+            for key, each in sorted(state.disputes.items(), key=lambda item: item[0])
+        ],
+    }
 
 
-def restore(state: "State", affairs: Mapping[str, list[Any]]) -> None:
+def restore(state: State, affairs: Mapping[str, list[Any]]) -> None:
     """Give a state the affairs that `kept` told of another. Raises KeyError for an unknown one."""
-    del state
     for name in affairs:
-        raise KeyError(name)
+        if name != "disputes":
+            raise KeyError(name)
+    for number, serial, role, raised_by, reason, evidence in affairs["disputes"]:
+        state.disputes[number, serial, role] = Dispute(raised_by, reason, tuple(evidence))

@@ -23,8 +23,12 @@ PURPOSES: Final = {
     OperationKind.REFUSE: Purpose.APPROVE,
     OperationKind.PROPOSE_CHANGE: Purpose.GOVERN,
     OperationKind.VOTE: Purpose.GOVERN,
+    OperationKind.DISPUTE: Purpose.APPROVE,
+    OperationKind.WITHDRAW_DISPUTE: Purpose.APPROVE,
 }
 """What a key must be for to sign an operation (R-OP-1)."""
+ALSO_BY_SYSTEMS: Final = (OperationKind.DISPUTE, OperationKind.WITHDRAW_DISPUTE)
+"""What a party's verifier, too, may sign with its key to publish (R-OP-1)."""
 
 
 @dataclass(slots=True)
@@ -65,7 +69,7 @@ def parse_item(data: bytes | memoryview, rules_version: int) -> Item | None:
     signed = operation.signed_bytes()
     return Item(
         operation,
-        PURPOSES[operation.kind],
+        _needed_purpose(operation),
         signed,
         operation.signature,
         operation.sequence,
@@ -73,6 +77,13 @@ def parse_item(data: bytes | memoryview, rules_version: int) -> Item | None:
         operation.valid_until_us,
         hashlib.sha256(signed).digest(),
     )
+
+
+def _needed_purpose(operation: Operation) -> Purpose:
+    """What the key of an operation must be for; where there is a choice, what it says it is."""
+    if operation.kind in ALSO_BY_SYSTEMS and operation.purpose == Purpose.PUBLISH:
+        return Purpose.PUBLISH
+    return PURPOSES[operation.kind]
 
 
 def check_signer(state: State, item: Item) -> SigningKey | ItemOutcome:

@@ -25,6 +25,8 @@ AGAIN: Final = 2
 """Judge anew, after an operation."""
 PROPOSE: Final = 3
 """A person proposes an adjustment for the role (R-ADJ-5)."""
+OPENED: Final = 4
+"""Judge anew, after an operation that opened a break of its own."""
 
 
 @helper
@@ -114,6 +116,6 @@ def judge(
         if follows:
             settle(
                 plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks,
-                NO, NO, ZERO, ZERO,
+                NO, mode == OPENED, ZERO, ZERO,
             )  # fmt: skip
     return np.int64(serials.size)

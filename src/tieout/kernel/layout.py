@@ -41,7 +41,7 @@ BLANK: Final = 40
 PLACE: Final = 48
 VALUES: Final = 56
 
-# Flags of a role. MISSING to CHANGED are breaks: bit number = BreakKind + 2.
+# Flags of a role. From MISSING on they are breaks of whole records: bit number = BreakKind + 2.
 STATES: Final = 1
 WITHDREW: Final = 2
 OVERDUE: Final = 4
@@ -49,7 +49,8 @@ MISSING: Final = 8
 DUPLICATE: Final = 16
 UNEXPECTED: Final = 32
 CHANGED: Final = 64
-WHOLE_RECORD_BREAKS: Final = MISSING | DUPLICATE | UNEXPECTED | CHANGED
+DISPUTED: Final = 2048
+WHOLE_RECORD_BREAKS: Final = MISSING | DUPLICATE | UNEXPECTED | CHANGED | DISPUTED
 
 # ---------------------------------------------------------------- adjustment image
 ADJ_SERIAL: Final = 0

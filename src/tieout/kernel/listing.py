@@ -63,7 +63,7 @@ EXPIRED: Final = 4
 
 _AHEAD: Final = 8
 _MISSING: Final = np.int64(BreakKind.MISSING)
-_CHANGED_KIND: Final = np.int64(BreakKind.CHANGED_AFTER_MATCH)
+_LAST_WHOLE_RECORD_KIND: Final = np.int64(BreakKind.DISPUTED)
 _MISMATCH: Final = np.int64(BreakKind.MISMATCH)
 _INVARIANT: Final = np.int64(BreakKind.INVARIANT)
 _DATE: Final = np.int64(ColumnKind.DATE)
@@ -147,8 +147,8 @@ def count_breaks(plan: Any, slots: Any, serials: Any, counts: Any) -> None:
         for role in range(plan[at.P_ROLES]):
             block = role_block(plan, base, role)
             flags = load16(slots, block + at.FLAGS)
-            for kind in range(_MISSING, _CHANGED_KIND + 1):
-                count += (flags >> (kind + 2)) & 1
+            for kind in range(_MISSING, _LAST_WHOLE_RECORD_KIND + 1):
+                count += ((flags & at.WHOLE_RECORD_BREAKS) >> (kind + 2)) & 1
             mismatch, blank = load64(slots, block + at.MISMATCH), load64(slots, block + at.BLANK)
             if mismatch | blank != 0:
                 for field in range(plan[at.P_FIELDS] + plan[at.P_INVARIANT_COUNT]):
@@ -172,8 +172,8 @@ def _list_whole_records(
         flags = load16(slots, role_block(plan, base, role) + at.FLAGS)
         if flags & at.WHOLE_RECORD_BREAKS == 0:
             continue
-        for kind in range(_MISSING, _CHANGED_KIND + 1):
-            if flags & bit(kind + 2):
+        for kind in range(_MISSING, _LAST_WHOLE_RECORD_KIND + 1):
+            if flags & at.WHOLE_RECORD_BREAKS & bit(kind + 2):
                 _put_line(plan, slots, serial, table, line, role, NOWHERE, np.int64(kind))
                 line += line_bytes
     return line

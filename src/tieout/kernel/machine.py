@@ -12,8 +12,9 @@ import numpy as np
 from tieout.kernel import governing
 from tieout.kernel.batches import apply_batch, has_signed_root, vouched_for
 from tieout.kernel.digest import app_hash, state_digest
+from tieout.kernel.found import Speaker
 from tieout.kernel.items import Item, check_signer, parse_item
-from tieout.kernel.operations import Speaker, apply_operation
+from tieout.kernel.operations import apply_operation
 from tieout.kernel.sequences import Stream
 from tieout.kernel.state import PoisonedError, State
 from tieout.kernel.timing import judge_deadlines

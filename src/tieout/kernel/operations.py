@@ -5,8 +5,6 @@ compiled loop.
 """
 
 import hashlib
-import struct
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -16,10 +14,11 @@ import numpy as np
 from tieout.agreement.errors import AgreementError
 from tieout.agreement.model import AdjustmentMode, Agreement
 from tieout.agreement.parse import load_canonical
-from tieout.kernel import governing, timing
+from tieout.kernel import disputes, governing, timing
 from tieout.kernel import layout as at
-from tieout.kernel.book import Book, books_of
+from tieout.kernel.book import Book
 from tieout.kernel.digest import is_episode
+from tieout.kernel.found import Found, Speaker, find
 from tieout.kernel.state import Confirmations, State
 from tieout.wire.codes import (
     AdjustmentStatus,
@@ -32,17 +31,16 @@ from tieout.wire.ids import adjustment_id
 from tieout.wire.limits import ID_BYTES
 from tieout.wire.members import ProposeChange, Vote
 from tieout.wire.operations import (
-    AboutTransaction,
     Acknowledge,
     AdjustmentStep,
     CloseCutoff,
     Confirm,
+    Dispute,
     Enact,
     Operation,
+    WithdrawDispute,
 )
 
-_KEY: Final = struct.Struct(f"<{ID_BYTES}sHB")
-MAX_ORIGINATOR: Final = 0xFFFF
 _MAX_DETAIL: Final = 255
 
 _STEPS: Final = {
@@ -65,20 +63,6 @@ _STEPS: Final = {
 """From which statuses a step is allowed, where it leads, what is told (R-ADJ-6)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Speaker:
-    """Who signed an operation, and its index in the block."""
-
-    party: int
-    person: int
-    item: int
-
-    @property
-    def code(self) -> int:
-        """Party × 65,536 + person."""
-        return self.party << 16 | self.person
-
-
 def apply_operation(state: State, operation: Operation, speaker: Speaker) -> ItemOutcome:
     """Do what an operation asks for, or say which check refuses it."""
     body = operation.body
@@ -91,13 +75,17 @@ def apply_operation(state: State, operation: Operation, speaker: Speaker) -> Ite
         return governing.propose(state, body, name, speaker.party, speaker.person, speaker.item)
     if isinstance(body, Vote):
         return governing.vote(state, body, speaker.party, speaker.person, speaker.item)
-    found = _find(state, body)
+    found = find(state, body)
     if isinstance(found, ItemOutcome):
         return found
     if isinstance(body, Confirm):
         return _confirm(state, found, body, speaker)
     if isinstance(body, Acknowledge):
         return _acknowledge(state, found, body, speaker)
+    if isinstance(body, Dispute):
+        return disputes.dispute(state, found, body, speaker)
+    if isinstance(body, WithdrawDispute):
+        return disputes.withdraw(state, found, body, speaker)
     if not 0 <= body.role < len(found.book.holders):
         return ItemOutcome.UNKNOWN_ROLE
     block = found.book.role_offset(body.role)
@@ -109,43 +97,6 @@ def apply_operation(state: State, operation: Operation, speaker: Speaker) -> Ite
         state, found.book, speaker.item, found.serial, body.role, speaker.code
     )
     return ItemOutcome.ACCEPTED if is_proposed else ItemOutcome.NOT_APPLICABLE
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A transaction in its book, read and written by offsets within its slot."""
-
-    book: Book
-    serial: int
-
-    def number(self, offset: int, size: int) -> int:
-        """An unsigned number of the slot."""
-        start = self.serial * self.book.slots.image_bytes + offset
-        return int.from_bytes(self.book.slots.data[start : start + size].tobytes(), "little")
-
-    def put_byte(self, offset: int, value: int) -> None:
-        """Write one byte of the slot."""
-        self.book.keep(np.full(1, self.serial, np.int64))
-        start = self.serial * self.book.slots.image_bytes + offset
-        self.book.slots.data[start] = value
-        self.book.slots.marks[start >> at.PAGE_SHIFT] = 1
-
-
-def _find(state: State, body: AboutTransaction) -> Found | ItemOutcome:
-    """The transaction at stage 0, else the check that refuses the operation."""
-    if body.agreement not in state.newest:
-        return ItemOutcome.UNKNOWN_AGREEMENT
-    transaction_id = body.transaction_id.encode()
-    if len(transaction_id) > ID_BYTES or b"\0" in transaction_id:
-        return ItemOutcome.UNKNOWN_TRANSACTION
-    if not 0 <= body.originator <= MAX_ORIGINATOR:
-        return ItemOutcome.UNKNOWN_TRANSACTION
-    key = _KEY.pack(transaction_id, body.originator, 0)
-    for book in books_of(state.books, body.agreement):
-        serial = book.find(key, state.index_secret)
-        if serial is not None:
-            return Found(book, serial)
-    return ItemOutcome.UNKNOWN_TRANSACTION
 
 
 def _enact(state: State, body: Enact, speaker: Speaker) -> ItemOutcome:

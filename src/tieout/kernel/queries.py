@@ -37,7 +37,7 @@ from tieout.wire.rows import Column
 
 _KEY: Final = struct.Struct(f"<{ID_BYTES}sHB")
 _NUMBER_WIDTH: Final = 8
-_WHOLE_RECORD_SHIFT: Final = 3  # flag bits 3 to 6 of a role
+_WHOLE_RECORD_SHIFT: Final = 2  # the flag of a break of a whole record is bit kind + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -458,8 +458,7 @@ def _standing(block: bytes) -> Standing:
     party, intruder, flags, rounds, revision, _, latest, presence, mismatch, blank, place = (
         _ROLE.unpack_from(block)
     )
-    whole_record = (BreakKind.MISSING, BreakKind.DUPLICATE, BreakKind.UNEXPECTED)
-    kinds = (*whole_record, BreakKind.CHANGED_AFTER_MATCH)
+    breaks = flags & at.WHOLE_RECORD_BREAKS
     return Standing(
         party=party,
         intruder=intruder,
@@ -467,7 +466,7 @@ def _standing(block: bytes) -> Standing:
         withdrew=bool(flags & at.WITHDREW),
         overdue=bool(flags & at.OVERDUE),
         whole_record_breaks=tuple(
-            kind for i, kind in enumerate(kinds) if flags >> (_WHOLE_RECORD_SHIFT + i) & 1
+            kind for kind in BreakKind if breaks >> (kind + _WHOLE_RECORD_SHIFT) & 1
         ),
         rounds=rounds,
         revision=revision,

@@ -53,6 +53,15 @@ class Confirmations:
     parties: list[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A role's open dispute: who raised it (party × 65,536 + person), why, and on what grounds."""
+
+    raised_by: int
+    reason: str
+    evidence: tuple[bytes, ...]
+
+
 class EventBuffer:
     """The events of the block so far; `size` in bytes."""
 
@@ -136,6 +145,8 @@ class State:
     enactments: dict[tuple[str, int, bytes], list[int]] = field(default_factory=dict)
     cutoffs_us: dict[str, int] = field(default_factory=dict)
     confirmations: dict[tuple[int, int], Confirmations] = field(default_factory=dict)
+    disputes: dict[tuple[int, int, int], Dispute] = field(default_factory=dict)
+    """Those that are open, by (agreement number, serial, role)."""
     events: EventBuffer = field(default_factory=EventBuffer)
     vouched: dict[bytes, Vouched] = field(default_factory=dict)
     """Batches that this very process has built and checked (`batches.vouch`), by the digest of

@@ -57,9 +57,12 @@ def run_judge(
     return True
 
 
-def judge_again(state: State, book: Book, item: int, serial: int) -> None:
-    """A new verdict on one transaction, after an operation."""
-    run_judge(state, book, judging.AGAIN, item, np.full(1, serial, np.int64))
+def judge_again(
+    state: State, book: Book, item: int, serial: int, *, has_opened: bool = False
+) -> None:
+    """A new verdict on one transaction, after an operation, which may have opened a break."""
+    mode = judging.OPENED if has_opened else judging.AGAIN
+    run_judge(state, book, mode, item, np.full(1, serial, np.int64))
 
 
 def propose(state: State, book: Book, item: int, serial: int, role: int, person: int) -> bool:

@@ -30,7 +30,7 @@ APPROVED: Final = np.int64(AdjustmentStatus.APPROVED)
 POSTED: Final = np.int64(AdjustmentStatus.POSTED)
 
 # What a verdict keeps of the old flags; the others follow from the slot.
-_KEPT: Final = at.STATES | at.WITHDREW | at.OVERDUE | at.DUPLICATE | at.CHANGED
+_KEPT: Final = at.STATES | at.WITHDREW | at.OVERDUE | at.DUPLICATE | at.CHANGED | at.DISPUTED
 
 
 @inlined

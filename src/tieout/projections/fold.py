@@ -40,8 +40,15 @@ from tieout.projections.tables import ID_SHIFT, KEY_SHIFT
 from tieout.projections.troubles import ENDS, Happening, Moment, Troubles
 from tieout.wire.codes import NO_FIELD, NO_ITEM, NO_ROLE, NO_ROW, NO_SERIAL, EventKind, Status
 
-_LAST_OF_TRANSACTIONS: Final = EventKind.ADJUSTMENT_FAILED
-"""The kinds up to this one are about a transaction."""
+_ABOUT_TRANSACTIONS: Final = np.isin(
+    np.arange(256),
+    [
+        *range(EventKind.ROW_NOT_APPLIED, EventKind.ADJUSTMENT_FAILED + 1),
+        EventKind.DISPUTE_RAISED,
+        EventKind.DISPUTE_WITHDRAWN,
+    ],
+)
+"""Which kinds are about a transaction, by number."""
 _NEW: Final = 255
 _STATUSES: Final = [status.name.lower() for status in Status]
 _KINDS: Final = {kind.value: kind.name.lower() for kind in EventKind}
@@ -154,7 +161,7 @@ class Fold:
         events = entry.result.events
         kinds, agreements = events["kind"], events["agreement"].astype(np.int64)
         serials = events["serial"].view(np.int64)
-        is_about = (kinds <= _LAST_OF_TRANSACTIONS) & (events["serial"] != NO_SERIAL)
+        is_about = _ABOUT_TRANSACTIONS[kinds] & (events["serial"] != NO_SERIAL)
         for number in np.unique(agreements[is_about]).tolist():
             touched.setdefault(number, []).append(serials[is_about & (agreements == number)])
         keys = np.where(is_about, agreements << KEY_SHIFT | serials, -1).tolist()

@@ -177,6 +177,7 @@ def _may_be_approved_at_once(agreement: Agreement, transaction: Transaction, rol
     """R-ADJ-3: small enough in every field, in one currency, and not tried too often."""
     return (
         agreement.mode is not AdjustmentMode.NOTIFY
+        and not transaction.is_disputed  # R-DISPUTE-2
         and transaction.roles[role].rounds < MAX_AUTOMATIC_ROUNDS
         and all(
             _is_within_limit(agreement.fields[each.field], each)

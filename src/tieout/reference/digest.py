@@ -28,6 +28,7 @@ WHOLE_RECORD_FLAGS: Final = {
     BreakKind.DUPLICATE: 1 << 4,
     BreakKind.UNEXPECTED: 1 << 5,
     BreakKind.CHANGED_AFTER_MATCH: 1 << 6,
+    BreakKind.DISPUTED: 1 << 11,
 }
 APART: Final = (BreakKind.MISMATCH, BreakKind.INVARIANT)
 """Both stand in one mask: the bits of the fields, and behind them those of the invariants."""
@@ -190,8 +191,14 @@ def control_digest(state: State) -> bytes:
 
 def affairs(state: State) -> dict[str, list[object]]:
     """What rules version 4 keeps beside transactions and members, by name in order of the names."""
-    del state
-    return {}
+    disputes: list[object] = [
+        [book.number, transaction.serial, index, each.raised_by, each.reason, list(each.evidence)]
+        for book in state.books
+        for transaction in book.transactions
+        for index, role in enumerate(transaction.roles)
+        if (each := role.dispute)
+    ]
+    return {"disputes": disputes}
 
 
 def _stream(party: int, number: int, stream: Stream) -> list[object]:

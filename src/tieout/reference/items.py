@@ -24,8 +24,12 @@ PURPOSES: Final = {
     OperationKind.REFUSE: Purpose.APPROVE,
     OperationKind.PROPOSE_CHANGE: Purpose.GOVERN,
     OperationKind.VOTE: Purpose.GOVERN,
+    OperationKind.DISPUTE: Purpose.APPROVE,
+    OperationKind.WITHDRAW_DISPUTE: Purpose.APPROVE,
 }
 """What a key must be for to sign an operation (R-OP-1)."""
+ALSO_BY_SYSTEMS: Final = (OperationKind.DISPUTE, OperationKind.WITHDRAW_DISPUTE)
+"""What a party's verifier, too, may sign with its key to publish (R-OP-1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +103,20 @@ def item_of_operation(operation: Operation) -> Item:
         operation.party,
         operation.key,
         operation.purpose,
-        PURPOSES[operation.kind],
+        _needed_purpose(operation),
         StreamKey(operation.party, operation.stream),
         operation.sequence,
         operation.valid_until_us,
         operation.signed_bytes(),
         operation.signature,
     )
+
+
+def _needed_purpose(operation: Operation) -> Purpose:
+    """What the key of an operation must be for; where there is a choice, what it says it is."""
+    if operation.kind in ALSO_BY_SYSTEMS and operation.purpose == Purpose.PUBLISH:
+        return Purpose.PUBLISH
+    return PURPOSES[operation.kind]
 
 
 def check_signer(state: State, item: Item) -> Signer | ItemOutcome:

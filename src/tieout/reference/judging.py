@@ -24,8 +24,13 @@ STATUS_EVENTS: Final = {
 }
 
 
-def judge(state: State, transaction: Transaction, events: Events) -> None:
-    """Judge a transaction anew, after something about it has changed, and do what follows."""
+def judge(
+    state: State, transaction: Transaction, events: Events, *, has_opened: bool = False
+) -> None:
+    """Judge a transaction anew, after something about it has changed, and do what follows.
+
+    `has_opened`: what has changed opened a break of its own, which was told.
+    """
     book = state.book_of(transaction)
     was = transaction.status
     before = _open_breaks(transaction)
@@ -42,7 +47,7 @@ def judge(state: State, transaction: Transaction, events: Events) -> None:
         transaction,
         events,
         was_broken=was is Status.BROKEN,
-        has_new_break=any(key not in before for key in after),
+        has_new_break=has_opened or any(key not in before for key in after),
     )
     adjusting.follow(book, transaction, events)
 
@@ -51,10 +56,17 @@ def open_change_after_match(transaction: Transaction, role: int, events: Events)
     """Open the break of R-CHANGE-1, ahead of the verdict that may close it again."""
     change = Break(BreakKind.CHANGED_AFTER_MATCH, None, role, ("R-CHANGE-1",))
     transaction.roles[role].changed_after_match = True
+    switch_break(transaction, change, events, opens=True)
+
+
+def switch_break(transaction: Transaction, which: Break, events: Events, *, opens: bool) -> None:
+    """Open or close a break ahead of the verdict that takes it up, and tell it."""
     if transaction.verdict:
-        breaks = (*transaction.verdict.breaks, change)
-        transaction.verdict = replace(transaction.verdict, breaks=breaks)
-    _tell_break(transaction, events, EventKind.BREAK_OPENED, change)
+        others = [each for each in transaction.verdict.breaks if each.key != which.key]
+        breaks = sorted([*others, which] if opens else others, key=lambda each: each.key)
+        transaction.verdict = replace(transaction.verdict, breaks=tuple(breaks))
+    kind = EventKind.BREAK_OPENED if opens else EventKind.BREAK_CLOSED
+    _tell_break(transaction, events, kind, which)
 
 
 def _open_breaks(transaction: Transaction) -> dict[BreakKey, Break]:

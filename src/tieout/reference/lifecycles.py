@@ -30,7 +30,10 @@ class BreakState(IntEnum):
 class BreakCause(StrEnum):
     """What moves a break."""
 
-    ABNORMAL = "missing, duplicate, unexpected, changed after match, or an invariant does not hold"
+    ABNORMAL = (
+        "missing, duplicate, unexpected, changed after match, disputed,"
+        " or an invariant does not hold"
+    )
     AWAITED = "its benchmark may still come"
     NOT_DECIDED = "no rule can decide any more"
     STANDS = "its benchmark stands"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tieout.reference import adjusting, alarms, governing
+from tieout.reference import adjusting, alarms, disputes, governing
 from tieout.reference.agreements import enact
 from tieout.reference.cutoffs import close_cutoff
 from tieout.reference.events import Events
@@ -18,11 +18,14 @@ from tieout.wire.members import ProposeChange, Vote
 from tieout.wire.operations import (
     Acknowledge,
     AdjustmentStep,
+    ByPeople,
     CloseCutoff,
     Confirm,
+    Dispute,
     Enact,
     Operation,
     Propose,
+    WithdrawDispute,
 )
 
 CAUSES: Final[Mapping[OperationKind, AdjustmentCause]] = {
@@ -49,6 +52,8 @@ def apply_operation(
             return _propose(state, body, signer, events)
         case AdjustmentStep() as body:
             return _step(state, operation.kind, body, signer, events)
+        case Dispute() | WithdrawDispute() as body:
+            return _by_people(state, body, signer, events)
         case ProposeChange() as body:
             return governing.propose(state, body, operation.digest(), signer, events)
         case Vote() as body:
@@ -100,6 +105,17 @@ def _step(
     if outcome is ItemOutcome.ACCEPTED and kind is not OperationKind.POSTED:
         judge(state, transaction, events)  # what was frozen is not any more (R-FREEZE-1)
     return outcome
+
+
+def _by_people(state: State, body: ByPeople, signer: Signer, events: Events) -> ItemOutcome:
+    transaction = _find(state, body.agreement, body.originator, body.transaction_id)
+    if isinstance(transaction, ItemOutcome):
+        return transaction
+    match body:
+        case Dispute():
+            return disputes.dispute(state, transaction, body, signer, events)
+        case WithdrawDispute():
+            return disputes.withdraw(state, transaction, body, signer, events)
 
 
 def _find(

@@ -102,7 +102,7 @@ def _outcome(
         return RowOutcome.ACCEPTED if is_newest else RowOutcome.WRONG_VERSION  # R-PIN-1
     if transaction.agreement_number != book.number:  # R-PIN-1
         return RowOutcome.WRONG_VERSION
-    if _is_expired(state, book, transaction):  # R-KEEP-1
+    if is_expired(state, book, transaction):  # R-KEEP-1
         return RowOutcome.EXPIRED
     role = transaction.roles[role_index]
     if role.party not in (0, party):  # R-BIND-1
@@ -116,7 +116,7 @@ def _outcome(
     return RowOutcome.DUPLICATE  # R-SAME-2
 
 
-def _is_expired(state: State, book: Book, transaction: Transaction) -> bool:
+def is_expired(state: State, book: Book, transaction: Transaction) -> bool:
     """R-KEEP-1: closed for longer than the agreement keeps closed transactions."""
     closed_us = transaction.closed_us
     return closed_us != 0 and state.time_us - closed_us > book.agreement.retention_us

@@ -64,13 +64,23 @@ class Verdict:
         return tuple(b for b in self.breaks if b.role == role and b.kind is BreakKind.MISMATCH)
 
 
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """An open objection: who raised it (party × 65,536 + person), why, and on what grounds."""
+
+    raised_by: int
+    reason: str
+    evidence: tuple[bytes, ...]
+
+
 @dataclass(slots=True)
 class Role:
     """What a transaction keeps for one role.
 
     `party` is the bound party and `intruder` the first unexpected one (R-BIND-1), 0 for none.
     `record` is the standing record. `rounds` counts adjustments approved at once (R-ADJ-3);
-    `adjustment` is the index of the latest one in the book, None when there was none.
+    `adjustment` is the index of the latest one in the book, None when there was none. `dispute` is
+    the one that the role has raised (R-DISPUTE-1).
     """
 
     party: int = 0
@@ -81,6 +91,7 @@ class Role:
     changed_after_match: bool = False
     rounds: int = 0
     adjustment: int | None = None
+    dispute: Dispute | None = None
 
     @property
     def states(self) -> bool:
@@ -127,6 +138,11 @@ class Transaction:
             if value is not None:
                 stated[index] = value
         return stated
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether a role disputes it (R-DISPUTE-1)."""
+        return any(role.dispute for role in self.roles)
 
     def is_heard(self, role: int) -> bool:
         """Whether nothing more has to be waited for from a role (R-FINAL-1)."""

@@ -67,6 +67,8 @@ def _whole_records(
             rules = [("R-BIND-1", role.intruder != 0), ("R-OPEN-1", unopened and not silent)]
             which = tuple(number for number, holds in rules if holds)
             yield Break(BreakKind.UNEXPECTED, None, index, which)
+        if role.dispute:
+            yield Break(BreakKind.DISPUTED, None, index, ("R-DISPUTE-1",))
 
 
 def _changes_after_match(transaction: Transaction) -> Iterator[Break]:

@@ -21,6 +21,7 @@ otherwise. Every step is a block of its own, at the time that it is then.
     change K by north: remove west      proposes a change of members (see `membership`), called K;
                                  `from 9 until 12 by north/21`: heights, and a key
     vote K by south              in favour; `vote K against by south`
+    dispute T1 bank: we sold none       what people do about a transaction: see `acts`
     blocks 3                     so many empty blocks
 
 A step may end in `-> stale`: what became of the row, of each row, or of the item. Without it,
@@ -51,6 +52,7 @@ from numpy.typing import NDArray
 
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
+from tieout.testing.acts import VERBS, Acts
 from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.membership import Roster, steps_of
 from tieout.testing.rulebooks import RuleBook
@@ -159,6 +161,7 @@ class Stage:
         self.books: list[Agreement] = []
         self._holders = holders
         self._changes: dict[str, bytes] = {}
+        self._acts = Acts(self.bench.sender, self._key, self._role, self._bound_party)
 
     # ------------------------------------------------------------ steps
 
@@ -208,6 +211,12 @@ class Stage:
         """The item that a line stands for."""
         said, _, expected = line.partition("->")
         verb, *words = said.split()
+        if verb in VERBS:
+            head, _, reason = said.partition(":")
+            words = head.split()[1:]
+            party, person = self._speaker(words)
+            item = self._acts.item(verb, words, reason.strip(), party, person)
+            return Cue(line, item, expected.strip() or "accepted")
         party, person = self._speaker(words)
         if verb == "cutoff":
             item = self._cutoff(words, party)
@@ -388,6 +397,11 @@ class Stage:
             words[at - 1] += ":"
         del words[at : at + 2]
         return 1 + PARTIES.index(party), int(person or 0)
+
+    def _bound_party(self, transaction_id: str, role: int) -> int:
+        """Who speaks for a role of a transaction, else who would first be entitled to."""
+        bound = int(self._slot(transaction_id)["roles"]["party"][role])
+        return bound or self._bindings(self.books[-1])[role][0]
 
     def _role(self, word: str) -> int:
         return self.books[-1].roles.index(word)

@@ -93,7 +93,7 @@ def words_of_event(
         case EventKind.CHANGE_VOTED:
             vote = "for" if event["detail"] else "against"
             return f"{words[0]} {event['serial']} {PARTIES[(extra >> 16) - 1]} {vote}"
-        case _ if kind > EventKind.CHANGE_VOTED:
+        case _ if EventKind.CHANGE_VOTED < kind <= EventKind.CHANGE_SUPERSEDED:
             return f"{words[0]} {event['serial']}"
         case EventKind.ROW_NOT_APPLIED:
             words.append(RowOutcome(int(event["detail"])).name.lower())
@@ -120,7 +120,7 @@ def _last_words(kind: EventKind, detail: int, extra: int) -> list[str]:
             return [str(extra)]
         case EventKind.ALARM_CONFIRMED:
             return [str(detail), PARTIES[extra - 1]]
-        case EventKind.ALARM_ACKNOWLEDGED:
+        case EventKind.ALARM_ACKNOWLEDGED | EventKind.DISPUTE_RAISED | EventKind.DISPUTE_WITHDRAWN:
             return [f"{PARTIES[(extra >> 16) - 1]}/{extra & 0xFFFF}"]
         case EventKind.ADJUSTMENT_PROPOSED:
             return ["by_person"] if detail else []

@@ -38,6 +38,8 @@ class OperationKind(IntEnum):
     FAILED = 9
     PROPOSE_CHANGE = 10
     VOTE = 11
+    DISPUTE = 14
+    WITHDRAW_DISPUTE = 15
 
 
 class ItemOutcome(IntEnum):
@@ -99,7 +101,7 @@ class Status(IntEnum):
 
 
 class BreakKind(IntEnum):
-    """The abnormalities. Whole-record kinds come first, as they do in the breaks file."""
+    """The abnormalities. Those of whole records come first in the breaks file."""
 
     MISSING = 1
     DUPLICATE = 2
@@ -107,6 +109,7 @@ class BreakKind(IntEnum):
     CHANGED_AFTER_MATCH = 4
     MISMATCH = 5
     INVARIANT = 6
+    DISPUTED = 9
 
 
 class BenchmarkState(IntEnum):
@@ -193,6 +196,8 @@ class EventKind(IntEnum):
     CHANGE_REFUSED = 44
     CHANGE_EXPIRED = 45
     CHANGE_SUPERSEDED = 46
+    DISPUTE_RAISED = 63
+    DISPUTE_WITHDRAWN = 64
 
 
 NO_FIELD = 0xFF

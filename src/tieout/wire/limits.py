@@ -39,6 +39,9 @@ MAX_OPERATION_BYTES = 128 * 1024
 MAX_REASON_CHARACTERS = 1_000
 """The reason that a person gives: a few sentences."""
 
+MAX_EVIDENCE = 16
+"""Documents that a dispute names: order, confirmation, statement, correspondence."""
+
 MAX_AGREEMENT_BYTES = 64 * 1024
 """The canonical form of an agreement: 64 fields with long names stay below a fifth of it."""
 

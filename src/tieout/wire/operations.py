@@ -18,7 +18,7 @@ from msgspec import Meta
 from tieout.wire.codes import OperationKind
 from tieout.wire.ed25519 import SIGNATURE_BYTES
 from tieout.wire.errors import WireError
-from tieout.wire.limits import MAX_OPERATION_BYTES, MAX_REASON_CHARACTERS
+from tieout.wire.limits import MAX_EVIDENCE, MAX_OPERATION_BYTES, MAX_REASON_CHARACTERS
 from tieout.wire.members import ProposeChange, Vote
 
 OPERATION_TAG: Final = b"tieout/op/1\0\0\0\0\0"
@@ -27,6 +27,8 @@ ENVELOPE_BYTES: Final = _ENVELOPE.size
 LEDGER_ID_BYTES: Final = 32
 
 Reason = Annotated[str, Meta(max_length=MAX_REASON_CHARACTERS)]
+GivenReason = Annotated[str, Meta(min_length=1, max_length=MAX_REASON_CHARACTERS)]
+Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
 class Enact(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -84,8 +86,29 @@ class AdjustmentStep(AboutTransaction, frozen=True, array_like=True, forbid_unkn
     reason: Reason
 
 
+class Dispute(AboutTransaction, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The party of a role objects (R-DISPUTE-1).
+
+    `evidence` are the SHA-256 of documents that the party holds ready.
+    """
+
+    role: int
+    reason: GivenReason
+    evidence: Annotated[tuple[Digest, ...], Meta(max_length=MAX_EVIDENCE)]
+
+
+class WithdrawDispute(AboutTransaction, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The party that objected does not any more (R-DISPUTE-3)."""
+
+    role: int
+    reason: Reason
+
+
 AboutMembers = ProposeChange | Vote
-Body = Enact | CloseCutoff | Confirm | Acknowledge | Propose | AdjustmentStep | AboutMembers
+ByPeople = Dispute | WithdrawDispute
+Body = (
+    Enact | CloseCutoff | Confirm | Acknowledge | Propose | AdjustmentStep | AboutMembers | ByPeople
+)
 
 BODIES: Final[dict[OperationKind, type[Body]]] = {
     OperationKind.ENACT: Enact,
@@ -99,9 +122,16 @@ BODIES: Final[dict[OperationKind, type[Body]]] = {
     OperationKind.FAILED: AdjustmentStep,
     OperationKind.PROPOSE_CHANGE: ProposeChange,
     OperationKind.VOTE: Vote,
+    OperationKind.DISPUTE: Dispute,
+    OperationKind.WITHDRAW_DISPUTE: WithdrawDispute,
 }
 
-_LATER_KINDS: Final = {OperationKind.PROPOSE_CHANGE: 2, OperationKind.VOTE: 2}
+_LATER_KINDS: Final = {
+    OperationKind.PROPOSE_CHANGE: 2,
+    OperationKind.VOTE: 2,
+    OperationKind.DISPUTE: 4,
+    OperationKind.WITHDRAW_DISPUTE: 4,
+}
 """The version of the rules that first knows a kind, where that is not the first one."""
 
 
