@@ -25,6 +25,7 @@ PURPOSES: Final = {
     OperationKind.VOTE: Purpose.GOVERN,
     OperationKind.DISPUTE: Purpose.APPROVE,
     OperationKind.WITHDRAW_DISPUTE: Purpose.APPROVE,
+    OperationKind.STATE_DAY: Purpose.PUBLISH,
 }
 """What a key must be for to sign an operation (R-OP-1)."""
 ALSO_BY_SYSTEMS: Final = (OperationKind.DISPUTE, OperationKind.WITHDRAW_DISPUTE)

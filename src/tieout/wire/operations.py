@@ -20,6 +20,7 @@ from tieout.wire.ed25519 import SIGNATURE_BYTES
 from tieout.wire.errors import WireError
 from tieout.wire.limits import MAX_EVIDENCE, MAX_OPERATION_BYTES, MAX_REASON_CHARACTERS
 from tieout.wire.members import ProposeChange, Vote
+from tieout.wire.statements import StateDay
 
 OPERATION_TAG: Final = b"tieout/op/1\0\0\0\0\0"
 _ENVELOPE: Final = struct.Struct("<16s32sHHBBHQqI")
@@ -107,7 +108,15 @@ class WithdrawDispute(AboutTransaction, frozen=True, array_like=True, forbid_unk
 AboutMembers = ProposeChange | Vote
 ByPeople = Dispute | WithdrawDispute
 Body = (
-    Enact | CloseCutoff | Confirm | Acknowledge | Propose | AdjustmentStep | AboutMembers | ByPeople
+    Enact
+    | CloseCutoff
+    | Confirm
+    | Acknowledge
+    | Propose
+    | AdjustmentStep
+    | AboutMembers
+    | ByPeople
+    | StateDay
 )
 
 BODIES: Final[dict[OperationKind, type[Body]]] = {
@@ -124,6 +133,7 @@ BODIES: Final[dict[OperationKind, type[Body]]] = {
     OperationKind.VOTE: Vote,
     OperationKind.DISPUTE: Dispute,
     OperationKind.WITHDRAW_DISPUTE: WithdrawDispute,
+    OperationKind.STATE_DAY: StateDay,
 }
 
 _LATER_KINDS: Final = {
@@ -131,6 +141,7 @@ _LATER_KINDS: Final = {
     OperationKind.VOTE: 2,
     OperationKind.DISPUTE: 4,
     OperationKind.WITHDRAW_DISPUTE: 4,
+    OperationKind.STATE_DAY: 4,
 }
 """The version of the rules that first knows a kind, where that is not the first one."""
 
