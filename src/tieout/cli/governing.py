@@ -32,6 +32,9 @@ _WHY = {
     ItemOutcome.NO_EFFECT: "it was asked for, or voted on, already",
     ItemOutcome.UNKNOWN_MEMBER: "it names a member, a person or a key that there is not",
     ItemOutcome.UNKNOWN_CHANGE: "no such change is open",
+    ItemOutcome.NOT_ENTITLED: "it is about an agreement that does not concern this party",
+    ItemOutcome.MALFORMED_AGREEMENT: "the agreement cannot work with those who hold its roles",
+    ItemOutcome.WRONG_VERSION: "another version of the agreement has come first",
 }
 
 

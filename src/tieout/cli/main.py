@@ -76,6 +76,11 @@ agreement.command(
     "tieout.cli.agree:check", name="check", help="Check an agreement file and explain it."
 )
 agreement.command(
+    "tieout.cli.agree_propose:propose_agreement",
+    name="propose",
+    help="Propose an agreement, or its next version.",
+)
+agreement.command(
     "tieout.cli.backtest:backtest",
     name="backtest",
     help="Try a new version on the recorded history.",

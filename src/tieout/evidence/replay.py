@@ -237,7 +237,7 @@ class Replay:
             operation = parse_operation(entry.operation)
         except WireError as error:
             raise FormError(part, str(error)) from error
-        if not is_known(operation.kind, self.state.genesis.rules_version):
+        if not is_known(operation.kind, operation.body, self.state.genesis.rules_version):
             raise _not_accepted(part, ItemOutcome.MALFORMED)
         signer = self._signer(item_of_operation(operation), part)
         was_judged = self.transaction is not None and self.transaction.judged

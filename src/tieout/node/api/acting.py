@@ -99,10 +99,12 @@ def _enact(call: Call, agreement: Agreement) -> "list[Future[Settled]]":
     if agreement.version != expected:
         raise ProblemError("conflict", f"the next version of {agreement.name} is {expected}")
     holders = tuple((numbers[role],) for role in agreement.roles)
-    ours = sorted({party for (party,) in holders} & set(ordering.ring.parties))
+    body = Enact(agreement.canonical, holders)
+    with ordering.reading() as state:
+        needed = kernel.whom_it_needs(state, agreement, body)
+    ours = [party for party in needed if party in ordering.ring.parties]
     if not ours:
         raise ProblemError("not_allowed", "this node speaks for none of the agreement's roles")
-    body = Enact(agreement.canonical, holders)
     sign = operation_of(OperationKind.ENACT, Purpose.GOVERN, body)
     return ordering.publish([(party, sign) for party in ours])
 
