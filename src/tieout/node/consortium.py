@@ -41,6 +41,7 @@ from tieout.engines.keystore import KeyStore
 from tieout.engines.proving import LedgerProofs, Signer
 from tieout.engines.receipt import Receipt
 from tieout.engines.replica import Replica
+from tieout.evidence.reader import JournalReader
 from tieout.journal.journal import Journal
 from tieout.kernel.book import Book
 from tieout.kernel.members import Party
@@ -99,6 +100,8 @@ class ConsortiumOrdering:
         self._clock = clock
         self._replica = replica
         self._lock = threading.RLock()
+        self._proving = threading.Lock()
+        self._reader: JournalReader | None = None
         self._roster = Roster((), 1)
         self._note_members()
         self.ring = KeyRing(self.genesis, keys, lambda: self._roster)
@@ -164,12 +167,16 @@ class ConsortiumOrdering:
     def proofs(self) -> Iterator[LedgerProofs]:
         """Lend what proves, with the votes of the validators; see Ordering."""
         votes = votes_of(self._directory, self.genesis)
-        with self._lock:
-            state = self._replica.state
-            party = self.ring.parties[0]
-            key = self.ring.signer(party, Purpose.CHECKPOINT, height=max(state.height, 1))
-            signer = Signer(party, *key)
-            yield LedgerProofs(self.genesis, self.journal, state, signer, votes)
+        party = self.ring.parties[0]
+
+        def signer(height: int) -> Signer:
+            return Signer(party, *self.ring.signer(party, Purpose.CHECKPOINT, height=height))
+
+        with self._proving:
+            self._reader = self._reader or JournalReader(self.journal, self.genesis)
+            yield LedgerProofs(
+                self.genesis, self.journal, self.reading, signer, votes, self._reader
+            )
 
     def follow(self, tell: Callable[[], None]) -> None:
         """Call `tell` after each block, in the thread that follows; see Ordering."""

@@ -28,6 +28,7 @@ from tieout.engines.keyring import KeyRing
 from tieout.engines.proving import LedgerProofs
 from tieout.engines.publisher import Publisher
 from tieout.engines.receipt import Receipt, receipts_of
+from tieout.evidence.reader import JournalReader
 from tieout.journal.journal import Journal
 from tieout.kernel.book import Book
 from tieout.kernel.members import Party
@@ -119,7 +120,7 @@ class Ordering(Protocol):
         ...
 
     def proofs(self) -> contextlib.AbstractContextManager[LedgerProofs]:
-        """Lend what proves things about the ledger; no block is applied meanwhile."""
+        """Lend what proves things about the ledger; blocks go on, other proofs wait."""
         ...
 
     def close(self) -> None:
@@ -135,6 +136,8 @@ class EmbeddedOrdering:
         self._ledger = ledger
         self._clock = clock
         self._lock = threading.RLock()
+        self._proving = threading.Lock()
+        self._reader: JournalReader | None = None
         self._publishers: dict[int, Publisher] = {}
         self.genesis = ledger.genesis
         self.ring = ledger.ring
@@ -209,8 +212,9 @@ class EmbeddedOrdering:
     @contextlib.contextmanager
     def proofs(self) -> Iterator[LedgerProofs]:
         """Lend what proves; see Ordering."""
-        with self._lock:
-            yield self._ledger.proofs()
+        with self._proving:
+            self._reader = self._reader or JournalReader(self.journal, self.genesis)
+            yield self._ledger.proofs(reading=self.reading, reader=self._reader)
 
     def close(self) -> None:
         """Close the ledger; see Ordering."""

@@ -17,6 +17,7 @@ from tieout.node.api import (
     telling,
     working,
 )
+from tieout.node.api.forms import FormQuery, both
 from tieout.node.api.listing import LISTS, endpoint_of
 from tieout.node.api.table import (
     CSV,
@@ -154,11 +155,12 @@ LOOKING: Final = (
     ),
     Endpoint(
         "GET", "/v1/members", "list_members", _READ, "Everybody who is or was a member.",
-        looking.list_members, _one("Parties and their persons.", list[looking.PartyView]),
+        looking.list_members, both("Parties and their persons.", looking.PartyView), FormQuery,
     ),
     Endpoint(
         "GET", "/v1/agreements", "list_agreements", _READ, "All agreements in force.",
-        looking.list_agreements, _one("The newest version of each.", list[looking.AgreementView]),
+        looking.list_agreements, both("The newest version of each.", looking.AgreementView),
+        FormQuery,
     ),
     Endpoint(
         "GET", "/v1/agreements/{name}", "tell_agreement", _READ, "One agreement.",
@@ -206,7 +208,7 @@ LOOKING: Final = (
 TELLING: Final = (
     Endpoint(
         "GET", "/v1/notices", "list_notices", _READ, "What was told to people, newest first.",
-        telling.list_notices, _one("Notices.", list[telling.NoticeView]), telling.NoticeQuery,
+        telling.list_notices, both("Notices.", telling.NoticeView), telling.NoticeQuery,
     ),
     Endpoint(
         "GET", "/v1/notices/{id}", "tell_notice", _READ,
@@ -266,11 +268,11 @@ WORKING: Final = (
     ),
     Endpoint(
         "GET", "/v1/assignees", "list_assignees", _READ, "Who may work on breaks.",
-        working.list_assignees, _one("By name.", list[working.Assignee]),
+        working.list_assignees, both("By name.", working.Assignee), FormQuery,
     ),
     Endpoint(
         "GET", "/v1/reasons", "list_reasons", _READ, "Reason codes of breaks.",
-        working.list_reasons, _one("By code.", list[Reason]), problems=("busy",),
+        working.list_reasons, both("By code.", Reason), FormQuery, problems=("busy",),
     ),
     Endpoint(
         "PUT", "/v1/reasons/{code}", "set_reason", Permission.ADMINISTER,
@@ -280,7 +282,7 @@ WORKING: Final = (
     Endpoint(
         "GET", "/v1/filters", "list_filters", _READ,
         "One's own saved filters, and those that others share.", working.list_filters,
-        _one("By owner and name.", list[working.FilterView]), problems=("busy",),
+        both("By owner and name.", working.FilterView), FormQuery, problems=("busy",),
     ),
     Endpoint(
         "PUT", "/v1/filters/{filter}", "save_filter", _READ,
@@ -327,7 +329,7 @@ PEOPLE: Final = (
     ),
     Endpoint(
         "GET", "/v1/users", "list_users", Permission.ADMINISTER, "All users.", people.list_users,
-        _one("By name.", list[people.UserView]),
+        both("By name.", people.UserView), FormQuery,
     ),
     Endpoint(
         "POST", "/v1/users", "add_user", Permission.ADMINISTER, "Make a user.", people.add_user,
@@ -342,7 +344,7 @@ PEOPLE: Final = (
     ),
     Endpoint(
         "GET", "/v1/tokens", "list_tokens", Permission.ADMINISTER, "All tokens.",
-        people.list_tokens, _one("Without their secrets.", list[people.TokenView]),
+        people.list_tokens, both("Without their secrets.", people.TokenView), FormQuery,
     ),
     Endpoint(
         "POST", "/v1/tokens", "add_token", Permission.ADMINISTER, "Make a token.",
@@ -357,7 +359,7 @@ PEOPLE: Final = (
     Endpoint(
         "GET", "/v1/audit", "list_audit", Permission.AUDIT,
         "Who did what on this node, and what was refused to whom.", people.list_audit,
-        _one("Newest first.", list[people.AuditView]), people.AuditQuery,
+        both("Newest first.", people.AuditView), people.AuditQuery,
     ),
 )  # fmt: skip
 
