@@ -65,6 +65,16 @@ app.command(
     help="Write the tie-out certificate of a cut-off.",
 )
 app.command(
+    "tieout.cli.statement:statement",
+    name="statement",
+    help="State a party's day, signed, and say what differs.",
+)
+app.command(
+    "tieout.cli.drill:drill",
+    name="drill",
+    help="Find the records that differ by exchanging hashes.",
+)
+app.command(
     "tieout.cli.demonstrate:demo", name="demo", help="Show a fund day of three parties, live."
 )
 app.command(

@@ -46,7 +46,7 @@ from tieout.wire.codes import Action, ItemOutcome, OperationKind
 from tieout.wire.errors import WireError
 from tieout.wire.genesis import Genesis
 from tieout.wire.limits import ID_BYTES
-from tieout.wire.members import ProposeChange, Vote
+from tieout.wire.members import ProposeChange, PutIntoForce, Vote
 from tieout.wire.operations import (
     CloseCutoff,
     Enact,
@@ -277,7 +277,20 @@ class Replay:
         body = operation.body
         if isinstance(body, Enact):
             return load_canonical(body.agreement).name != self._key.agreement
-        return isinstance(body, ProposeChange | Vote)
+        if not isinstance(body, ProposeChange | Vote):
+            return False
+        name = operation.digest() if isinstance(body, ProposeChange) else body.change
+        steps = [
+            step
+            for change in self.state.members.changes
+            if change.name == name
+            for step in change.steps
+        ]
+        return not any(
+            isinstance(step, PutIntoForce)
+            and load_canonical(step.agreement).name == self._key.agreement
+            for step in steps
+        )
 
     def _check_agreement(self, part: str) -> None:
         """Refuse enactments of other agreements."""
