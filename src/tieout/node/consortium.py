@@ -34,6 +34,7 @@ from tieout.engines.cometbft.asking import Asking
 from tieout.engines.cometbft.places import JOURNAL
 from tieout.engines.cometbft.sending import Backlogged, NotSettled, Sender
 from tieout.engines.cometbft.settings import read_node, rpc_address
+from tieout.engines.cometbft.stopped import why_stopped
 from tieout.engines.cometbft.votes import votes_of
 from tieout.engines.errors import EngineError, LedgerDamaged, Refused
 from tieout.engines.keyring import KeyRing, Roster
@@ -154,7 +155,8 @@ class ConsortiumOrdering:
         age_us = self._clock() - self.journal.durable.time_us
         if age_us > STILL_US:
             words = f"the last block is {age_us // 1_000_000:,} seconds old"
-            return f"{words}: `tieout network status` says more"
+            why = why_stopped(self._directory) or "`tieout network status` says more"
+            return f"{words}: {why}"
         return sender.trouble
 
     @contextlib.contextmanager
