@@ -11,6 +11,7 @@ from typing import Final
 from tieout.agreement import keys
 from tieout.agreement.errors import Findings
 from tieout.agreement.formula import FormulaError, parse_formula
+from tieout.agreement.groups import read_groups
 from tieout.agreement.limits import (
     MAX_CHOSEN_TOLERANCES,
     MAX_DRIFT_DAYS,
@@ -77,6 +78,7 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
     quorum = _section(top, "alarm", keys.ALARM).whole("quorum", 1, MAX_QUORUM)
     retention_us = _section(top, "retention", keys.RETENTION).duration("closed")
     invariants = _invariants(top)
+    groups = read_groups(_section(top, "groups", None), roles or ())
     severity = read_severity(_section(top, "severity", keys.SEVERITY))
     escalation = read_escalation(top)
     if roles is None:
@@ -96,6 +98,7 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
         invariants=invariants,
         business_deadlines=business_deadlines,
         calendars=calendars,
+        groups=groups,
         severity=severity,
         escalation=escalation,
     )

@@ -16,7 +16,7 @@ FIELD_NAME: Final = IDENTIFIER
 TOP: Final = (
     *("name", "version", "roles", "opened_by", "fields", "benchmark", "deadlines"),
     *("adjustment", "alarm", "retention", "invariants", "calendars"),
-    *("severity", "escalation"),
+    *("severity", "escalation", "groups"),
 )
 FIELD: Final = (
     *("type", "length", "scale", "currency", "tolerance", "drift_days"),
@@ -33,6 +33,7 @@ IGNORED: Final = ("case", "punctuation", "leading_zeros")
 DEADLINE: Final = ("at", "calendar", "until")
 CALENDAR: Final = ("weekend", "holidays", "workdays", "offset", "changes")
 ADJUSTMENT: Final = ("mode", "automatic_up_to")
+GROUP: Final = ("key", "members", "counterparts", "sum", "tolerance", "count")
 ALARM: Final = ("quorum",)
 RETENTION: Final = ("closed",)
 SEVERITY: Final = ("kinds", "amounts", "ages")

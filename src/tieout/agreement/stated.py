@@ -120,6 +120,19 @@ class StatedEscalation:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedGroup:
+    """`[groups.<name>]`. Roles stand in the order of `roles`."""
+
+    name: str
+    key: str
+    members: tuple[str, ...]
+    counterparts: tuple[str, ...]
+    sum: str
+    tolerance: Decimal | None
+    count: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StatedAgreement:
     """The whole file. Roles named in a list other than `roles` stand in the order of `roles`.
 
@@ -141,5 +154,6 @@ class StatedAgreement:
     invariants: tuple[StatedInvariant, ...] = ()
     business_deadlines: dict[str, StatedDeadline] = field(default_factory=dict)
     calendars: dict[str, StatedCalendar] = field(default_factory=dict)
+    groups: tuple[StatedGroup, ...] = ()
     severity: StatedSeverity | None = None
     escalation: tuple[StatedEscalation, ...] = ()

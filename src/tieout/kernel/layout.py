@@ -34,6 +34,8 @@ INTRUDER: Final = 2
 FLAGS: Final = 4
 ROUNDS: Final = 6
 REVISION: Final = 8
+BROKEN_GROUPS: Final = 12
+TIED_GROUPS: Final = 14
 LATEST: Final = 16
 PRESENCE: Final = 24
 MISMATCH: Final = 32
@@ -91,8 +93,14 @@ P_COMPARED: Final = 14  # mask of fields with compare = true
 P_SETTLES: Final = 15  # 1: the fast way is closed, since equal values may still change a verdict
 P_INVARIANTS: Final = 16  # where the list of where each invariant is begins
 P_INVARIANT_COUNT: Final = 17
-P_FIELD_MASK: Final = 18  # all fields; the bits behind them are invariants
-P_TABLES: Final = 19
+P_FIELD_MASK: Final = 18  # all fields; the bits behind them are invariants, then groups
+P_APART: Final = 19  # mask of the roles that speak in transactions of their own
+P_GROUPS: Final = 20  # where the lines of the groups begin: counterparts (mask), field of the key
+P_GROUP_COUNT: Final = 21
+P_FIRST_GROUP: Final = 22  # fields and invariants together
+P_PLACES: Final = 23  # fields, invariants and groups together
+P_TABLES: Final = 24
+GROUP_LINE: Final = 2
 
 # One line for each role: what it reports (mask), must report (mask), then for every other role
 # where the list of their common stretches is.
