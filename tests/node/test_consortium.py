@@ -144,8 +144,11 @@ def test_records_of_one_transaction_come_one_after_the_other(street: Street) -> 
 
 
 def test_a_pack_over_http_is_verified_up_to_what_the_validators_signed(street: Street) -> None:
+    assert street.caller("seller").record("seller", "P-1", "7.00").status == 200
+    stated = street.caller("bank").record("bank", "P-1", "7.00")
+    assert stated.json["verdict"]["status"] == "matched"
     bank = street.caller("bank", "auditor")
-    pack = bank.get("/v1/agreements/pay/transactions/T-1/evidence").body
+    pack = bank.get("/v1/agreements/pay/transactions/P-1/evidence").body
     genesis = parse_genesis((street.ledgers["registrar"] / "genesis.json").read_bytes())
     report = verify_pack(pack, genesis)
     assert (report.is_anchored, report.statement.status) == (True, "matched")
