@@ -104,6 +104,7 @@ class LedgerProofs:
         Not where several parties order the ledger: their certificate takes more signatures than
         one. Raises MissingError when the ledger has no such transaction.
         """
+        self._refuse_stages(agreement, "an evidence pack")
         has_certificate = self._genesis.operator and agreement in self._reader.cutoffs_us
         certificate = self.certificate(agreement) if has_certificate else None
         return build_pack(
@@ -120,8 +121,9 @@ class LedgerProofs:
     def certificate(self, agreement: str, cutoff_us: int | None = None) -> Certificate:
         """The certificate of a cut-off (the last one without `cutoff_us`), as of now.
 
-        Raises EngineError when no such cut-off was closed.
+        Raises EngineError when no such cut-off was closed, and for an agreement with stages.
         """
+        self._refuse_stages(agreement, "a certificate")
         with self._reading() as state:
             self._look(state)
             self._reader.catch_up(self.height)
@@ -143,6 +145,16 @@ class LedgerProofs:
         place = len(times_us) - 1 if cutoff_us is None else times_us.index(cutoff_us)
         previous_us = times_us[place - 1] if place else None
         return CutoffRange(agreement, times_us[place], previous_us)
+
+    def _refuse_stages(self, agreement: str, what: str) -> None:
+        """What is proven of one transaction knows nothing of several stages yet."""
+        with self._reading() as state:
+            book = state.newest.get(agreement)
+        if book is not None and book.agreement.stages:
+            raise EngineError(
+                f"{what} of an agreement with stages is not made yet",
+                "see what does not tie out, at which stage, with `tieout breaks`",
+            )
 
     def countersigned(self, others: Sequence[CertificateDocument]) -> CertificateDocument:
         """The certificate that others signed, computed anew here, with all signatures and this one.

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from tieout import kernel
-from tieout.engines.errors import EngineError
+from tieout.engines.errors import EngineError, NoVotes
 from tieout.evidence.errors import MissingError
 from tieout.evidence.pack import PackReport, verify_pack
 from tieout.evidence.packform import Statement
@@ -103,9 +103,10 @@ def _pack(call: Call) -> tuple[bytes, int]:
             return proofs.pack(name, call.query.originator, key), proofs.height
         except MissingError as error:
             raise ProblemError("not_found", str(error)) from error
-        except EngineError as error:
-            # The network's node has to show what the validators signed, and does not.
+        except NoVotes as error:
             raise ProblemError("busy", str(error)) from error
+        except EngineError as error:
+            raise ProblemError("not_found", str(error)) from error
 
 
 def _who(report: PackReport, step: Any) -> str:
