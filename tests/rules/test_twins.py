@@ -9,12 +9,15 @@ from tieout import reference
 from tieout.agreement.parse import parse_agreement
 from tieout.testing.agreements import choose_tree, to_toml
 from tieout.testing.dice import Dice
-from tieout.testing.governed import governed_histories
+from tieout.testing.governed import agreed_histories, governed_histories
+from tieout.testing.grouped import grouped_histories
 from tieout.testing.histories import History, histories, refined_histories
 from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.people import people_histories
 from tieout.testing.rulebooks import rule_book
 from tieout.testing.statements import choose_statements
+from tieout.testing.stating import stating_histories
+from tieout.testing.timely import timely_histories
 from tieout.testing.workbench import START_US, Sender, workbench_genesis
 from tieout.wire.block import Block
 from tieout.wire.codes import OperationKind
@@ -59,9 +62,37 @@ def test_kernel_and_reference_say_the_same_of_refined_agreements(history: Histor
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
+@given(grouped_histories())
+def test_kernel_and_reference_say_the_same_of_groups(history: History) -> None:
+    """R-GROUP-1 to R-GROUP-6."""
+    compare(history)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(timely_histories())
+def test_kernel_and_reference_say_the_same_of_what_time_brings(history: History) -> None:
+    """R-TOL-12, R-SEVERITY-1 to R-SEVERITY-4, R-ESCALATE-1, R-ESCALATE-2."""
+    compare(history)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(governed_histories())
 def test_kernel_and_reference_say_the_same_while_members_change(history: History) -> None:
     """R-MEMBER-1 to R-MEMBER-6."""
+    compare(history)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(agreed_histories())
+def test_kernel_and_reference_say_the_same_while_agreements_are_voted_on(history: History) -> None:
+    """R-AGREE-4 to R-AGREE-6."""
+    compare(history)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(stating_histories())
+def test_kernel_and_reference_say_the_same_of_statements(history: History) -> None:
+    """R-COMPLETE-1 to R-COMPLETE-5."""
     compare(history)
 
 

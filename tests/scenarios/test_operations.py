@@ -20,6 +20,7 @@ from tieout.wire.operations import (
     Propose,
     WithdrawDispute,
 )
+from tieout.wire.statements import StateDay
 
 AGREEMENT = parse_agreement(pair('[benchmark]\namount = "bank"\n[alarm]\nquorum = 3\n'))
 NAME = AGREEMENT.name
@@ -154,6 +155,7 @@ BODIES: dict[OperationKind, Body] = {
     OperationKind.VOTE: Vote(bytes(32), in_favour=True),
     OperationKind.DISPUTE: Dispute(*TRANSACTION, 0, "not ours", ()),
     OperationKind.WITHDRAW_DISPUTE: WithdrawDispute(*TRANSACTION, 0, ""),
+    OperationKind.STATE_DAY: StateDay(NAME, 1, 0, 0, 1, 0, (), (), bytes(32)),
 }
 NEEDED = {
     OperationKind.ENACT: Purpose.GOVERN,
@@ -169,6 +171,7 @@ NEEDED = {
     OperationKind.VOTE: Purpose.GOVERN,
     OperationKind.DISPUTE: Purpose.APPROVE,
     OperationKind.WITHDRAW_DISPUTE: Purpose.APPROVE,
+    OperationKind.STATE_DAY: Purpose.PUBLISH,
 }
 ALSO_BY_SYSTEMS = (OperationKind.DISPUTE, OperationKind.WITHDRAW_DISPUTE)
 

@@ -17,8 +17,11 @@ from tieout.agreement.stated import (
     StatedAgreement,
     StatedCalendar,
     StatedDeadline,
+    StatedDelay,
     StatedDrift,
     StatedField,
+    StatedGroup,
+    StatedSeverity,
     StatedTolerance,
 )
 from tieout.agreement.table import BareDecimal
@@ -43,6 +46,7 @@ def canonical_bytes(stated: StatedAgreement) -> bytes:
         "calendars": {name: _calendar_tree(each) for name, each in stated.calendars.items()},
         "adjustment": _stated_only({"mode": stated.mode, "automatic_up_to": stated.limits or None}),
         "alarm": _stated_only({"quorum": stated.quorum}),
+        "severity": {} if stated.severity is None else _severity_tree(stated.severity),
         "retention": _stated_only(
             {
                 "closed": None
@@ -60,6 +64,11 @@ def canonical_bytes(stated: StatedAgreement) -> bytes:
         "fields": [_field_tree(field) for field in stated.fields],
         "invariants": [
             {"name": each.name, "says": format_formula(each.formula)} for each in stated.invariants
+        ]
+        or None,
+        "groups": [_group_tree(each) for each in stated.groups] or None,
+        "escalation": [
+            {"after": _delay_tree(each.after), "to": each.to} for each in stated.escalation
         ]
         or None,
         **{key: section or None for key, section in sections.items()},
@@ -90,26 +99,30 @@ def read_canonical(data: bytes, findings: Findings) -> dict[str, object] | None:
     if not isinstance(tree, dict) or tree.pop("format", None) != FORMAT:
         findings.add("format", f"not a canonical form of format {FORMAT}", _NOT_CANONICAL)
         return None
-    fields = tree.get("fields")
-    if not isinstance(fields, list) or not all(isinstance(field, dict) for field in fields):
+    if not _name_parts(tree, "fields", None):
         findings.add("fields", "not a list of fields", _NOT_CANONICAL)
         return None
-    tree["fields"] = {
-        str(field.get("name")): {key: value for key, value in field.items() if key != "name"}
-        for field in fields
-    }
-    if "invariants" in tree and not _name_invariants(tree):
-        findings.add("invariants", "not a list of invariants", _NOT_CANONICAL)
-        return None
+    for key, part in (("invariants", "says"), ("groups", None)):
+        if key in tree and not _name_parts(tree, key, part):
+            findings.add(key, f"not a list of {key}", _NOT_CANONICAL)
+            return None
     return tree
 
 
-def _name_invariants(tree: dict[str, object]) -> bool:
-    """Make a table of the list of invariants; False when it is no such list."""
-    stated = tree["invariants"]
+def _name_parts(tree: dict[str, object], key: str, part: str | None) -> bool:
+    """Make a table, by name, of the list at a key; False when it is no such list.
+
+    Its values are what stands at `part` of the objects, or, with None, the objects themselves.
+    """
+    stated = tree.get(key)
     if not isinstance(stated, list) or not all(isinstance(each, dict) for each in stated):
         return False
-    tree["invariants"] = {str(each.get("name")): each.get("says") for each in stated}
+    tree[key] = {
+        str(each.get("name")): each.get(part)
+        if part is not None
+        else {name: value for name, value in each.items() if name != "name"}
+        for each in stated
+    }
     return True
 
 
@@ -133,7 +146,9 @@ def _field_tree(field: StatedField) -> dict[str, object]:
             if field.currency_field is None
             else {"field": field.currency_field},
             "tolerance": None if field.tolerance is None else _tolerance_tree(field.tolerance),
-            "drift_days": _stated_only({"before": drift.before, "after": drift.after})
+            "drift_days": _stated_only(
+                {"before": drift.before, "after": drift.after, "calendar": drift.calendar}
+            )
             if isinstance(drift, StatedDrift)
             else drift,
             "rounded": None
@@ -155,6 +170,20 @@ def _deadline_tree(deadline: StatedDeadline) -> dict[str, object]:
     )
 
 
+def _delay_tree(delay: StatedDelay) -> object:
+    return _deadline_tree(delay) if isinstance(delay, StatedDeadline) else format_duration(delay)
+
+
+def _severity_tree(severity: StatedSeverity) -> dict[str, object]:
+    return _stated_only(
+        {
+            "kinds": severity.kinds or None,
+            "amounts": severity.amounts or None,
+            "ages": {name: _delay_tree(each) for name, each in severity.ages.items()} or None,
+        }
+    )
+
+
 def _calendar_tree(calendar: StatedCalendar) -> dict[str, object]:
     holidays, workdays, changes = calendar.holidays, calendar.workdays, calendar.changes
     return _stated_only(
@@ -166,6 +195,20 @@ def _calendar_tree(calendar: StatedCalendar) -> dict[str, object]:
             "changes": None
             if changes is None
             else [[format_time(moment), format_offset(offset)] for moment, offset in changes],
+        }
+    )
+
+
+def _group_tree(group: StatedGroup) -> dict[str, object]:
+    return _stated_only(
+        {
+            "name": group.name,
+            "key": group.key,
+            "members": group.members,
+            "counterparts": group.counterparts,
+            "sum": group.sum,
+            "tolerance": group.tolerance,
+            "count": group.count,
         }
     )
 

@@ -11,6 +11,7 @@ from typing import Final
 from tieout.agreement import keys
 from tieout.agreement.errors import Findings
 from tieout.agreement.formula import FormulaError, parse_formula
+from tieout.agreement.groups import read_groups
 from tieout.agreement.limits import (
     MAX_CHOSEN_TOLERANCES,
     MAX_DRIFT_DAYS,
@@ -32,6 +33,7 @@ from tieout.agreement.stated import (
 )
 from tieout.agreement.table import BareDecimal, Table, is_name
 from tieout.agreement.timetable import read_calendars, read_deadlines
+from tieout.agreement.urgency import read_escalation, read_severity
 from tieout.units.numbers import MAX_SCALE, shown
 from tieout.wire.limits import MAX_FIELDS, MAX_ROLES, MAX_TEXT_BYTES
 
@@ -76,6 +78,9 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
     quorum = _section(top, "alarm", keys.ALARM).whole("quorum", 1, MAX_QUORUM)
     retention_us = _section(top, "retention", keys.RETENTION).duration("closed")
     invariants = _invariants(top)
+    groups = read_groups(_section(top, "groups", None), roles or ())
+    severity = read_severity(_section(top, "severity", keys.SEVERITY))
+    escalation = read_escalation(top)
     if roles is None:
         return None
     return StatedAgreement(
@@ -93,6 +98,9 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
         invariants=invariants,
         business_deadlines=business_deadlines,
         calendars=calendars,
+        groups=groups,
+        severity=severity,
+        escalation=escalation,
     )
 
 
@@ -269,9 +277,10 @@ def _drift(table: Table) -> int | StatedDrift | None:
     below = _section(table, "drift_days", keys.DRIFT)
     before = below.whole("before", 0, MAX_DRIFT_DAYS)
     after = below.whole("after", 0, MAX_DRIFT_DAYS)
-    if not below.listed():
+    if not (below.has("before") or below.has("after")):
         table.reject("drift_days", "neither before nor after is stated", "State one of them.")
-    return StatedDrift(before, after)
+    calendar = below.text("calendar", "Name one of [calendars].")
+    return StatedDrift(before, after, calendar)
 
 
 def _rounded(table: Table) -> StatedRounding | None:

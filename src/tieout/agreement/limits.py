@@ -45,8 +45,18 @@ MAX_CALENDAR_DAYS: Final = 2_000
 MAX_OFFSET_CHANGES: Final = 200
 """Changes of the clocks of one calendar: a hundred years of two a year."""
 
+MAX_ESCALATIONS: Final = 16
+"""Steps of escalation: nobody has so many superiors."""
+
+MAX_SEVERITY_AMOUNTS: Final = 1_024
+"""Amounts that one field states for severities: four for every currency."""
+
 MAX_INVARIANTS: Final = 16
 """Invariants of an agreement; with the fields at most 64, since both are bits of one word."""
+
+MAX_GROUPS: Final = 16
+"""Groups of an agreement: bits of 16 in the image of a record; with fields and invariants at most
+64, since all are bits of one word."""
 
 MAX_FORMULA_CHARACTERS: Final = 1_000
 """Longer than anybody can check by reading."""

@@ -8,6 +8,7 @@ fields are referred to by their index in the agreement's order.
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from tieout.wire.codes import BreakKind, Severity
 from tieout.wire.rows import RowLayout
 
 
@@ -155,9 +156,9 @@ class Field:
     `roles` ascending indices of the roles that report it. `currency_field` is the index of the code
     field that holds this money's currency, `currency` a fixed code; both None: no currency.
     `authority` is a role that reports the field, None unless the policy is AUTHORITY. A date may
-    lie `drift_before` days before, or `drift_after` days after the benchmark. `codes` are the rule
-    of a code field, or of the field that holds this money's currency; None: codes are compared byte
-    by byte.
+    lie `drift_before` days before, or `drift_after` days after the benchmark: business days of
+    `drift_calendar`, unless that is None. `codes` are the rule of a code field, or of the field
+    that holds this money's currency; None: codes are compared byte by byte.
     """
 
     name: str
@@ -183,6 +184,7 @@ class Field:
     choice: ToleranceChoice | None = None
     rounding: Rounding | None = None
     codes: CodeRule | None = None
+    drift_calendar: "Calendar | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +215,42 @@ class BusinessDeadline:
     at_us: int
     until_us: int | None
     calendar: Calendar
+
+
+Delay = int | BusinessDeadline
+"""A duration in microseconds, or a time of a business day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """From which difference in a field on a break has which severity (R-SEVERITY-2).
+
+    `limits` are (settled currency, severity, least difference scaled as the field), ascending; the
+    currency is empty for a field whose currency is no field.
+    """
+
+    field: int
+    limits: tuple[tuple[bytes, Severity, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeverityRule:
+    """How severe the breaks of a transaction are. What is not stated makes none more severe.
+
+    `ages` are (severity, delay after the beginning of the episode), by severity.
+    """
+
+    kinds: tuple[tuple[BreakKind, Severity], ...]
+    amounts: tuple[Amounts, ...]
+    ages: tuple[tuple[Severity, Delay], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """To whom an alarm goes that nobody has acknowledged so long after it was raised."""
+
+    after: Delay
+    to: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +301,34 @@ class Invariant:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Many records that are settled together (R-GROUP-1).
+
+    `sides` are the ascending roles of the members and of their counterparts, no role in both. `key`
+    is the code field by which records find each other, `sum` the number field that is added up on
+    both sides, `tolerance` scaled as that field, 0 or more. `count` is the integer field in which a
+    counterpart announces how many members there are, None where that is never announced.
+    """
+
+    name: str
+    key: int
+    sides: tuple[tuple[int, ...], tuple[int, ...]]
+    sum: int
+    tolerance: int
+    count: int | None
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """The roles whose records are the members."""
+        return self.sides[0]
+
+    @property
+    def counterparts(self) -> tuple[int, ...]:
+        """The roles whose records settle the members."""
+        return self.sides[1]
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """One version of an agreement.
 
@@ -287,10 +353,40 @@ class Agreement:
     layout: RowLayout
     business_deadlines: tuple[BusinessDeadline | None, ...] = ()
     invariants: tuple[Invariant, ...] = ()
+    severity: SeverityRule | None = None
+    escalation: tuple[Escalation, ...] = ()
     needs_rules: int = 1
     """The first version of the rules that knows everything that is stated (R-AGREE-3)."""
+    groups: tuple[Group, ...] = ()
+
+    @property
+    def place_names(self) -> tuple[str, ...]:
+        """The names of the fields and, behind them, of the invariants and of the groups."""
+        fields = [field.name for field in self.fields]
+        invariants = [invariant.name for invariant in self.invariants]
+        return (*fields, *invariants, *(group.name for group in self.groups))
+
+    @property
+    def first_group_place(self) -> int:
+        """The place of the first group, behind fields and invariants."""
+        return len(self.fields) + len(self.invariants)
+
+    @property
+    def apart(self) -> tuple[int, ...]:
+        """The roles that speak in transactions of their own, ascending (R-GROUP-2)."""
+        return tuple(sorted({role for group in self.groups for role in group.counterparts}))
+
+    def break_kind(self, place: int) -> BreakKind:
+        """The kind of a break that the mask of mismatches has at a place."""
+        if place < len(self.fields):
+            return BreakKind.MISMATCH
+        return BreakKind.INVARIANT if place < self.first_group_place else BreakKind.GROUP
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether time or amounts decide how much its breaks want to be looked at."""
+        return self.severity is not None or self.escalation != ()
 
     def name_of_place(self, place: int) -> str:
-        """The name of a field or, behind the fields, of an invariant."""
-        fields = len(self.fields)
-        return self.fields[place].name if place < fields else self.invariants[place - fields].name
+        """The name of a field or, behind the fields, of an invariant or a group."""
+        return self.place_names[place]

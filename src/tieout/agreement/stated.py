@@ -32,6 +32,7 @@ class StatedDrift:
 
     before: int | None
     after: int | None
+    calendar: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,42 @@ class StatedInvariant:
     formula: Formula
 
 
+StatedDelay = int | StatedDeadline
+"""A duration in microseconds, or a time of a business day."""
+StatedAmounts = dict[str, Decimal | dict[str, Decimal]]
+"""By severity: a decimal, or one for each currency."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatedSeverity:
+    """`[severity]`. Severities by kind of break, amounts by field, delays by severity."""
+
+    kinds: dict[str, str]
+    amounts: dict[str, StatedAmounts]
+    ages: dict[str, StatedDelay]
+
+
+@dataclass(frozen=True, slots=True)
+class StatedEscalation:
+    """One `[[escalation]]`."""
+
+    after: StatedDelay
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatedGroup:
+    """`[groups.<name>]`. Roles stand in the order of `roles`."""
+
+    name: str
+    key: str
+    members: tuple[str, ...]
+    counterparts: tuple[str, ...]
+    sum: str
+    tolerance: Decimal | None
+    count: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class StatedAgreement:
     """The whole file. Roles named in a list other than `roles` stand in the order of `roles`.
@@ -117,3 +154,6 @@ class StatedAgreement:
     invariants: tuple[StatedInvariant, ...] = ()
     business_deadlines: dict[str, StatedDeadline] = field(default_factory=dict)
     calendars: dict[str, StatedCalendar] = field(default_factory=dict)
+    groups: tuple[StatedGroup, ...] = ()
+    severity: StatedSeverity | None = None
+    escalation: tuple[StatedEscalation, ...] = ()

@@ -208,6 +208,7 @@ def _accept(
     changed = (
         not is_first
         and load8(slots, base + at.STATUS) == MATCHED
+        and load16(slots, block + at.FLAGS) & at.STATES != 0
         and _compared_changes(plan, slots, block, rows, row)
     )
     _write_record(plan, slots, block, rows, row, cursor)

@@ -25,6 +25,7 @@ PURPOSES: Final = {
     OperationKind.VOTE: Purpose.GOVERN,
     OperationKind.DISPUTE: Purpose.APPROVE,
     OperationKind.WITHDRAW_DISPUTE: Purpose.APPROVE,
+    OperationKind.STATE_DAY: Purpose.PUBLISH,
 }
 """What a key must be for to sign an operation (R-OP-1)."""
 ALSO_BY_SYSTEMS: Final = (OperationKind.DISPUTE, OperationKind.WITHDRAW_DISPUTE)
@@ -64,7 +65,7 @@ def parse_item(data: bytes | memoryview, rules_version: int) -> Item | None:
         operation = parse_operation(data)
     except WireError:
         return None
-    if not is_known(operation.kind, rules_version):
+    if not is_known(operation.kind, operation.body, rules_version):
         return None
     signed = operation.signed_bytes()
     return Item(

@@ -34,6 +34,8 @@ INTRUDER: Final = 2
 FLAGS: Final = 4
 ROUNDS: Final = 6
 REVISION: Final = 8
+BROKEN_GROUPS: Final = 12
+TIED_GROUPS: Final = 14
 LATEST: Final = 16
 PRESENCE: Final = 24
 MISMATCH: Final = 32
@@ -91,8 +93,14 @@ P_COMPARED: Final = 14  # mask of fields with compare = true
 P_SETTLES: Final = 15  # 1: the fast way is closed, since equal values may still change a verdict
 P_INVARIANTS: Final = 16  # where the list of where each invariant is begins
 P_INVARIANT_COUNT: Final = 17
-P_FIELD_MASK: Final = 18  # all fields; the bits behind them are invariants
-P_TABLES: Final = 19
+P_FIELD_MASK: Final = 18  # all fields; the bits behind them are invariants, then groups
+P_APART: Final = 19  # mask of the roles that speak in transactions of their own
+P_GROUPS: Final = 20  # where the lines of the groups begin: counterparts (mask), field of the key
+P_GROUP_COUNT: Final = 21
+P_FIRST_GROUP: Final = 22  # fields and invariants together
+P_PLACES: Final = 23  # fields, invariants and groups together
+P_TABLES: Final = 24
+GROUP_LINE: Final = 2
 
 # One line for each role: what it reports (mask), must report (mask), then for every other role
 # where the list of their common stretches is.
@@ -121,6 +129,7 @@ F_LIMITS: Final = 19  # where the list of limits begins
 F_LIMIT_COUNT: Final = 20
 F_CODES: Final = 21  # where the rule of the codes is, 0 for none; for money that of its currency
 F_CHOICE: Final = 22  # where the tolerances are of which another field chooses one, 0 for none
+F_CALENDAR: Final = F_CODES  # of a date: where the calendar of its drift is, 0 for none
 F_ROUND_UNIT: Final = 23  # what is compared is a multiple of this; 1: nothing is rounded
 F_ROUND_MODE: Final = 24
 FIELD_LINE: Final = 25
@@ -152,6 +161,17 @@ CODE_RULE_HEAD: Final = 2
 LC_GROUP: Final = 0
 LC_LENGTH: Final = 1
 LISTED_CODE_HEAD: Final = 2
+
+# A calendar: business days of a week, and of the first 1 to 7 days of one that begins on a Monday;
+# then the number of exceptions, and each: its day, and by how many the business days up to and with
+# it are more than the days of the week say.
+CA_WEEK: Final = 0
+CA_DAYS: Final = 1
+CA_COUNT: Final = 8
+CALENDAR_HEAD: Final = 9
+EXCEPTION_WORDS: Final = 2
+EX_DAY: Final = 0
+EX_MORE: Final = 1
 
 # A choice of tolerances: the field that chooses, the rule of its codes, how many, then each: a
 # tolerance and a listed code (group −1: of none).

@@ -23,6 +23,7 @@ from tieout.agreement.model import (
     Tolerance,
 )
 from tieout.kernel import layout as at
+from tieout.kernel.businessdays import calendar_words
 from tieout.kernel.steps import ROUNDING, put_invariants
 from tieout.wire.rows import PREFIX_BYTES
 
@@ -51,18 +52,25 @@ def make_plan(number: int, agreement: Agreement) -> NDArray[np.int64]:
     words[at.P_OPENED_BY] = _mask(agreement.opened_by)
     words[at.P_ALL_ROLES] = (1 << roles) - 1
     words[at.P_AUTOMATIC] = int(agreement.mode is not AdjustmentMode.NOTIFY)
-    places = fields + len(agreement.invariants)
+    places = len(agreement.place_names)
     words[at.P_VERDICT_BYTES] = at.EVENT_BYTES * (8 + 8 * roles + places * (2 * roles + 1))
     words[at.P_FIELD_MASK] = (1 << fields) - 1
     words[at.P_COMPARED] = _mask(i for i, f in enumerate(agreement.fields) if f.compare)
     # A field that a role reports alone may choose another tolerance for values that it does not.
     chooses = any(field.choice for field in agreement.fields)
-    words[at.P_SETTLES] = int(chooses or agreement.invariants != ())
+    words[at.P_SETTLES] = int(chooses or agreement.invariants != () or agreement.groups != ())
+    words[at.P_APART] = _mask(agreement.apart)
+    words[at.P_GROUP_COUNT] = len(agreement.groups)
+    words[at.P_FIRST_GROUP] = agreement.first_group_place
+    words[at.P_PLACES] = places
     for role in range(roles):
         _put_role(words, agreement, role)
     for index in range(fields):
         _put_field(words, agreement, index)
     put_invariants(words, agreement)
+    words[at.P_GROUPS] = len(words)
+    for group in agreement.groups:
+        words.extend((_mask(group.counterparts), group.key))
     return np.array([_signed(word) for word in words], dtype=np.int64)
 
 
@@ -143,10 +151,13 @@ def _put_field(words: list[int], agreement: Agreement, index: int) -> None:
 
 
 def _put_comparison(words: list[int], agreement: Agreement, line: int, field: Field) -> None:
-    """Which codes are the same, and which tolerances a value chooses from."""
+    """Which codes are the same, by what days are counted, what a value chooses from."""
     if field.codes is not None:
         words[line + at.F_CODES] = len(words)
         words.extend(_code_rule_words(field.codes))
+    if field.drift_calendar is not None:
+        words[line + at.F_CALENDAR] = len(words)
+        words.extend(calendar_words(field.drift_calendar))
     if field.choice is None:
         return
     rule = agreement.fields[field.choice.field].codes or _SAME_BYTES

@@ -18,7 +18,7 @@ STATE_TAG: Final = b"tieout/state/1\0"
 PAGE_BYTES: Final = 65_536
 AFFAIRS_SINCE: Final = 4
 _SLOT: Final = struct.Struct("<36sHBBqqIBBHQQ")
-_ROLE: Final = struct.Struct("<HHHHIIQQQQQ")
+_ROLE: Final = struct.Struct("<HHHHIHHQQQQQ")
 _ADJUSTMENT: Final = struct.Struct("<QBBBBIQIIII")
 _BOOK: Final = struct.Struct("<HQ32sQ32s")
 
@@ -30,8 +30,9 @@ WHOLE_RECORD_FLAGS: Final = {
     BreakKind.CHANGED_AFTER_MATCH: 1 << 6,
     BreakKind.DISPUTED: 1 << 11,
 }
-APART: Final = (BreakKind.MISMATCH, BreakKind.INVARIANT)
-"""Both stand in one mask: the bits of the fields, and behind them those of the invariants."""
+AT_A_PLACE: Final = (BreakKind.MISMATCH, BreakKind.INVARIANT, BreakKind.GROUP)
+"""They stand in one mask: the bits of the fields, and behind them those of the invariants, and of
+the groups."""
 
 
 def app_hash(state: State) -> bytes:
@@ -134,10 +135,11 @@ def _role(book: Book, transaction: Transaction, index: int, role: Role) -> bytes
         flags,
         role.rounds,
         record.revision if record else 0,
-        0,
+        role.broken_groups,
+        role.tied_groups,
         0 if role.adjustment is None else 1 + role.adjustment,
         record.presence if record else 0,
-        _bits(each.field for each in breaks if each.kind in APART),
+        _bits(each.field for each in breaks if each.kind in AT_A_PLACE),
         _bits(each.field for each in breaks if each.kind is BreakKind.MISSING),
         record.place if record else 0,
     )
@@ -191,14 +193,54 @@ def control_digest(state: State) -> bytes:
 
 def affairs(state: State) -> dict[str, list[object]]:
     """What rules version 4 keeps beside transactions and members, by name in order of the names."""
-    disputes: list[object] = [
+    return {
+        "disputes": _disputes(state),
+        "statements": _statements(state),
+        "urgencies": _urgencies(state),
+    }
+
+
+def _disputes(state: State) -> list[object]:
+    return [
         [book.number, transaction.serial, index, each.raised_by, each.reason, list(each.evidence)]
         for book in state.books
         for transaction in book.transactions
         for index, role in enumerate(transaction.roles)
         if (each := role.dispute)
     ]
-    return {"disputes": disputes}
+
+
+def _statements(state: State) -> list[object]:
+    return [
+        [
+            *about,
+            period.after_us,
+            period.until_us,
+            kept.revision,
+            kept.height,
+            kept.digest,
+            kept.differences,
+            kept.count,
+        ]
+        for about, known in sorted(state.statements.items(), key=lambda item: item[0])
+        for period, kept in sorted(known.items(), key=lambda item: item[0])
+    ]
+
+
+def _urgencies(state: State) -> list[object]:
+    return [
+        [
+            number,
+            serial,
+            urgency.episode,
+            urgency.since_us,
+            urgency.severity,
+            urgency.aged,
+            urgency.raised_us,
+            urgency.steps,
+        ]
+        for (number, serial), urgency in sorted(state.urgencies.items())
+    ]
 
 
 def _stream(party: int, number: int, stream: Stream) -> list[object]:

@@ -26,6 +26,7 @@ PURPOSES: Final = {
     OperationKind.VOTE: Purpose.GOVERN,
     OperationKind.DISPUTE: Purpose.APPROVE,
     OperationKind.WITHDRAW_DISPUTE: Purpose.APPROVE,
+    OperationKind.STATE_DAY: Purpose.PUBLISH,
 }
 """What a key must be for to sign an operation (R-OP-1)."""
 ALSO_BY_SYSTEMS: Final = (OperationKind.DISPUTE, OperationKind.WITHDRAW_DISPUTE)
@@ -74,7 +75,11 @@ def parse_item(data: bytes | memoryview, rules_version: int) -> Item | None:
         operation = parse_operation(data)
     except WireError:
         return None
-    return item_of_operation(operation) if is_known(operation.kind, rules_version) else None
+    return (
+        item_of_operation(operation)
+        if is_known(operation.kind, operation.body, rules_version)
+        else None
+    )
 
 
 def item_of_batch(batch: Batch) -> Item:

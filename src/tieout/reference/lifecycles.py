@@ -66,6 +66,7 @@ class AlarmCause(StrEnum):
     BROKEN = "becomes broken"
     QUORUM = "quorum reached"
     SEEN = "acknowledged"
+    UNSEEN = "not acknowledged in time"
     NEW_BREAK = "another break opens"
     MENDED = "no longer broken"
 
@@ -74,9 +75,13 @@ ALARM_LIFE: Final[Mapping[tuple[AlarmState, AlarmCause], AlarmState]] = {
     (AlarmState.NONE, AlarmCause.BROKEN): AlarmState.FOUND,
     (AlarmState.FOUND, AlarmCause.QUORUM): AlarmState.RAISED,
     (AlarmState.RAISED, AlarmCause.SEEN): AlarmState.ACKNOWLEDGED,
+    (AlarmState.RAISED, AlarmCause.UNSEEN): AlarmState.ESCALATED,
+    (AlarmState.ESCALATED, AlarmCause.UNSEEN): AlarmState.ESCALATED,
+    (AlarmState.ESCALATED, AlarmCause.SEEN): AlarmState.ACKNOWLEDGED,
     (AlarmState.ACKNOWLEDGED, AlarmCause.NEW_BREAK): AlarmState.RAISED,
     (AlarmState.FOUND, AlarmCause.MENDED): AlarmState.NONE,
     (AlarmState.RAISED, AlarmCause.MENDED): AlarmState.NONE,
+    (AlarmState.ESCALATED, AlarmCause.MENDED): AlarmState.NONE,
     (AlarmState.ACKNOWLEDGED, AlarmCause.MENDED): AlarmState.NONE,
 }
 
@@ -129,9 +134,9 @@ class AgreementState(IntEnum):
 class AgreementCause(StrEnum):
     """What moves a version of an agreement."""
 
-    ENACTED = "a party that it binds wants it"
-    ENACTED_AT_ONCE = "all that it binds want it, in one block"
-    ALL_ENACTED = "all that it binds want it"
+    ENACTED = "a party that it needs wants it"
+    ENACTED_AT_ONCE = "all that it needs want it in one block, or have voted for it"
+    ALL_ENACTED = "all that it needs want it"
     NEXT_IN_FORCE = "the next version comes into force"
     OTHER_IN_FORCE = "another text or other bindings of that version come into force"
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tieout.reference import adjusting, alarms, disputes, governing
+from tieout.reference import adjusting, alarms, completeness, disputes, governing, urgency
 from tieout.reference.agreements import enact
 from tieout.reference.cutoffs import close_cutoff
 from tieout.reference.events import Events
@@ -27,6 +27,7 @@ from tieout.wire.operations import (
     Propose,
     WithdrawDispute,
 )
+from tieout.wire.statements import StateDay
 
 CAUSES: Final[Mapping[OperationKind, AdjustmentCause]] = {
     OperationKind.REFUSE: AdjustmentCause.REFUSED,
@@ -41,7 +42,7 @@ def apply_operation(
     """Do what an operation asks for, or say which check refuses it."""
     match operation.body:
         case Enact() as body:
-            return enact(state, body, signer.party, events)
+            return _enact(state, body, signer, events)
         case CloseCutoff() as body:
             return close_cutoff(state, body, signer.party, events)
         case Confirm() as body:
@@ -58,6 +59,16 @@ def apply_operation(
             return governing.propose(state, body, operation.digest(), signer, events)
         case Vote() as body:
             return governing.vote(state, body, signer, events)
+        case StateDay() as body:
+            return completeness.state_day(state, body, signer.party, events)
+
+
+def _enact(state: State, body: Enact, signer: Signer, events: Events) -> ItemOutcome:
+    in_force = len(state.books)
+    outcome = enact(state, body, signer.party, events)
+    if len(state.books) > in_force:
+        governing.look_again(state, events)  # R-AGREE-6
+    return outcome
 
 
 def _confirm(state: State, body: Confirm, signer: Signer, events: Events) -> ItemOutcome:
@@ -65,6 +76,7 @@ def _confirm(state: State, body: Confirm, signer: Signer, events: Events) -> Ite
     if isinstance(transaction, ItemOutcome):
         return transaction
     agreement = state.book_of(transaction).agreement
+    urgency.touch(state, transaction)
     return alarms.confirm(agreement, transaction, body.episode, signer, events)
 
 
@@ -72,7 +84,10 @@ def _acknowledge(state: State, body: Acknowledge, signer: Signer, events: Events
     transaction = _find(state, body.agreement, body.originator, body.transaction_id)
     if isinstance(transaction, ItemOutcome):
         return transaction
-    return alarms.acknowledge(transaction, body.episode, signer, events)
+    outcome = alarms.acknowledge(transaction, body.episode, signer, events)
+    if outcome is ItemOutcome.ACCEPTED:
+        urgency.acknowledged(state, transaction)
+    return outcome
 
 
 def _propose(state: State, body: Propose, signer: Signer, events: Events) -> ItemOutcome:

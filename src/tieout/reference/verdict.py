@@ -6,7 +6,7 @@ and through frozen benchmarks (R-FREEZE-1). That is why any order of the same re
 same breaks (R-ORDER-1).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 from tieout.agreement.model import Agreement
@@ -31,41 +31,81 @@ def verdict(agreement: Agreement, transaction: Transaction) -> Verdict:
         *_whole_records(agreement, transaction, records),
         *_fields(agreement, transaction, records),
         *broken_invariants(agreement, records),
+        *_broken_groups(agreement, transaction, records),
     ]
-    if records and (breaks or len(records) < len(agreement.roles)):
+    awaited = [role for role in expected_roles(agreement, records) if role not in records]
+    if records and (breaks or awaited):
         breaks.extend(_changes_after_match(transaction))
     breaks.sort(key=lambda each: each.key)
-    return Verdict(_status(agreement, records, breaks), tuple(breaks))
+    is_whole = not awaited and not _waits_for_groups(agreement, transaction, records)
+    return Verdict(_status(records, breaks, is_whole=is_whole), tuple(breaks))
 
 
-def _status(agreement: Agreement, records: Mapping[int, Record], breaks: Sequence[Break]) -> Status:
+def _status(records: Mapping[int, Record], breaks: Sequence[Break], *, is_whole: bool) -> Status:
     """R-STATUS-1."""
     if not records:
         return Status.WITHDRAWN
     if breaks:
         return Status.BROKEN
-    return Status.MATCHED if len(records) == len(agreement.roles) else Status.PENDING
+    return Status.MATCHED if is_whole else Status.PENDING
+
+
+def expected_roles(agreement: Agreement, stating: Iterable[int]) -> tuple[int, ...]:
+    """The roles that a transaction waits for, when these state in it (R-GROUP-2)."""
+    apart = agreement.apart
+    if all(role in apart for role in stating):
+        return ()
+    return tuple(role for role in range(len(agreement.roles)) if role not in apart)
+
+
+def _broken_groups(
+    agreement: Agreement, transaction: Transaction, records: Mapping[int, Record]
+) -> Iterator[Break]:
+    """R-GROUP-5: the groups that the records answer for and that do not tie out."""
+    for role in records:
+        for index in range(len(agreement.groups)):
+            if transaction.roles[role].broken_groups >> index & 1:
+                place = agreement.first_group_place + index
+                yield Break(BreakKind.GROUP, place, role, ("R-GROUP-4", "R-GROUP-5"))
+
+
+def _waits_for_groups(
+    agreement: Agreement, transaction: Transaction, records: Mapping[int, Record]
+) -> bool:
+    """Whether a counterpart's record stands in a group that is not tied out (R-GROUP-5)."""
+    return any(
+        role in rule.counterparts
+        and record.values[rule.key] is not None
+        and not transaction.roles[role].tied_groups >> index & 1
+        for index, rule in enumerate(agreement.groups)
+        for role, record in records.items()
+    )
 
 
 def _whole_records(
     agreement: Agreement, transaction: Transaction, records: Mapping[int, Record]
 ) -> Iterator[Break]:
     """Records that are missing, said twice, or said by somebody who should not have spoken."""
+    expected = expected_roles(agreement, records)
     unopened = (  # R-OPEN-1
         transaction.judged
-        and len(records) > 0
+        and len(expected) > 0
         and len(agreement.opened_by) > 0
         and not any(role in records for role in agreement.opened_by)
     )
     for index, role in enumerate(transaction.roles):
         silent = index not in records
-        if silent and transaction.is_heard(index) and records and not unopened:
+        if silent and index in expected and transaction.is_heard(index) and not unopened:
             yield Break(BreakKind.MISSING, None, index, ("R-MISS-1",))
         if role.duplicate:
             yield Break(BreakKind.DUPLICATE, None, index, ("R-SAME-2",))
-        if role.intruder or (unopened and not silent):
-            rules = [("R-BIND-1", role.intruder != 0), ("R-OPEN-1", unopened and not silent)]
-            which = tuple(number for number, holds in rules if holds)
+        rules = [
+            ("R-BIND-1", role.intruder != 0),
+            ("R-OPEN-1", unopened and not silent),
+            ("R-GROUP-2", role.speaks_apart and not silent and len(records) > 1),
+        ]
+        which = tuple(number for number, holds in rules if holds)
+        if which:
             yield Break(BreakKind.UNEXPECTED, None, index, which)
         if role.dispute:
             yield Break(BreakKind.DISPUTED, None, index, ("R-DISPUTE-1",))

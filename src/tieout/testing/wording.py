@@ -6,6 +6,7 @@ import numpy as np
 
 from tieout.agreement.breakrow import BreakRow
 from tieout.agreement.model import Agreement, Field, FieldType
+from tieout.evidence.breaklist import group_text, summed_field
 from tieout.testing.workbench import PARTIES
 from tieout.units.dates import format_date, format_seconds, format_time, parse_date, parse_time
 from tieout.units.numbers import format_scaled, parse_scaled
@@ -16,6 +17,8 @@ from tieout.wire.codes import (
     BreakKind,
     EventKind,
     RowOutcome,
+    Severity,
+    StatementDifference,
 )
 
 
@@ -62,9 +65,17 @@ def words_of_break(agreement: Agreement, row: BreakRow) -> str:
     words += [agreement.name_of_place(row.field), agreement.roles[row.role]]
     if row.kind is BreakKind.INVARIANT:
         return " ".join(words)
-    field = agreement.fields[row.field]
+    is_group = row.kind is BreakKind.GROUP
+    field = agreement.fields[row.field] if not is_group else summed_field(agreement, row.field)
     if row.reported is not None:
         words.append(word_of(field, row.reported))
+    if is_group:
+        if row.benchmark is not None and row.difference is not None:
+            against = word_of(field, row.benchmark)
+            words += ["against", against, word_of_difference(field, row.difference)]
+        return " ".join(
+            [*words, group_text(row.group_key or b"", row.suspect or b"", row.suspicion)]
+        )
     if row.benchmark is not None:
         words += ["against", word_of(field, row.benchmark), str(row.basis)]
     elif row.kind is BreakKind.MISMATCH:
@@ -95,6 +106,8 @@ def words_of_event(
             return f"{words[0]} {event['serial']} {PARTIES[(extra >> 16) - 1]} {vote}"
         case _ if EventKind.CHANGE_VOTED < kind <= EventKind.CHANGE_SUPERSEDED:
             return f"{words[0]} {event['serial']}"
+        case _ if EventKind.STATEMENT_TIES_OUT <= kind <= EventKind.BATCH_UNSTATED:
+            return _words_of_statement(agreements[number - 1], kind, event)
         case EventKind.ROW_NOT_APPLIED:
             words.append(RowOutcome(int(event["detail"])).name.lower())
         case EventKind.BREAK_OPENED | EventKind.BREAK_CLOSED:
@@ -111,6 +124,19 @@ def words_of_event(
     return " ".join([*words, *_last_words(kind, int(event["detail"]), extra)])
 
 
+def _words_of_statement(agreement: Agreement, kind: EventKind, event: np.void) -> str:
+    """As `statement_differs seller north 2 count set_hash`, or `batch_omitted seller north 0:3`."""
+    party, low = int(event["extra"]) >> 16, int(event["extra"]) & 0xFFFF
+    words = [kind.name.lower(), agreement.roles[event["role"]], PARTIES[party - 1]]
+    if kind is EventKind.TOTAL_DIFFERS:
+        return " ".join([*words, agreement.fields[event["field"]].name])
+    if kind in (EventKind.BATCH_OMITTED, EventKind.BATCH_UNSTATED):
+        return " ".join([*words, f"{low}:{event['serial']}"])
+    differs = [each.name.lower() for each in StatementDifference if each & int(event["detail"])]
+    revision = [f"r{low}"] if low > 1 else []
+    return " ".join([*words, *revision, str(event["serial"]), *differs])
+
+
 def _last_words(kind: EventKind, detail: int, extra: int) -> list[str]:
     """What else there is to an event of a transaction."""
     match kind:
@@ -118,6 +144,10 @@ def _last_words(kind: EventKind, detail: int, extra: int) -> list[str]:
             return [BenchmarkState(extra).name.lower()] if extra else []
         case EventKind.ALARM_RAISED | EventKind.ALARM_CLEARED:
             return [str(extra)]
+        case EventKind.SEVERITY_CHANGED:
+            return [Severity(detail).name.lower()]
+        case EventKind.ALARM_ESCALATED:
+            return [str(detail)]
         case EventKind.ALARM_CONFIRMED:
             return [str(detail), PARTIES[extra - 1]]
         case EventKind.ALARM_ACKNOWLEDGED | EventKind.DISPUTE_RAISED | EventKind.DISPUTE_WITHDRAWN:

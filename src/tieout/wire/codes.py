@@ -40,6 +40,7 @@ class OperationKind(IntEnum):
     VOTE = 11
     DISPUTE = 14
     WITHDRAW_DISPUTE = 15
+    STATE_DAY = 27
 
 
 class ItemOutcome(IntEnum):
@@ -77,6 +78,10 @@ class ItemOutcome(IntEnum):
     TOO_MANY_CHANGES = 51
     UNKNOWN_MEMBER = 52
     UNKNOWN_CHANGE = 53
+    # Statements (R-COMPLETE-2).
+    MALFORMED_STATEMENT = 72
+    BAD_PERIOD = 73
+    TOO_SOON = 74
 
 
 class RowOutcome(IntEnum):
@@ -109,6 +114,7 @@ class BreakKind(IntEnum):
     CHANGED_AFTER_MATCH = 4
     MISMATCH = 5
     INVARIANT = 6
+    GROUP = 8
     DISPUTED = 9
 
 
@@ -128,6 +134,21 @@ class AlarmState(IntEnum):
     FOUND = 1
     RAISED = 2
     ACKNOWLEDGED = 3
+    ESCALATED = 4
+
+
+UNSEEN_ALARMS = (AlarmState.RAISED, AlarmState.ESCALATED)
+"""Raised, and nobody has seen it yet."""
+
+
+class Severity(IntEnum):
+    """How severe the breaks of a transaction are (R-SEVERITY-1)."""
+
+    NONE = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
 
 
 class AdjustmentStatus(IntEnum):
@@ -160,6 +181,16 @@ class ChangeStatus(IntEnum):
     REFUSED = 4
     EXPIRED = 5
     SUPERSEDED = 6
+
+
+class StatementDifference(IntEnum):
+    """In what a statement differs from the ledger (R-COMPLETE-3, R-COMPLETE-4); each is a bit."""
+
+    COUNT = 1
+    TOTALS = 2
+    SET_HASH = 4
+    OMITTED = 8
+    UNSTATED = 16
 
 
 class EventKind(IntEnum):
@@ -196,8 +227,16 @@ class EventKind(IntEnum):
     CHANGE_REFUSED = 44
     CHANGE_EXPIRED = 45
     CHANGE_SUPERSEDED = 46
+    GROUP_CHANGED = 55
     DISPUTE_RAISED = 63
     DISPUTE_WITHDRAWN = 64
+    SEVERITY_CHANGED = 85
+    ALARM_ESCALATED = 86
+    STATEMENT_TIES_OUT = 90
+    STATEMENT_DIFFERS = 91
+    TOTAL_DIFFERS = 92
+    BATCH_OMITTED = 93
+    BATCH_UNSTATED = 94
 
 
 NO_FIELD = 0xFF

@@ -19,7 +19,8 @@ from tieout.wire.codes import OperationKind
 from tieout.wire.ed25519 import SIGNATURE_BYTES
 from tieout.wire.errors import WireError
 from tieout.wire.limits import MAX_EVIDENCE, MAX_OPERATION_BYTES, MAX_REASON_CHARACTERS
-from tieout.wire.members import ProposeChange, Vote
+from tieout.wire.members import ProposeChange, PutIntoForce, Step, Vote
+from tieout.wire.statements import StateDay
 
 OPERATION_TAG: Final = b"tieout/op/1\0\0\0\0\0"
 _ENVELOPE: Final = struct.Struct("<16s32sHHBBHQqI")
@@ -32,7 +33,7 @@ Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
 class Enact(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Put an agreement into force (R-AGREE-1).
+    """Put an agreement into force, once all that it needs have sent the same (R-AGREE-1).
 
     `holders[i]` are the parties entitled to role i, ascending.
     """
@@ -107,7 +108,15 @@ class WithdrawDispute(AboutTransaction, frozen=True, array_like=True, forbid_unk
 AboutMembers = ProposeChange | Vote
 ByPeople = Dispute | WithdrawDispute
 Body = (
-    Enact | CloseCutoff | Confirm | Acknowledge | Propose | AdjustmentStep | AboutMembers | ByPeople
+    Enact
+    | CloseCutoff
+    | Confirm
+    | Acknowledge
+    | Propose
+    | AdjustmentStep
+    | AboutMembers
+    | ByPeople
+    | StateDay
 )
 
 BODIES: Final[dict[OperationKind, type[Body]]] = {
@@ -124,6 +133,7 @@ BODIES: Final[dict[OperationKind, type[Body]]] = {
     OperationKind.VOTE: Vote,
     OperationKind.DISPUTE: Dispute,
     OperationKind.WITHDRAW_DISPUTE: WithdrawDispute,
+    OperationKind.STATE_DAY: StateDay,
 }
 
 _LATER_KINDS: Final = {
@@ -131,13 +141,20 @@ _LATER_KINDS: Final = {
     OperationKind.VOTE: 2,
     OperationKind.DISPUTE: 4,
     OperationKind.WITHDRAW_DISPUTE: 4,
+    OperationKind.STATE_DAY: 4,
 }
 """The version of the rules that first knows a kind, where that is not the first one."""
 
 
-def is_known(kind: OperationKind, rules_version: int) -> bool:
-    """Whether a version of the rules knows this kind; to others it is malformed (R-ITEM-1)."""
-    return _LATER_KINDS.get(kind, 1) <= rules_version
+_LATER_STEPS: Final[dict[type[Step], int]] = {PutIntoForce: 4}
+"""Likewise of the steps of a change."""
+
+
+def is_known(kind: OperationKind, body: Body, rules_version: int) -> bool:
+    """Whether a version of the rules knows such an operation; else it is malformed (R-ITEM-1)."""
+    steps = body.steps if isinstance(body, ProposeChange) else ()
+    since = [_LATER_KINDS.get(kind, 1), *[_LATER_STEPS.get(type(step), 1) for step in steps]]
+    return max(since) <= rules_version
 
 
 @dataclass(frozen=True, slots=True)
