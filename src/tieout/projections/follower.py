@@ -125,12 +125,13 @@ class Follower:
                     looked_s = time.monotonic()
                     while not self._stopped.is_set():
                         began_s = time.monotonic()
-                        if self.catch_up() == 0:
+                        folded = self.catch_up()
+                        self.failure, wait_s = None, FIRST_WAIT_S
+                        if folded == 0:
                             self._rest(POLL_S)
                         else:
                             # Nothing but `stop` ends this: what comes meanwhile shares a chunk.
                             self._stopped.wait(began_s + PACE_S - time.monotonic())
-                        self.failure, wait_s = None, FIRST_WAIT_S
                         if time.monotonic() - looked_s > LOOK_S:
                             self._look()
                             looked_s = time.monotonic()
