@@ -32,6 +32,8 @@ RETRIES_S: Final = (5, 60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86
 Each is shortened by chance by up to a fifth, so that those that failed together do not come back
 together.
 """
+_WITH_BREAKS: Final = frozenset({"alarm_raised", "alarm_escalated", "severity_changed"})
+"""Kinds of which the breaks behind them are told."""
 _BLOCKS_AT_ONCE: Final = 256
 _FINDINGS_AT_ONCE: Final = 200
 """Findings of one step: what is kept in memory, and done again when the node is killed."""
@@ -167,7 +169,7 @@ class AlarmDesk:
     def _finding(self, message: Message) -> Finding:
         told, place = message.told, message.position
         troubles: Sequence[Trouble] | None = ()
-        if told.transaction_id and told.kind == "alarm_raised":
+        if told.transaction_id and told.kind in _WITH_BREAKS:
             troubles = self._troubles(told)
         return Finding(
             place.height, place.event, told, None if troubles is None else tuple(troubles)
