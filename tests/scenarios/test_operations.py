@@ -17,7 +17,9 @@ from tieout.wire.operations import (
     Confirm,
     Dispute,
     Enact,
+    MoveValue,
     Propose,
+    VoteOnMotion,
     WithdrawDispute,
 )
 
@@ -154,6 +156,8 @@ BODIES: dict[OperationKind, Body] = {
     OperationKind.VOTE: Vote(bytes(32), in_favour=True),
     OperationKind.DISPUTE: Dispute(*TRANSACTION, 0, "not ours", ()),
     OperationKind.WITHDRAW_DISPUTE: WithdrawDispute(*TRANSACTION, 0, ""),
+    OperationKind.MOVE_VALUE: MoveValue(*TRANSACTION, 0, bytes(8), b"", "as agreed", 1),
+    OperationKind.VOTE_ON_MOTION: VoteOnMotion(*TRANSACTION, bytes(32), in_favour=True, reason=""),
 }
 NEEDED = {
     OperationKind.ENACT: Purpose.GOVERN,
@@ -169,6 +173,8 @@ NEEDED = {
     OperationKind.VOTE: Purpose.GOVERN,
     OperationKind.DISPUTE: Purpose.APPROVE,
     OperationKind.WITHDRAW_DISPUTE: Purpose.APPROVE,
+    OperationKind.MOVE_VALUE: Purpose.APPROVE,
+    OperationKind.VOTE_ON_MOTION: Purpose.APPROVE,
 }
 ALSO_BY_SYSTEMS = (OperationKind.DISPUTE, OperationKind.WITHDRAW_DISPUTE)
 

@@ -44,8 +44,10 @@ from tieout.wire.operations import (
     Confirm,
     Dispute,
     Enact,
+    MoveValue,
     Operation,
     Propose,
+    VoteOnMotion,
     WithdrawDispute,
 )
 from tieout.wire.rows import SALT_BYTES, SALT_OFFSET, ColumnKind, row_layout
@@ -180,6 +182,16 @@ BODIES: list[tuple[OperationKind, Purpose, Body]] = [
         OperationKind.WITHDRAW_DISPUTE,
         Purpose.APPROVE,
         WithdrawDispute("fund-subscription", 0, "A-1", 1, ""),
+    ),
+    (
+        OperationKind.MOVE_VALUE,
+        Purpose.APPROVE,
+        MoveValue("fund-subscription", 0, "A-1", 1, bytes(8), b"CNY", "as agreed", TIME_US),
+    ),
+    (
+        OperationKind.VOTE_ON_MOTION,
+        Purpose.APPROVE,
+        VoteOnMotion("fund-subscription", 0, "A-1", AGREEMENT_HASH, in_favour=False, reason="no"),
     ),
 ]
 

@@ -97,12 +97,15 @@ def compile_agreement(
         layout=layout,
         business_deadlines=business_deadlines,
         invariants=invariants,
+        votes=stated.votes,
         needs_rules=_needed_rules(stated),
     )
 
 
 def _needed_rules(stated: StatedAgreement) -> int:
     """Return the first version of the rules that knows what is stated (R-AGREE-3)."""
+    if stated.votes is not None:
+        return 4
     is_later = bool(stated.invariants or stated.business_deadlines or stated.calendars) or any(
         field.rounded
         or field.ignore

@@ -76,6 +76,7 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
     quorum = _section(top, "alarm", keys.ALARM).whole("quorum", 1, MAX_QUORUM)
     retention_us = _section(top, "retention", keys.RETENTION).duration("closed")
     invariants = _invariants(top)
+    votes = _votes(top)
     if roles is None:
         return None
     return StatedAgreement(
@@ -93,6 +94,7 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
         invariants=invariants,
         business_deadlines=business_deadlines,
         calendars=calendars,
+        votes=votes,
     )
 
 
@@ -327,6 +329,17 @@ def _adjustment(top: Table) -> tuple[AdjustmentMode | None, dict[str, str | dict
             if limit is not None:
                 limits[field] = limit
     return None if mode is None else AdjustmentMode(mode), limits
+
+
+def _votes(top: Table) -> int | None:
+    """Return how many parties must agree to a decision, 0 for more than half of them."""
+    if not top.has("decision"):
+        return None
+    table = _section(top, "decision", keys.DECIDING)
+    table.require("votes", f"Write {keys.MAJORITY}, or how many parties must agree.")
+    if table.holds_text("votes"):
+        return None if table.choice("votes", (keys.MAJORITY,)) is None else 0
+    return table.whole("votes", 1, MAX_ROLES)
 
 
 def _invariants(top: Table) -> tuple[StatedInvariant, ...]:

@@ -15,7 +15,7 @@ FIELD_NAME: Final = IDENTIFIER
 
 TOP: Final = (
     *("name", "version", "roles", "opened_by", "fields", "benchmark", "deadlines"),
-    *("adjustment", "alarm", "retention", "invariants", "calendars"),
+    *("adjustment", "decision", "alarm", "retention", "invariants", "calendars"),
 )
 FIELD: Final = (
     *("type", "length", "scale", "currency", "tolerance", "drift_days"),
@@ -32,6 +32,7 @@ IGNORED: Final = ("case", "punctuation", "leading_zeros")
 DEADLINE: Final = ("at", "calendar", "until")
 CALENDAR: Final = ("weekend", "holidays", "workdays", "offset", "changes")
 ADJUSTMENT: Final = ("mode", "automatic_up_to")
+DECIDING: Final = ("votes",)
 ALARM: Final = ("quorum",)
 RETENTION: Final = ("closed",)
 

@@ -287,6 +287,8 @@ class Agreement:
     layout: RowLayout
     business_deadlines: tuple[BusinessDeadline | None, ...] = ()
     invariants: tuple[Invariant, ...] = ()
+    votes: int | None = None
+    """How many parties of a transaction decide a field, 0: more than half; None: they cannot."""
     needs_rules: int = 1
     """The first version of the rules that knows everything that is stated (R-AGREE-3)."""
 

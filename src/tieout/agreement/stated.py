@@ -117,3 +117,5 @@ class StatedAgreement:
     invariants: tuple[StatedInvariant, ...] = ()
     business_deadlines: dict[str, StatedDeadline] = field(default_factory=dict)
     calendars: dict[str, StatedCalendar] = field(default_factory=dict)
+    votes: int | None = None
+    """Of `[decision]`; 0: a majority. None: there is no such table."""

@@ -35,6 +35,7 @@ from tieout.reference.cutoffs import close_cutoff
 from tieout.reference.deadlines import judge_deadlines
 from tieout.reference.governing import begin_block
 from tieout.reference.items import Signer, parse_item, rows_of
+from tieout.reference.motions import expire, key_of
 from tieout.reference.operations import apply_operation
 from tieout.reference.records import PLACE_SHIFT, apply_row
 from tieout.reference.state import Book, TransactionKey, initial_state
@@ -55,8 +56,10 @@ from tieout.wire.operations import (
     Confirm,
     Dispute,
     Enact,
+    MoveValue,
     Operation,
     Propose,
+    VoteOnMotion,
     WithdrawDispute,
 )
 
@@ -212,6 +215,9 @@ class _Replay:
         state = self.recorded.state
         if state.genesis.rules_version > 1:
             begin_block(state, self.recorded.events)
+            self.anew.state.members = state.members
+        for world in (self.recorded, self.anew):
+            expire(world.state, world.events)
         for data, item_result in zip(block.items, result.items, strict=True):
             if item_result.outcome is ItemOutcome.ACCEPTED:
                 self._take_item(data, item_result.leaf or 0)
@@ -328,6 +334,7 @@ class _Replay:
         if transaction is None:
             return
         twin = self.anew.state.transactions.get(key)
+        self._book.holders = ((signer.party,),) * len(self._book.agreement.roles)
         meant = self._meant(body, transaction, twin) if twin else None
         apply_operation(self.recorded.state, operation, signer, self.recorded.events)
         if transaction.opened_us < self._since_us:
@@ -345,6 +352,11 @@ class _Replay:
             return structs.replace(body, episode=twin.episode)
         book = self.recorded.state.book_of(transaction)
         refit = self._refit(book)
+        if isinstance(body, VoteOnMotion):
+            motion = self.anew.state.motions.get(key_of(twin))
+            return structs.replace(body, motion=motion.name) if motion else None
+        if isinstance(body, MoveValue):
+            return refit.motion(body)
         role = refit.role(body.role)
         if role is None:
             return None

@@ -23,12 +23,13 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tieout.agreement.breakrow import BreakRow
-from tieout.agreement.model import NUMBERS, Agreement, Field, FieldType, Policy
+from tieout.agreement.model import NUMBERS, Agreement, Field, FieldType
 from tieout.units.dates import format_date, format_seconds, format_time
 from tieout.units.numbers import format_scaled
 from tieout.wire.codes import BenchmarkState, BreakKind
 
 MAJORITY: Final = "majority"
+DECISION: Final = "decision"
 KINDS: Final = {kind: kind.name.lower() for kind in BreakKind}
 STATUSES: Final = {
     BenchmarkState.NONE: "open",
@@ -66,7 +67,7 @@ def line_of(agreement: Agreement, row: BreakRow) -> BreakLine:
         reported = value_text(field, row.reported)
         if row.state is BenchmarkState.DECIDED:
             benchmark = value_text(field, row.benchmark)
-            basis = basis_text(agreement, field)
+            basis = row.basis or ""
             difference = difference_text(field, row.difference)
     return BreakLine(
         transaction_id=row.transaction_id.decode("utf-8"),
@@ -101,13 +102,6 @@ def difference_text(field: Field, difference: int | None) -> str:
     if field.type is FieldType.TIME:
         return format_seconds(difference)
     return format_scaled(difference, field.scale if field.type in NUMBERS else 0)
-
-
-def basis_text(agreement: Agreement, field: Field) -> str:
-    """Where a benchmark of the field comes from: the authority's role, or `majority`."""
-    if field.policy is Policy.AUTHORITY and field.authority is not None:
-        return agreement.roles[field.authority]
-    return MAJORITY
 
 
 def csv_bytes(lines: Sequence[BreakLine]) -> bytes:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tieout.agreement.model import NUMBERS, Agreement, Field, FieldType
-from tieout.evidence.breaklist import KINDS, MAJORITY, STATUSES, csv_bytes, quoted
+from tieout.evidence.breaklist import DECISION, KINDS, MAJORITY, STATUSES, csv_bytes, quoted
 from tieout.units.dates import format_date, format_seconds, format_time
 from tieout.wire.codes import BenchmarkState
 from tieout.wire.rows import ColumnKind
@@ -31,6 +31,7 @@ Bytes: TypeAlias = NDArray[np.uint8]
 
 CHUNK_LINES: Final = 1 << 15
 """Lines written at once: the matrix stays within a few megabytes."""
+BY_DECISION: Final = 253
 BY_MAJORITY: Final = 254
 NO_BASIS: Final = 255
 _CODES: Final = 256
@@ -133,6 +134,7 @@ def _basis_names(books: Iterable[Agreement]) -> Bytes:
     bases = []
     for each in books:
         names = _padded(each.roles)
+        names[BY_DECISION] = DECISION
         names[BY_MAJORITY] = MAJORITY
         bases += names
     return _name_table(bases)

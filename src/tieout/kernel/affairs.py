@@ -8,7 +8,7 @@ ledger that never used a rule has nothing of it.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tieout.kernel.state import Dispute, State
+from tieout.kernel.state import Dispute, Motion, State
 
 AFFAIRS_SINCE: Final = 4
 """The first version of the rules with affairs."""
@@ -21,13 +21,30 @@ def kept(state: State) -> dict[str, list[Any]]:
             [*key, each.raised_by, each.reason, list(each.evidence)]
             for key, each in sorted(state.disputes.items(), key=lambda item: item[0])
         ],
+        "motions": [
+            [
+                *key,
+                each.name,
+                each.place,
+                each.value,
+                each.currency,
+                each.reason,
+                each.moved_by,
+                each.expires_us,
+                each.in_favour,
+                each.against,
+            ]
+            for key, each in sorted(state.motions.items(), key=lambda item: item[0])
+        ],
     }
 
 
 def restore(state: State, affairs: Mapping[str, list[Any]]) -> None:
     """Give a state the affairs that `kept` told of another. Raises KeyError for an unknown one."""
     for name in affairs:
-        if name != "disputes":
+        if name not in ("disputes", "motions"):
             raise KeyError(name)
     for number, serial, role, raised_by, reason, evidence in affairs["disputes"]:
         state.disputes[number, serial, role] = Dispute(raised_by, reason, tuple(evidence))
+    for number, serial, *motion in affairs["motions"]:
+        state.motions[number, serial] = Motion(*motion)

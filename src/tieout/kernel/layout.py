@@ -92,7 +92,8 @@ P_SETTLES: Final = 15  # 1: the fast way is closed, since equal values may still
 P_INVARIANTS: Final = 16  # where the list of where each invariant is begins
 P_INVARIANT_COUNT: Final = 17
 P_FIELD_MASK: Final = 18  # all fields; the bits behind them are invariants
-P_TABLES: Final = 19
+P_DECIDES: Final = 19  # 1: behind the roles of a slot is a block of what was decided (R-DECIDE-3)
+P_TABLES: Final = 20
 
 # One line for each role: what it reports (mask), must report (mask), then for every other role
 # where the list of their common stretches is.
@@ -204,9 +205,10 @@ C_PERSON: Final = 17  # party × 65,536 + person of a proposal
 V_STATES: Final = 18  # mask of roles
 V_HEARD: Final = 19  # mask of roles
 V_FROZEN: Final = 20  # mask of fields
-V_AWAITING: Final = 21  # mask of fields
-V_UNDECIDED: Final = 22  # mask of fields
-V_ROLES: Final = 23  # for each role: flags, mismatch, blank
+V_DECIDED: Final = 21  # mask of fields for which people have decided
+V_AWAITING: Final = 22  # mask of fields
+V_UNDECIDED: Final = 23  # mask of fields
+V_ROLES: Final = 24  # for each role: flags, mismatch, blank
 V_ROLE_LINE: Final = 3
 V_FIELDS: Final = V_ROLES + V_ROLE_LINE * MAX_ROLES  # for each field: benchmark state, source
 V_FIELD_LINE: Final = 2
@@ -217,7 +219,8 @@ V_STACK: Final = V_FIELDS + V_FIELD_LINE * MAX_FIELDS  # of wide numbers
 V_SCRATCH: Final = V_STACK + STACK_DEPTH * WIDE_WORDS  # two more of them
 CURSOR_WORDS: Final = V_SCRATCH + 2 * WIDE_WORDS
 
-# The source of a benchmark: the role whose value it is; a frozen one: −2 − index of the adjustment.
+# The source of a benchmark: the role whose value it is, the number of roles for what was decided,
+# since that stands like a role's record behind them; a frozen one: −2 − index of the adjustment.
 NO_SOURCE: Final = -1
 FROZEN_BASE: Final = -2
 

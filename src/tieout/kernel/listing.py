@@ -47,6 +47,7 @@ B_SERIAL: Final = 48
 B_DIFFERENCE: Final = 56
 B_REPORTED: Final = 64
 
+BY_DECISION: Final = 253
 BY_MAJORITY: Final = 254
 NO_BASIS: Final = 255
 
@@ -113,8 +114,12 @@ def _put_values(
     store8(table, line + B_STATE, cursor[note])
     if cursor[note] != DECIDED:
         return
-    is_by_role = plan[about + at.F_POLICY] == _AUTHORITY
-    store8(table, line + B_BASIS, plan[about + at.F_AUTHORITY] if is_by_role else BY_MAJORITY)
+    basis = np.int64(BY_MAJORITY)
+    if cursor[at.V_DECIDED] & bit(field):
+        basis = np.int64(BY_DECISION)
+    elif plan[about + at.F_POLICY] == _AUTHORITY:
+        basis = plan[about + at.F_AUTHORITY]
+    store8(table, line + B_BASIS, basis)
     source = cursor[note + 1]
     if source >= 0:
         mark = role_block(plan, base, source) + at.VALUES

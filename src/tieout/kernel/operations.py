@@ -14,7 +14,7 @@ import numpy as np
 from tieout.agreement.errors import AgreementError
 from tieout.agreement.model import AdjustmentMode, Agreement
 from tieout.agreement.parse import load_canonical
-from tieout.kernel import disputes, governing, timing
+from tieout.kernel import disputes, governing, motions, timing
 from tieout.kernel import layout as at
 from tieout.kernel.book import Book
 from tieout.kernel.digest import is_episode
@@ -37,7 +37,9 @@ from tieout.wire.operations import (
     Confirm,
     Dispute,
     Enact,
+    MoveValue,
     Operation,
+    VoteOnMotion,
     WithdrawDispute,
 )
 
@@ -86,6 +88,10 @@ def apply_operation(state: State, operation: Operation, speaker: Speaker) -> Ite
         return disputes.dispute(state, found, body, speaker)
     if isinstance(body, WithdrawDispute):
         return disputes.withdraw(state, found, body, speaker)
+    if isinstance(body, MoveValue):
+        return motions.move_value(state, found, body, operation.digest(), speaker)
+    if isinstance(body, VoteOnMotion):
+        return motions.vote(state, found, body, speaker)
     if not 0 <= body.role < len(found.book.holders):
         return ItemOutcome.UNKNOWN_ROLE
     block = found.book.role_offset(body.role)

@@ -44,7 +44,8 @@ def make_plan(number: int, agreement: Agreement) -> NDArray[np.int64]:
     words[at.P_VALUES_BYTES] = values_bytes
     words[at.P_ROW_BYTES] = agreement.layout.row_bytes
     words[at.P_ROLE_BYTES] = role_bytes
-    words[at.P_SLOT_BYTES] = at.ROLE_BLOCKS + roles * role_bytes
+    words[at.P_DECIDES] = int(agreement.votes is not None)
+    words[at.P_SLOT_BYTES] = at.ROLE_BLOCKS + (roles + words[at.P_DECIDES]) * role_bytes
     words[at.P_ADJUSTMENT_BYTES] = at.ADJ_VALUES + values_bytes
     words[at.P_QUORUM] = agreement.quorum
     words[at.P_RETENTION] = agreement.retention_us
@@ -57,7 +58,8 @@ def make_plan(number: int, agreement: Agreement) -> NDArray[np.int64]:
     words[at.P_COMPARED] = _mask(i for i, f in enumerate(agreement.fields) if f.compare)
     # A field that a role reports alone may choose another tolerance for values that it does not.
     chooses = any(field.choice for field in agreement.fields)
-    words[at.P_SETTLES] = int(chooses or agreement.invariants != ())
+    decides = agreement.votes is not None  # which value stands need not be one that is stated
+    words[at.P_SETTLES] = int(chooses or agreement.invariants != () or decides)
     for role in range(roles):
         _put_role(words, agreement, role)
     for index in range(fields):

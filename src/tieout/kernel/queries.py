@@ -124,9 +124,10 @@ def break_table(state: State, agreement_name: str) -> NDArray[np.void]:
     """All breaks that are open now, in all versions, as one structured array in BreakRow's order.
 
     Columns: id S36, originator, stage, kind (BreakKind), field (255: whole record), role, state
-    (BenchmarkState), basis (the authority's role, BY_MAJORITY, NO_BASIS), has_difference,
-    agreement (book number), serial, difference (int64), reported and benchmark: bytes as in rows,
-    left-aligned, zero behind; they stand for mismatches only, the benchmark when it is decided.
+    (BenchmarkState), basis (the authority's role, BY_DECISION, BY_MAJORITY, NO_BASIS),
+    has_difference, agreement (book number), serial, difference (int64), reported and benchmark:
+    bytes as in rows, left-aligned, zero behind; they stand for mismatches only, the benchmark when
+    it is decided.
     """
     books = list(books_of(state.books, agreement_name))
     return _break_table([(book, _broken(book)) for book in books])
@@ -221,6 +222,9 @@ def breaks(state: State, agreement_name: str) -> list[BreakRow]:
     return [break_row(state.books[line["agreement"] - 1].agreement, line) for line in table]
 
 
+_WORDS_OF_BASIS: Final = {listing.BY_MAJORITY: "majority", listing.BY_DECISION: "decision"}
+
+
 def break_row(agreement: Agreement, line: np.void) -> BreakRow:
     """A line of `break_table` or `breaks_of`, whose book has this agreement."""
     kind, state = BreakKind(line["kind"]), BenchmarkState(line["state"])
@@ -228,8 +232,8 @@ def break_row(agreement: Agreement, line: np.void) -> BreakRow:
     field = None if line["field"] == NO_FIELD else int(line["field"])
     is_mismatch = kind is BreakKind.MISMATCH
     column = agreement.layout.columns[field] if is_mismatch and field is not None else None
-    basis = "majority" if line["basis"] == listing.BY_MAJORITY else None
-    if line["basis"] < listing.BY_MAJORITY:
+    basis = _WORDS_OF_BASIS.get(int(line["basis"]))
+    if line["basis"] < listing.BY_DECISION:
         basis = agreement.roles[line["basis"]]
     return BreakRow(
         agreement=int(line["agreement"]),

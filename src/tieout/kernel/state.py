@@ -62,6 +62,25 @@ class Dispute:
     evidence: tuple[bytes, ...]
 
 
+@dataclass(slots=True)
+class Motion:
+    """An open motion that a value stand for a field (R-DECIDE-1).
+
+    `place` is the field; `value` and `currency` are as they were signed; `moved_by` is party ×
+    65,536 + person, the others are parties.
+    """
+
+    name: bytes
+    place: int
+    value: bytes
+    currency: bytes
+    reason: str
+    moved_by: int
+    expires_us: int
+    in_favour: list[int]
+    against: list[int]
+
+
 class EventBuffer:
     """The events of the block so far; `size` in bytes."""
 
@@ -90,11 +109,12 @@ class EventBuffer:
         agreement: int = 0,
         serial: int = NO_SERIAL,
         role: int = NO_ROLE,
+        place: int = NO_FIELD,
         detail: int = 0,
         extra: int = 0,
     ) -> None:
         """Append an event that is not about a row."""
-        event = _EVENT.pack(kind, role, NO_FIELD, detail, agreement, NO_ROW, item, extra, serial)
+        event = _EVENT.pack(kind, role, place, detail, agreement, NO_ROW, item, extra, serial)
         self.add(event)
 
     def take(self) -> bytes:
@@ -147,6 +167,8 @@ class State:
     confirmations: dict[tuple[int, int], Confirmations] = field(default_factory=dict)
     disputes: dict[tuple[int, int, int], Dispute] = field(default_factory=dict)
     """Those that are open, by (agreement number, serial, role)."""
+    motions: dict[tuple[int, int], Motion] = field(default_factory=dict)
+    """Those that are open, by (agreement number, serial)."""
     events: EventBuffer = field(default_factory=EventBuffer)
     vouched: dict[bytes, Vouched] = field(default_factory=dict)
     """Batches that this very process has built and checked (`batches.vouch`), by the digest of

@@ -71,9 +71,13 @@ def look(plan: Any, slots: Any, base: Int64, adjustments: Any, cursor: Any) -> N
         if judged != 0 or flags & (at.STATES | at.OVERDUE):
             heard |= bit(role)
         frozen |= frozen_fields(plan, slots, block, adjustments)
+    decided = np.int64(0)
+    if plan[at.P_DECIDES] != 0:
+        decided = load64(slots, role_block(plan, base, plan[at.P_ROLES]) + at.PRESENCE)
     cursor[at.V_STATES] = states
     cursor[at.V_HEARD] = heard
-    cursor[at.V_FROZEN] = frozen
+    cursor[at.V_FROZEN] = frozen & ~decided
+    cursor[at.V_DECIDED] = decided
     cursor[at.V_AWAITING] = 0
     cursor[at.V_UNDECIDED] = 0
 
@@ -161,6 +165,8 @@ def benchmark(
     plan: Any, field: Int64, slots: Any, base: Int64, adjustments: Any, cursor: Any, taking: Int64
 ) -> tuple[Int64, Int64]:
     """The benchmark of a field: (state, source), of the verdict that `look` has begun."""
+    if cursor[at.V_DECIDED] & bit(field):
+        return np.int64(DECIDED), np.int64(plan[at.P_ROLES])
     if cursor[at.V_FROZEN] & bit(field):
         return np.int64(DECIDED), _frozen_source(plan, field, slots, base, adjustments)
     line = field_line(plan, field)
@@ -250,8 +256,8 @@ def _judge_field(
     cursor[note] = 0
     cursor[note + 1] = at.NO_SOURCE
     taking = taking_part(plan, field, slots, base, cursor[at.V_STATES])
-    frozen = cursor[at.V_FROZEN] & bit(field)
-    if frozen == 0 and _all_alike(plan, field_line(plan, field), slots, base, taking):
+    stands = (cursor[at.V_FROZEN] | cursor[at.V_DECIDED]) & bit(field)
+    if stands == 0 and _all_alike(plan, field_line(plan, field), slots, base, taking):
         return
     state, source = benchmark(plan, field, slots, base, adjustments, cursor, taking)
     if state == DECIDED:

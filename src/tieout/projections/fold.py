@@ -44,8 +44,7 @@ _ABOUT_TRANSACTIONS: Final = np.isin(
     np.arange(256),
     [
         *range(EventKind.ROW_NOT_APPLIED, EventKind.ADJUSTMENT_FAILED + 1),
-        EventKind.DISPUTE_RAISED,
-        EventKind.DISPUTE_WITHDRAWN,
+        *range(EventKind.DISPUTE_RAISED, EventKind.MOTION_EXPIRED + 1),
     ],
 )
 """Which kinds are about a transaction, by number."""

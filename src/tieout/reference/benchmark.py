@@ -7,7 +7,7 @@ answer, or the benchmark is awaiting, or people must decide.
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from tieout.agreement.model import Agreement, Field, Policy
+from tieout.agreement.model import Agreement, Policy
 from tieout.reference.transaction import Transaction
 from tieout.reference.values import Value
 from tieout.wire.codes import BenchmarkState
@@ -26,6 +26,8 @@ def find_benchmark(
 ) -> Benchmark:
     """The benchmark of field `f`, for which `values` are stated, by role."""
     field = agreement.fields[f]
+    if f in transaction.decided:
+        return Benchmark(BenchmarkState.DECIDED, transaction.decided[f], "R-DECIDE-3")
     if f in transaction.frozen:
         return Benchmark(BenchmarkState.DECIDED, transaction.frozen[f], "R-FREEZE-1")
     if field.policy is Policy.AUTHORITY and field.authority is not None:
@@ -57,8 +59,11 @@ def _majority(values: Iterable[Value], waiting: int) -> Benchmark:
     return Benchmark(state, None, "R-BENCH-2")
 
 
-def basis_of(agreement: Agreement, field: Field) -> str:
-    """What a decided benchmark rests on: the authority's role, or "majority" (R-BENCH-4)."""
+def basis_of(agreement: Agreement, transaction: Transaction, f: int) -> str:
+    """What a decided benchmark rests on: a decision, the authority's role, or a majority."""
+    field = agreement.fields[f]
+    if f in transaction.decided:
+        return "decision"
     if field.policy is Policy.AUTHORITY and field.authority is not None:
         return agreement.roles[field.authority]
     return "majority"

@@ -8,9 +8,11 @@ from typing import Final
 import msgspec
 
 from tieout.merkle.tree import leaf_hash, root
+from tieout.reference.adjusting import asked_currencies
 from tieout.reference.members import document
 from tieout.reference.state import Book, State, Stream
 from tieout.reference.transaction import Adjustment, Role, Transaction
+from tieout.reference.values import pack_values
 from tieout.wire import ids
 from tieout.wire.codes import Action, BenchmarkState, BreakKind, Status
 
@@ -112,7 +114,18 @@ def slot_image(book: Book, transaction: Transaction) -> bytes:
         _bits(each.field for each in mismatches if each.state is BenchmarkState.UNDECIDED),
     )
     roles = (_role(book, transaction, i, role) for i, role in enumerate(transaction.roles))
-    return slot + b"".join(roles)
+    return slot + b"".join(roles) + _decided(book, transaction)
+
+
+def _decided(book: Book, transaction: Transaction) -> bytes:
+    """What was decided, as one more role block; nothing where nothing can be."""
+    agreement = book.agreement
+    if agreement.votes is None:
+        return b""
+    decided = transaction.decided
+    currencies = asked_currencies(agreement, decided) or {}
+    block = _ROLE.pack(0, 0, 0, 0, 0, 0, 0, _bits(decided), 0, 0, 0)
+    return block + pack_values(agreement, {**currencies, **decided})
 
 
 def _role(book: Book, transaction: Transaction, index: int, role: Role) -> bytes:
@@ -198,7 +211,22 @@ def affairs(state: State) -> dict[str, list[object]]:
         for index, role in enumerate(transaction.roles)
         if (each := role.dispute)
     ]
-    return {"disputes": disputes}
+    motions: list[object] = [
+        [
+            *key,
+            motion.name,
+            motion.place,
+            motion.value_bytes,
+            motion.currency_bytes,
+            motion.reason,
+            motion.moved_by,
+            motion.expires_us,
+            sorted(motion.in_favour),
+            sorted(motion.against),
+        ]
+        for key, motion in sorted(state.motions.items(), key=lambda item: item[0])
+    ]
+    return {"disputes": disputes, "motions": motions}
 
 
 def _stream(party: int, number: int, stream: Stream) -> list[object]:

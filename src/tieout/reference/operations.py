@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tieout.reference import adjusting, alarms, disputes, governing
+from tieout.reference import adjusting, alarms, disputes, governing, motions
 from tieout.reference.agreements import enact
 from tieout.reference.cutoffs import close_cutoff
 from tieout.reference.events import Events
@@ -23,8 +23,10 @@ from tieout.wire.operations import (
     Confirm,
     Dispute,
     Enact,
+    MoveValue,
     Operation,
     Propose,
+    VoteOnMotion,
     WithdrawDispute,
 )
 
@@ -52,8 +54,8 @@ def apply_operation(
             return _propose(state, body, signer, events)
         case AdjustmentStep() as body:
             return _step(state, operation.kind, body, signer, events)
-        case Dispute() | WithdrawDispute() as body:
-            return _by_people(state, body, signer, events)
+        case Dispute() | WithdrawDispute() | MoveValue() | VoteOnMotion() as body:
+            return _by_people(state, body, operation.digest(), signer, events)
         case ProposeChange() as body:
             return governing.propose(state, body, operation.digest(), signer, events)
         case Vote() as body:
@@ -107,7 +109,9 @@ def _step(
     return outcome
 
 
-def _by_people(state: State, body: ByPeople, signer: Signer, events: Events) -> ItemOutcome:
+def _by_people(
+    state: State, body: ByPeople, name: bytes, signer: Signer, events: Events
+) -> ItemOutcome:
     transaction = _find(state, body.agreement, body.originator, body.transaction_id)
     if isinstance(transaction, ItemOutcome):
         return transaction
@@ -116,6 +120,10 @@ def _by_people(state: State, body: ByPeople, signer: Signer, events: Events) -> 
             return disputes.dispute(state, transaction, body, signer, events)
         case WithdrawDispute():
             return disputes.withdraw(state, transaction, body, signer, events)
+        case MoveValue():
+            return motions.move_value(state, transaction, body, name, signer, events)
+        case VoteOnMotion():
+            return motions.vote(state, transaction, body, signer, events)
 
 
 def _find(

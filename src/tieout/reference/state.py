@@ -11,7 +11,8 @@ from tieout.agreement.model import Agreement
 from tieout.merkle.log import Frontier
 from tieout.reference.members import Members, members_of
 from tieout.reference.transaction import Adjustment, Transaction
-from tieout.reference.values import RowReader
+from tieout.reference.values import RowReader, Value
+from tieout.wire.codes import MotionStatus
 from tieout.wire.genesis import Genesis, check_genesis
 from tieout.wire.ids import NO_EVENTS
 
@@ -64,6 +65,34 @@ class Stream:
     gap_named: bool = False
 
 
+class MotionKey(NamedTuple):
+    """About which transaction; in this order motions expire (R-DECIDE-4)."""
+
+    agreement_number: int
+    serial: int
+
+
+@dataclass(slots=True)
+class Motion:
+    """An open motion about a transaction: that a value stand for a field (R-DECIDE-1).
+
+    `name` is the digest of the operation that moved it, `moved_by` party × 65,536 + person.
+    `place` is the field. `value_bytes` and `currency_bytes` are the value as it was signed.
+    """
+
+    name: bytes
+    place: int
+    value: Value
+    value_bytes: bytes
+    currency_bytes: bytes
+    reason: str
+    moved_by: int
+    expires_us: int
+    in_favour: list[int]
+    against: list[int] = field(default_factory=list)
+    status: MotionStatus = MotionStatus.NONE
+
+
 @dataclass(slots=True)
 class Book:
     """One agreement version in force, with its transactions and adjustments in order.
@@ -106,6 +135,7 @@ class State:
     enactments: dict[EnactmentKey, list[int]] = field(default_factory=dict)
     cutoffs_us: dict[str, int] = field(default_factory=dict)
     deadlines: list[Deadline] = field(default_factory=list)
+    motions: dict[MotionKey, Motion] = field(default_factory=dict)
     state_digest: bytes = bytes(32)
 
     def book_of(self, transaction: Transaction) -> Book:

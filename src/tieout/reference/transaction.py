@@ -106,7 +106,8 @@ class Transaction:
     `transaction_id` has 36 bytes, NUL padded; `agreement_number` and `serial` are its book and its
     place there. Times are microseconds UTC; `closed_us` is 0 while it is not closed (R-KEEP-1).
     `frozen` holds the benchmarks of approved and posted adjustments by field (R-FREEZE-1).
-    `verdict` is the last one, None before the first.
+    `decided` holds what was decided by field (R-DECIDE-3). `verdict` is the last one, None before
+    the first.
     """
 
     transaction_id: bytes
@@ -122,6 +123,7 @@ class Transaction:
     alarm: AlarmState = AlarmState.NONE
     confirmed_by: list[int] = field(default_factory=list)
     frozen: dict[int, Value] = field(default_factory=dict)
+    decided: dict[int, Value] = field(default_factory=dict)
     verdict: Verdict | None = None
 
     @property
@@ -138,6 +140,11 @@ class Transaction:
             if value is not None:
                 stated[index] = value
         return stated
+
+    @property
+    def frozen_only(self) -> dict[int, Value]:
+        """The benchmarks that stand because they are frozen, and for no better reason."""
+        return {f: value for f, value in self.frozen.items() if f not in self.decided}
 
     @property
     def is_disputed(self) -> bool:

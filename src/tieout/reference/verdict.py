@@ -97,8 +97,9 @@ def _fields(
 
 
 def _is_one_value(transaction: Transaction, f: int, values: Mapping[int, Value]) -> bool:
-    """Whether one value is stated by all; unless another one is frozen, it ties out (R-TOL-1)."""
-    return len(set(values.values())) <= 1 and f not in transaction.frozen
+    """Whether one value is stated by all; unless another may stand, it ties out (R-TOL-1)."""
+    may_differ = f in transaction.frozen or f in transaction.decided
+    return len(set(values.values())) <= 1 and not may_differ
 
 
 def _mismatches(
@@ -120,7 +121,7 @@ def _mismatches(
                     rules,
                     reported=value,
                     benchmark=stands,
-                    basis=basis_of(agreement, field),
+                    basis=basis_of(agreement, transaction, f),
                     difference=difference(field, value, stands),
                     state=BenchmarkState.DECIDED,
                 )

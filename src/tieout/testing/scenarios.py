@@ -161,7 +161,7 @@ class Stage:
         self.books: list[Agreement] = []
         self._holders = holders
         self._changes: dict[str, bytes] = {}
-        self._acts = Acts(self.bench.sender, self._key, self._role, self._bound_party)
+        self._acts = Acts(self.bench.sender, self._bound_party)
 
     # ------------------------------------------------------------ steps
 
@@ -214,8 +214,10 @@ class Stage:
         if verb in VERBS:
             head, _, reason = said.partition(":")
             words = head.split()[1:]
-            party, person = self._speaker(words)
-            item = self._acts.item(verb, words, reason.strip(), party, person)
+            speaker, now_us = self._speaker(words), self.bench.time_us
+            item = self._acts.item(self.books[-1], verb, words, reason.strip(), speaker, now_us)
+            if verb == "decide" and not expected:
+                self._acts.keep_motion()
             return Cue(line, item, expected.strip() or "accepted")
         party, person = self._speaker(words)
         if verb == "cutoff":

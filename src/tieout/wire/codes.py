@@ -40,6 +40,8 @@ class OperationKind(IntEnum):
     VOTE = 11
     DISPUTE = 14
     WITHDRAW_DISPUTE = 15
+    MOVE_VALUE = 16
+    VOTE_ON_MOTION = 17
 
 
 class ItemOutcome(IntEnum):
@@ -77,6 +79,10 @@ class ItemOutcome(IntEnum):
     TOO_MANY_CHANGES = 51
     UNKNOWN_MEMBER = 52
     UNKNOWN_CHANGE = 53
+    # Motions about a transaction (R-DECIDE-1, R-DECIDE-2).
+    MOTION_OPEN = 62
+    MALFORMED_VALUE = 63
+    UNKNOWN_MOTION = 64
 
 
 class RowOutcome(IntEnum):
@@ -162,6 +168,16 @@ class ChangeStatus(IntEnum):
     SUPERSEDED = 6
 
 
+class MotionStatus(IntEnum):
+    """Life of a motion about a transaction (R-DECIDE-1 to R-DECIDE-4)."""
+
+    NONE = 0
+    OPEN = 1
+    CARRIED = 2
+    REFUSED = 3
+    EXPIRED = 4
+
+
 class EventKind(IntEnum):
     """What happened, as it stands in the event stream of a block."""
 
@@ -198,6 +214,12 @@ class EventKind(IntEnum):
     CHANGE_SUPERSEDED = 46
     DISPUTE_RAISED = 63
     DISPUTE_WITHDRAWN = 64
+    DISPUTE_SETTLED = 65
+    MOTION_MOVED = 66
+    MOTION_VOTED = 67
+    MOTION_CARRIED = 68
+    MOTION_REFUSED = 69
+    MOTION_EXPIRED = 70
 
 
 NO_FIELD = 0xFF
