@@ -16,6 +16,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST_CORE = min(os.sched_getaffinity(0))
+BYTECODE = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(ROOT / "build" / "bytecode")}
+"""Installed programs have their bytecode. Where it may not be written, as in many containers, our
+own, which runs from its source, would be compiled at every start: 0.1 s, and its peers not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def run_process(
 
     Raises RuntimeError, with what the command printed, when its exit code is not among `allowed`.
     """
-    settings = {**os.environ, **(env or {})}
+    settings = {**os.environ, **BYTECODE, **(env or {})}
     cores = os.sched_getaffinity(0)
     if core is not None:
         os.sched_setaffinity(0, {core})  # the child inherits it

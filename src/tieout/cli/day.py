@@ -305,16 +305,21 @@ def _summary(run: _Run, table: NDArray[np.void], seconds: float) -> Summary:
     """Count. A transaction is broken when it has a row in the table of breaks."""
     counts = kernel.counts(run.ledger.state, run.request.agreement.name)
     records = sum(role.records for role in run.roles)
-    broken = len(np.unique(table["serial"] << np.uint64(16) | table["agreement"]))
-    kinds, numbers = np.unique(table["kind"], return_counts=True)
-    by_kind = zip((KINDS[BreakKind(kind)] for kind in kinds), numbers.tolist(), strict=True)
+    # The table's order is by transaction. (`np.unique` would import 6 ms of numpy.)
+    about = table["serial"] << np.uint64(16) | table["agreement"]
+    broken = int(np.count_nonzero(about[1:] != about[:-1])) + min(len(about), 1)
+    by_kind = {
+        KINDS[BreakKind(kind)]: number
+        for kind, number in enumerate(np.bincount(table["kind"]).tolist())
+        if number
+    }
     return Summary(
         transactions=counts.matched + counts.pending + broken,
         records=records,
         matched=counts.matched,
         broken=broken,
         breaks=len(table),
-        by_kind=dict(sorted(by_kind)),
+        by_kind=dict(sorted(by_kind.items())),
         refused=sum(role.refused_count for role in run.roles) + run.not_applied,
         repeated=sum(role.repeats for role in run.roles),
         seconds=round(seconds, 3),

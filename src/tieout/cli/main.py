@@ -5,6 +5,7 @@ without the compiled kernel. Exit codes: 0 all tied out and nothing refused; 1 b
 were refused, or a check failed; 2 nothing could be done.
 """
 
+import atexit
 import gc
 import os
 import sys
@@ -163,7 +164,10 @@ projection.command("tieout.cli.project:status", name="status", help="Say how far
 
 
 def main(words: Sequence[str] | None = None) -> NoReturn:
-    """Run one command and leave with its exit code; `words` are those typed behind `tieout`."""
+    """Run one command and leave with its exit code.
+
+    `words` are those typed behind `tieout`; without them, those that the process was started with.
+    """
     # numpy would start threads for algebra, which is not done here; they spin for a tenth of a
     # second on the core that reads files.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -172,6 +176,10 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")
     # Each collection goes through all that the libraries define; commands make little garbage.
     gc.set_threshold(GARBAGE_FROM)
+    if words is None:
+        # The process is the command's own. As it ends, the last collection would go through all
+        # of it, to free piece by piece what the system takes back at once: 0.05 s for nobody.
+        atexit.register(gc.freeze)
     try:
         result = app(words, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
