@@ -90,4 +90,38 @@ def decided(rules: RuleBook) -> None:
     play(rules, DECIDED, agreement, genesis=newest_genesis())
 
 
-DAYS: Final[dict[str, Callable[[RuleBook], None]]] = {"disputed": disputed, "decided": decided}
+REVERSED: Final = """
+block
+    seller T1 r1 CNY 100.00 & T2 r1 CNY 100.00 & T3 r1 CNY 100.00
+    registrar T1 r1 CNY 100.00 & T2 r1 CNY 100.00 & T3 r1 CNY 100.00
+    bank T1 r1 CNY 100.00 & T2 r1 CNY 100.00 & T3 r1 CNY 101.00
+cutoff
+reverse T3 by north/2 -> not_applicable
+reverse T1 by west/2 -> not_entitled
+reverse T1 by north/2: it was sent twice
+agree T1 by east/2
+agree T1 by south/3
+bank T1 r2 withdrawn
+dispute T2 bank by east/1: we know of no such order
+reverse T2 by east/2
+agree T2 by north/2
+disagree T2 by south/2
+reverse T2 by east/2
+agree T2 by north/2
+agree T2 by south/2
+seller T2 r2 CNY 90.00
+seller T1 r2 CNY 100.00
+wait 1us
+cutoff
+"""
+
+
+def reversed_transactions(rules: RuleBook) -> None:
+    play(rules, REVERSED, ORDERS, genesis=newest_genesis())
+
+
+DAYS: Final[dict[str, Callable[[RuleBook], None]]] = {
+    "disputed": disputed,
+    "decided": decided,
+    "reversed": reversed_transactions,
+}

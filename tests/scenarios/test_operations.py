@@ -17,6 +17,7 @@ from tieout.wire.operations import (
     Confirm,
     Dispute,
     Enact,
+    MoveReversal,
     MoveValue,
     Propose,
     VoteOnMotion,
@@ -157,6 +158,7 @@ BODIES: dict[OperationKind, Body] = {
     OperationKind.DISPUTE: Dispute(*TRANSACTION, 0, "not ours", ()),
     OperationKind.WITHDRAW_DISPUTE: WithdrawDispute(*TRANSACTION, 0, ""),
     OperationKind.MOVE_VALUE: MoveValue(*TRANSACTION, 0, bytes(8), b"", "as agreed", 1),
+    OperationKind.MOVE_REVERSAL: MoveReversal(*TRANSACTION, "sent twice", 1),
     OperationKind.VOTE_ON_MOTION: VoteOnMotion(*TRANSACTION, bytes(32), in_favour=True, reason=""),
 }
 NEEDED = {
@@ -174,6 +176,7 @@ NEEDED = {
     OperationKind.DISPUTE: Purpose.APPROVE,
     OperationKind.WITHDRAW_DISPUTE: Purpose.APPROVE,
     OperationKind.MOVE_VALUE: Purpose.APPROVE,
+    OperationKind.MOVE_REVERSAL: Purpose.APPROVE,
     OperationKind.VOTE_ON_MOTION: Purpose.APPROVE,
 }
 ALSO_BY_SYSTEMS = (OperationKind.DISPUTE, OperationKind.WITHDRAW_DISPUTE)

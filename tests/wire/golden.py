@@ -44,6 +44,7 @@ from tieout.wire.operations import (
     Confirm,
     Dispute,
     Enact,
+    MoveReversal,
     MoveValue,
     Operation,
     Propose,
@@ -187,6 +188,11 @@ BODIES: list[tuple[OperationKind, Purpose, Body]] = [
         OperationKind.MOVE_VALUE,
         Purpose.APPROVE,
         MoveValue("fund-subscription", 0, "A-1", 1, bytes(8), b"CNY", "as agreed", TIME_US),
+    ),
+    (
+        OperationKind.MOVE_REVERSAL,
+        Purpose.APPROVE,
+        MoveReversal("fund-subscription", 0, "A-1", "sent twice", TIME_US),
     ),
     (
         OperationKind.VOTE_ON_MOTION,

@@ -56,6 +56,7 @@ from tieout.wire.operations import (
     Confirm,
     Dispute,
     Enact,
+    MoveReversal,
     MoveValue,
     Operation,
     Propose,
@@ -348,6 +349,8 @@ class _Replay:
 
     def _meant(self, body: Word, transaction: Transaction, twin: Transaction) -> Word | None:
         """The same word about the twin in the other world; None where it has no meaning there."""
+        if isinstance(body, MoveReversal):
+            return body
         if isinstance(body, Confirm | Acknowledge):
             return structs.replace(body, episode=twin.episode)
         book = self.recorded.state.book_of(transaction)

@@ -23,10 +23,13 @@ OPENED: Final = 40
 CLOSED: Final = 48
 EPISODE: Final = 56
 ALARM: Final = 60
-JUDGED: Final = 61
+JUDGED: Final = 61  # a byte of flags: IS_JUDGED, REVERSED
 AWAITING_BITS: Final = 64
 UNDECIDED_BITS: Final = 72
 ROLE_BLOCKS: Final = 80
+
+IS_JUDGED: Final = 1
+REVERSED: Final = 2
 
 # ---------------------------------------------------------------- role block
 PARTY: Final = 0
@@ -206,9 +209,10 @@ V_STATES: Final = 18  # mask of roles
 V_HEARD: Final = 19  # mask of roles
 V_FROZEN: Final = 20  # mask of fields
 V_DECIDED: Final = 21  # mask of fields for which people have decided
-V_AWAITING: Final = 22  # mask of fields
-V_UNDECIDED: Final = 23  # mask of fields
-V_ROLES: Final = 24  # for each role: flags, mismatch, blank
+V_REVERSED: Final = 22  # not 0: the transaction was reversed
+V_AWAITING: Final = 23  # mask of fields
+V_UNDECIDED: Final = 24  # mask of fields
+V_ROLES: Final = 25  # for each role: flags, mismatch, blank
 V_ROLE_LINE: Final = 3
 V_FIELDS: Final = V_ROLES + V_ROLE_LINE * MAX_ROLES  # for each field: benchmark state, source
 V_FIELD_LINE: Final = 2

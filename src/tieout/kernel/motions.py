@@ -1,4 +1,4 @@
-"""Motions: the parties of a transaction decide about it by vote (R-DECIDE-1 to R-DECIDE-4).
+"""Motions: the parties of a transaction decide about it by vote (R-DECIDE-1, R-REVERSE-1).
 
 What was decided stands behind the roles of a slot, laid out as one more role's record, so that the
 compiled loops take it for a benchmark as they take an authority's value.
@@ -14,9 +14,9 @@ from tieout.kernel import layout as at
 from tieout.kernel.found import Found, Speaker
 from tieout.kernel.rowcheck import check_rows
 from tieout.kernel.state import Motion, State
-from tieout.wire.codes import NO_ITEM, BenchmarkState, EventKind, ItemOutcome
+from tieout.wire.codes import NO_FIELD, NO_ITEM, BenchmarkState, EventKind, ItemOutcome
 from tieout.wire.limits import MAX_MOTION_US
-from tieout.wire.operations import MoveValue, VoteOnMotion
+from tieout.wire.operations import MoveReversal, MoveValue, VoteOnMotion
 from tieout.wire.rows import PREFIX_BYTES
 
 _UNDECIDED: Final = int(BenchmarkState.UNDECIDED)
@@ -28,11 +28,10 @@ def move_value(
     """R-DECIDE-1."""
     if speaker.party not in voters(state, found):
         return ItemOutcome.NOT_ENTITLED
-    in_time = state.time_us < body.expires_us <= state.time_us + MAX_MOTION_US
+    in_time = _is_in_time(state, body.expires_us)
     if not in_time or not _may_be_decided(state, found, body.field):
         return ItemOutcome.NOT_APPLICABLE
-    key = (found.book.number, found.serial)
-    if key in state.motions:
+    if (found.book.number, found.serial) in state.motions:
         return ItemOutcome.MOTION_OPEN
     if not _is_sound(state, found, body):
         return ItemOutcome.MALFORMED_VALUE
@@ -49,10 +48,32 @@ def move_value(
         [speaker.party],
         [],
     )
-    state.motions[key] = motion
-    _tell(state, EventKind.MOTION_MOVED, found, motion, speaker.item, extra=speaker.code)
-    _count(state, found, motion, speaker.item)
-    return ItemOutcome.ACCEPTED
+    return _move(state, found, motion, speaker.item)
+
+
+def move_reversal(
+    state: State, found: Found, body: MoveReversal, name: bytes, speaker: Speaker
+) -> ItemOutcome:
+    """R-REVERSE-1."""
+    if speaker.party not in voters(state, found):
+        return ItemOutcome.NOT_ENTITLED
+    in_time = _is_in_time(state, body.expires_us)
+    if not in_time or not _may_be_reversed(found) or found.is_expired(state.time_us):
+        return ItemOutcome.NOT_APPLICABLE
+    if (found.book.number, found.serial) in state.motions:
+        return ItemOutcome.MOTION_OPEN
+    motion = Motion(
+        name,
+        NO_FIELD,
+        b"",
+        b"",
+        body.reason,
+        speaker.code,
+        body.expires_us,
+        [speaker.party],
+        [],
+    )
+    return _move(state, found, motion, speaker.item)
 
 
 def vote(state: State, found: Found, body: VoteOnMotion, speaker: Speaker) -> ItemOutcome:
@@ -64,6 +85,8 @@ def vote(state: State, found: Found, body: VoteOnMotion, speaker: Speaker) -> It
         return ItemOutcome.NOT_ENTITLED
     if speaker.party in motion.in_favour or speaker.party in motion.against:
         return ItemOutcome.NO_EFFECT
+    if motion.place == NO_FIELD and body.in_favour and not _may_be_reversed(found):
+        return ItemOutcome.NOT_APPLICABLE
     if body.in_favour:
         motion.in_favour = sorted([*motion.in_favour, speaker.party])
     else:
@@ -94,7 +117,7 @@ def voters(state: State, found: Found) -> list[int]:
 
 
 def votes_needed(agreement: Agreement, voting: int) -> int:
-    """How many of so many parties decide (R-DECIDE-2)."""
+    """How many of so many parties decide upon a value (R-DECIDE-2)."""
     return agreement.votes or voting // 2 + 1
 
 
@@ -105,6 +128,8 @@ def _may_be_decided(state: State, found: Found, field: int) -> bool:
         return False
     if not book.agreement.fields[field].compare or found.is_expired(state.time_us):
         return False
+    if found.number(at.JUDGED, 1) & at.REVERSED:
+        return False
     voting = len(voters(state, found))
     if voting < votes_needed(book.agreement, voting):
         return False
@@ -112,6 +137,24 @@ def _may_be_decided(state: State, found: Found, field: int) -> bool:
     return is_undecided or any(
         (book.number, found.serial, role) in state.disputes for role in range(len(book.holders))
     )
+
+
+def _may_be_reversed(found: Found) -> bool:
+    """Whether every role states and nothing but a dispute is open (R-REVERSE-1)."""
+    if found.number(at.JUDGED, 1) & at.REVERSED:
+        return False
+    for role in range(len(found.book.holders)):
+        block = found.book.role_offset(role)
+        flags = found.number(block + at.FLAGS, 2)
+        if not flags & at.STATES or flags & at.WHOLE_RECORD_BREAKS & ~at.DISPUTED:
+            return False
+        if found.number(block + at.MISMATCH, 8) or found.number(block + at.BLANK, 8):
+            return False
+    return True
+
+
+def _is_in_time(state: State, expires_us: int) -> bool:
+    return state.time_us < expires_us <= state.time_us + MAX_MOTION_US
 
 
 def _stated(found: Found, body: MoveValue) -> dict[int, bytes]:
@@ -166,15 +209,28 @@ def _contradicts(found: Found, body: MoveValue) -> bool:
     return False
 
 
+def _move(state: State, found: Found, motion: Motion, item: int) -> ItemOutcome:
+    """Open a motion, for which its party has voted."""
+    state.motions[found.book.number, found.serial] = motion
+    _tell(state, EventKind.MOTION_MOVED, found, motion, item, extra=motion.moved_by)
+    _count(state, found, motion, item)
+    return ItemOutcome.ACCEPTED
+
+
 def _count(state: State, found: Found, motion: Motion, item: int) -> None:
-    """Decide a motion if its votes decide it (R-DECIDE-2)."""
+    """Decide a motion if its votes decide it (R-DECIDE-2, R-REVERSE-2)."""
     voting = voters(state, found)
-    needed = votes_needed(found.book.agreement, len(voting))
+    needed = len(voting)
+    if motion.place != NO_FIELD:
+        needed = votes_needed(found.book.agreement, len(voting))
     key = (found.book.number, found.serial)
     if sum(party in voting for party in motion.in_favour) >= needed:
         del state.motions[key]
         _tell(state, EventKind.MOTION_CARRIED, found, motion, item)
-        _decide(found, motion)
+        if motion.place == NO_FIELD:
+            found.put_byte(at.JUDGED, found.number(at.JUDGED, 1) | at.REVERSED)
+        else:
+            _decide(found, motion)
         disputes.settle_all(state, found, item)
         timing.judge_again(state, found.book, item, found.serial)
     elif len(voting) - sum(party in voting for party in motion.against) < needed:

@@ -37,6 +37,7 @@ from tieout.wire.operations import (
     Confirm,
     Dispute,
     Enact,
+    MoveReversal,
     MoveValue,
     Operation,
     VoteOnMotion,
@@ -90,6 +91,8 @@ def apply_operation(state: State, operation: Operation, speaker: Speaker) -> Ite
         return disputes.withdraw(state, found, body, speaker)
     if isinstance(body, MoveValue):
         return motions.move_value(state, found, body, operation.digest(), speaker)
+    if isinstance(body, MoveReversal):
+        return motions.move_reversal(state, found, body, operation.digest(), speaker)
     if isinstance(body, VoteOnMotion):
         return motions.vote(state, found, body, speaker)
     if not 0 <= body.role < len(found.book.holders):

@@ -64,10 +64,10 @@ class Dispute:
 
 @dataclass(slots=True)
 class Motion:
-    """An open motion that a value stand for a field (R-DECIDE-1).
+    """An open motion: that a value stand for a field, or that all be reversed (R-REVERSE-1).
 
-    `place` is the field; `value` and `currency` are as they were signed; `moved_by` is party ×
-    65,536 + person, the others are parties.
+    `place` is the field, NO_FIELD for a reversal; `value` and `currency` are as they were signed.
+    `moved_by` is party × 65,536 + person, the others are parties.
     """
 
     name: bytes

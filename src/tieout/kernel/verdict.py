@@ -78,6 +78,7 @@ def look(plan: Any, slots: Any, base: Int64, adjustments: Any, cursor: Any) -> N
     cursor[at.V_HEARD] = heard
     cursor[at.V_FROZEN] = frozen & ~decided
     cursor[at.V_DECIDED] = decided
+    cursor[at.V_REVERSED] = load8(slots, base + at.JUDGED) & at.REVERSED
     cursor[at.V_AWAITING] = 0
     cursor[at.V_UNDECIDED] = 0
 
@@ -88,14 +89,19 @@ def _judge_roles(plan: Any, slots: Any, base: Int64, cursor: Any) -> None:
     states, heard = cursor[at.V_STATES], cursor[at.V_HEARD]
     opened_by = plan[at.P_OPENED_BY]
     judged = load8(slots, base + at.JUDGED) & 1
-    opened_wrongly = judged != 0 and opened_by != 0 and states != 0 and states & opened_by == 0
+    is_compared = cursor[at.V_REVERSED] == 0
+    opened_wrongly = (
+        is_compared and judged != 0 and opened_by != 0 and states != 0 and states & opened_by == 0
+    )
     for role in range(plan[at.P_ROLES]):
         block = role_block(plan, base, role)
         flags = load16(slots, block + at.FLAGS) & _KEPT
         blank = np.int64(0)
         if load16(slots, block + at.INTRUDER) != 0:
             flags |= at.UNEXPECTED
-        if states & bit(role):
+        if not is_compared:
+            pass  # R-REVERSE-3: nothing is missing
+        elif states & bit(role):
             required = plan[at.P_TABLES + role * at.ROLE_LINE + at.R_REQUIRED]
             blank = required & ~load64(slots, block + at.PRESENCE)
             if opened_wrongly:
@@ -284,11 +290,11 @@ def evaluate(plan: Any, slots: Any, base: Int64, adjustments: Any, cursor: Any) 
     """Write the verdict on the slot at `base` into the scratch of the cursor."""
     look(plan, slots, base, adjustments, cursor)
     _judge_roles(plan, slots, base, cursor)
-    compared = plan[at.P_COMPARED]
+    compared = plan[at.P_COMPARED] if cursor[at.V_REVERSED] == 0 else np.int64(0)
     for field in range(plan[at.P_FIELDS]):
         if compared & bit(field):
             _judge_field(plan, field, slots, base, adjustments, cursor)
         else:
             cursor[at.V_FIELDS + field * at.V_FIELD_LINE] = 0
-    if plan[at.P_INVARIANT_COUNT] != 0:
+    if plan[at.P_INVARIANT_COUNT] != 0 and cursor[at.V_REVERSED] == 0:
         judge_invariants(plan, slots, base, cursor)

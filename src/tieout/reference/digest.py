@@ -14,7 +14,7 @@ from tieout.reference.state import Book, State, Stream
 from tieout.reference.transaction import Adjustment, Role, Transaction
 from tieout.reference.values import pack_values
 from tieout.wire import ids
-from tieout.wire.codes import Action, BenchmarkState, BreakKind, Status
+from tieout.wire.codes import NO_FIELD, Action, BenchmarkState, BreakKind, Status
 
 STATE_TAG: Final = b"tieout/state/1\0"
 PAGE_BYTES: Final = 65_536
@@ -108,7 +108,7 @@ def slot_image(book: Book, transaction: Transaction) -> bytes:
         transaction.closed_us,
         transaction.episode,
         transaction.alarm,
-        1 if transaction.judged else 0,
+        (1 if transaction.judged else 0) | (2 if transaction.is_reversed else 0),
         0,
         _bits(each.field for each in mismatches if each.state is BenchmarkState.AWAITING),
         _bits(each.field for each in mismatches if each.state is BenchmarkState.UNDECIDED),
@@ -215,7 +215,7 @@ def affairs(state: State) -> dict[str, list[object]]:
         [
             *key,
             motion.name,
-            motion.place,
+            NO_FIELD if motion.place is None else motion.place,
             motion.value_bytes,
             motion.currency_bytes,
             motion.reason,

@@ -28,6 +28,7 @@ PURPOSES: Final = {
     OperationKind.WITHDRAW_DISPUTE: Purpose.APPROVE,
     OperationKind.MOVE_VALUE: Purpose.APPROVE,
     OperationKind.VOTE_ON_MOTION: Purpose.APPROVE,
+    OperationKind.MOVE_REVERSAL: Purpose.APPROVE,
 }
 """What a key must be for to sign an operation (R-OP-1)."""
 ALSO_BY_SYSTEMS: Final = (OperationKind.DISPUTE, OperationKind.WITHDRAW_DISPUTE)

@@ -1,4 +1,4 @@
-"""Motions: the parties of a transaction decide about it by vote (R-DECIDE-1 to R-DECIDE-4).
+"""Motions: the parties of a transaction decide about it by vote (R-DECIDE-1, R-REVERSE-1).
 
 `MOTION_LIFE` in lifecycles.py is the whole life-cycle. A party moves that a value stand for a field
 for which no rule has one, or about which a dispute is open; the parties that are bound to a role
@@ -20,7 +20,7 @@ from tieout.reference.transaction import Transaction
 from tieout.reference.values import Value
 from tieout.wire.codes import BenchmarkState, BreakKind, EventKind, ItemOutcome, MotionStatus
 from tieout.wire.limits import MAX_MOTION_US
-from tieout.wire.operations import MoveValue, VoteOnMotion
+from tieout.wire.operations import MoveReversal, MoveValue, VoteOnMotion
 from tieout.wire.rows import PREFIX_BYTES
 
 STATUS_EVENTS: Final = {
@@ -42,7 +42,8 @@ def move_value(
     book = state.book_of(transaction)
     if signer.party not in voters(state, transaction):
         return ItemOutcome.NOT_ENTITLED
-    if not _may_be_decided(state, transaction, body.field) or not _is_in_time(state, body):
+    is_in_time = _is_in_time(state, body.expires_us)
+    if not is_in_time or not _may_be_decided(state, transaction, body.field):
         return ItemOutcome.NOT_APPLICABLE
     if key_of(transaction) in state.motions:
         return ItemOutcome.MOTION_OPEN
@@ -62,10 +63,42 @@ def move_value(
         body.expires_us,
         in_favour=[signer.party],
     )
-    motion.status = MOTION_LIFE[motion.status, MotionCause.MOVED]
-    state.motions[key_of(transaction)] = motion
-    _tell(transaction, motion, EventKind.MOTION_MOVED, events, extra=signer.code)
-    _count(state, transaction, motion, events)
+    _move(state, transaction, motion, events)
+    return ItemOutcome.ACCEPTED
+
+
+def move_reversal(
+    state: State,
+    transaction: Transaction,
+    body: MoveReversal,
+    name: bytes,
+    signer: Signer,
+    events: Events,
+) -> ItemOutcome:
+    """A party of the transaction asks for it to be reversed (R-REVERSE-1)."""
+    if signer.party not in voters(state, transaction):
+        return ItemOutcome.NOT_ENTITLED
+    is_in_time = _is_in_time(state, body.expires_us)
+    if (
+        not is_in_time
+        or not _may_be_reversed(transaction)
+        or is_expired(state, state.book_of(transaction), transaction)
+    ):
+        return ItemOutcome.NOT_APPLICABLE
+    if key_of(transaction) in state.motions:
+        return ItemOutcome.MOTION_OPEN
+    motion = Motion(
+        name,
+        None,
+        None,
+        b"",
+        b"",
+        body.reason,
+        signer.code,
+        body.expires_us,
+        in_favour=[signer.party],
+    )
+    _move(state, transaction, motion, events)
     return ItemOutcome.ACCEPTED
 
 
@@ -80,6 +113,8 @@ def vote(
         return ItemOutcome.NOT_ENTITLED
     if signer.party in (*motion.in_favour, *motion.against):
         return ItemOutcome.NO_EFFECT
+    if motion.place is None and body.in_favour and not _may_be_reversed(transaction):
+        return ItemOutcome.NOT_APPLICABLE
     (motion.in_favour if body.in_favour else motion.against).append(signer.party)
     detail = 1 if body.in_favour else 0
     kind = EventKind.MOTION_VOTED
@@ -103,7 +138,7 @@ def voters(state: State, transaction: Transaction) -> list[int]:
 
 
 def votes_needed(agreement: Agreement, voting: int) -> int:
-    """How many of so many parties decide (R-DECIDE-2)."""
+    """How many of so many parties decide upon a value (R-DECIDE-2)."""
     return agreement.votes or voting // 2 + 1
 
 
@@ -116,7 +151,7 @@ def _may_be_decided(state: State, transaction: Transaction, f: int) -> bool:
     """Whether people may decide a field now (R-DECIDE-1)."""
     book = state.book_of(transaction)
     agreement = book.agreement
-    if agreement.votes is None or not 0 <= f < len(agreement.fields):
+    if agreement.votes is None or transaction.is_reversed or not 0 <= f < len(agreement.fields):
         return False
     if not agreement.fields[f].compare or is_expired(state, book, transaction):
         return False
@@ -130,8 +165,18 @@ def _may_be_decided(state: State, transaction: Transaction, f: int) -> bool:
     return (undecided or transaction.is_disputed) and voting >= votes_needed(agreement, voting)
 
 
-def _is_in_time(state: State, body: MoveValue) -> bool:
-    return state.time_us < body.expires_us <= state.time_us + MAX_MOTION_US
+def _may_be_reversed(transaction: Transaction) -> bool:
+    """Whether every role states and nothing but a dispute is open (R-REVERSE-1)."""
+    breaks = transaction.verdict.breaks if transaction.verdict else ()
+    return (
+        not transaction.is_reversed
+        and all(role.states for role in transaction.roles)
+        and all(each.kind is BreakKind.DISPUTED for each in breaks)
+    )
+
+
+def _is_in_time(state: State, expires_us: int) -> bool:
+    return state.time_us < expires_us <= state.time_us + MAX_MOTION_US
 
 
 def _value_of(book: Book, body: MoveValue) -> Value | None:
@@ -154,14 +199,27 @@ def _value_of(book: Book, body: MoveValue) -> Value | None:
     return None if row is None else row.record.values[body.field]
 
 
+def _move(state: State, transaction: Transaction, motion: Motion, events: Events) -> None:
+    """Open a motion, for which its party has voted."""
+    motion.status = MOTION_LIFE[motion.status, MotionCause.MOVED]
+    state.motions[key_of(transaction)] = motion
+    _tell(transaction, motion, EventKind.MOTION_MOVED, events, extra=motion.moved_by)
+    _count(state, transaction, motion, events)
+
+
 def _count(state: State, transaction: Transaction, motion: Motion, events: Events) -> None:
-    """Decide a motion if its votes decide it (R-DECIDE-2)."""
+    """Decide a motion if its votes decide it (R-DECIDE-2, R-REVERSE-2)."""
     voting = voters(state, transaction)
-    needed = votes_needed(state.book_of(transaction).agreement, len(voting))
+    needed = len(voting)
+    if motion.place is not None:
+        needed = votes_needed(state.book_of(transaction).agreement, len(voting))
     against = sum(party in voting for party in motion.against)
     if sum(party in voting for party in motion.in_favour) >= needed:
         _end(state, transaction, motion, MotionCause.ENOUGH, events)
-        transaction.decided[motion.place] = motion.value
+        if motion.place is not None and motion.value is not None:
+            transaction.decided[motion.place] = motion.value
+        else:
+            transaction.is_reversed = True
         settle_all(transaction, events)
         judge(state, transaction, events)
     elif len(voting) - against < needed:

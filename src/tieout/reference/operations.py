@@ -23,6 +23,7 @@ from tieout.wire.operations import (
     Confirm,
     Dispute,
     Enact,
+    MoveReversal,
     MoveValue,
     Operation,
     Propose,
@@ -54,7 +55,9 @@ def apply_operation(
             return _propose(state, body, signer, events)
         case AdjustmentStep() as body:
             return _step(state, operation.kind, body, signer, events)
-        case Dispute() | WithdrawDispute() | MoveValue() | VoteOnMotion() as body:
+        case (
+            Dispute() | WithdrawDispute() | MoveValue() | MoveReversal() | VoteOnMotion()
+        ) as body:
             return _by_people(state, body, operation.digest(), signer, events)
         case ProposeChange() as body:
             return governing.propose(state, body, operation.digest(), signer, events)
@@ -122,6 +125,8 @@ def _by_people(
             return disputes.withdraw(state, transaction, body, signer, events)
         case MoveValue():
             return motions.move_value(state, transaction, body, name, signer, events)
+        case MoveReversal():
+            return motions.move_reversal(state, transaction, body, name, signer, events)
         case VoteOnMotion():
             return motions.vote(state, transaction, body, signer, events)
 

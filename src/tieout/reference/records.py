@@ -146,12 +146,15 @@ def _accept(
 ) -> None:
     """Let a record stand, and do what follows."""
     role = transaction.roles[role_index]
-    changes = transaction.status is Status.MATCHED and _changes(book, role, record)
+    is_watched = transaction.status is Status.MATCHED or (  # R-CHANGE-1, R-REVERSE-3
+        transaction.is_reversed and record.action is Action.STATE
+    )
+    changes = is_watched and _changes(book, role, record)
     role.party = party  # R-BIND-1
     role.record = record
     role.duplicate = False  # R-SAME-2
     adjusting.answer(book, transaction, role_index, events)  # R-ADJ-7
-    if changes:  # R-CHANGE-1
+    if changes and not role.changed_after_match:
         open_change_after_match(transaction, role_index, events)
     judge(state, transaction, events)
 

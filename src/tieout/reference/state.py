@@ -74,15 +74,16 @@ class MotionKey(NamedTuple):
 
 @dataclass(slots=True)
 class Motion:
-    """An open motion about a transaction: that a value stand for a field (R-DECIDE-1).
+    """An open motion: that a value stand for a field, or that all be reversed (R-REVERSE-1).
 
     `name` is the digest of the operation that moved it, `moved_by` party × 65,536 + person.
-    `place` is the field. `value_bytes` and `currency_bytes` are the value as it was signed.
+    `place` is the field, None for a reversal, which has no value. `value_bytes` and
+    `currency_bytes` are the value as it was signed.
     """
 
     name: bytes
-    place: int
-    value: Value
+    place: int | None
+    value: Value | None
     value_bytes: bytes
     currency_bytes: bytes
     reason: str

@@ -119,6 +119,7 @@ class Transaction:
     opened_us: int = 0
     closed_us: int = 0
     judged: bool = False
+    is_reversed: bool = False
     episode: int = 0
     alarm: AlarmState = AlarmState.NONE
     confirmed_by: list[int] = field(default_factory=list)

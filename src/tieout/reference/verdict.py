@@ -27,20 +27,27 @@ from tieout.wire.codes import BenchmarkState, BreakKind, Status
 def verdict(agreement: Agreement, transaction: Transaction) -> Verdict:
     """Judge a transaction under the agreement that it is pinned to. Changes nothing."""
     records = stating(transaction)
-    breaks = [
-        *_whole_records(agreement, transaction, records),
-        *_fields(agreement, transaction, records),
-        *broken_invariants(agreement, records),
-    ]
-    if records and (breaks or len(records) < len(agreement.roles)):
+    breaks = [*_whole_records(agreement, transaction, records)]
+    if not transaction.is_reversed:  # R-REVERSE-3
+        breaks.extend(_fields(agreement, transaction, records))
+        breaks.extend(broken_invariants(agreement, records))
+    if transaction.is_reversed:
+        breaks.extend(each for each in _changes_after_match(transaction) if each.role in records)
+    elif records and (breaks or len(records) < len(agreement.roles)):
         breaks.extend(_changes_after_match(transaction))
     breaks.sort(key=lambda each: each.key)
-    return Verdict(_status(agreement, records, breaks), tuple(breaks))
+    status = _status(agreement, transaction, records, breaks)
+    return Verdict(status, tuple(breaks))
 
 
-def _status(agreement: Agreement, records: Mapping[int, Record], breaks: Sequence[Break]) -> Status:
+def _status(
+    agreement: Agreement,
+    transaction: Transaction,
+    records: Mapping[int, Record],
+    breaks: Sequence[Break],
+) -> Status:
     """R-STATUS-1."""
-    if not records:
+    if not records or (transaction.is_reversed and not breaks):
         return Status.WITHDRAWN
     if breaks:
         return Status.BROKEN
@@ -53,13 +60,15 @@ def _whole_records(
     """Records that are missing, said twice, or said by somebody who should not have spoken."""
     unopened = (  # R-OPEN-1
         transaction.judged
+        and not transaction.is_reversed
         and len(records) > 0
         and len(agreement.opened_by) > 0
         and not any(role in records for role in agreement.opened_by)
     )
     for index, role in enumerate(transaction.roles):
         silent = index not in records
-        if silent and transaction.is_heard(index) and records and not unopened:
+        is_asked = silent and not transaction.is_reversed
+        if is_asked and transaction.is_heard(index) and records and not unopened:
             yield Break(BreakKind.MISSING, None, index, ("R-MISS-1",))
         if role.duplicate:
             yield Break(BreakKind.DUPLICATE, None, index, ("R-SAME-2",))

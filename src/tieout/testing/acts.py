@@ -6,6 +6,7 @@ undispute T1 bank                   does not any more; likewise
 decide T1 amount 100.00 CNY by north/2: as the contract note has it
                                     moves that a value, with its currency, stand for a field;
                                     `within 30s` it expires, else after a day
+reverse T1 by north/2: sent twice   moves that the transaction be reversed; likewise
 agree T1 by south                   votes for the transaction's last motion
 disagree T1 by south                votes against it
 """
@@ -22,6 +23,7 @@ from tieout.wire.codes import OperationKind, Purpose
 from tieout.wire.operations import (
     Body,
     Dispute,
+    MoveReversal,
     MoveValue,
     VoteOnMotion,
     WithdrawDispute,
@@ -72,6 +74,12 @@ class Acts:
             item = self._sign(party, OperationKind.MOVE_VALUE, body, person)
             self.last_moved = (transaction, parse_operation(item).digest())
             return item
+        if verb == "reverse":
+            expires_us = time_us + _lasting_us(said)
+            reversal = MoveReversal(*key, reason or "sent twice", expires_us)
+            item = self._sign(party, OperationKind.MOVE_REVERSAL, reversal, person)
+            self.last_moved = (transaction, parse_operation(item).digest())
+            return item
         if verb in ("agree", "disagree"):
             name = self._motions.get(transaction, bytes(32))
             vote = VoteOnMotion(*key, name, in_favour=verb == "agree", reason=reason)
@@ -88,10 +96,7 @@ class Acts:
         self, agreement: Agreement, key: Key, said: list[str], reason: str, time_us: int
     ) -> MoveValue:
         name, word, *more = said
-        lasts_us = DAY_US
-        if "within" in more:
-            lasts_us = parse_duration(more[more.index("within") + 1])
-            more = more[: more.index("within")]
+        lasts_us = _lasting_us(more)
         f = [field.name for field in agreement.fields].index(name)
         currency = b""
         holder = agreement.fields[f].currency_field
@@ -113,6 +118,16 @@ class Acts:
         return self._sender.operation(party, kind, body, key=key, purpose=purpose)
 
 
+def _lasting_us(words: list[str]) -> int:
+    """How long a motion is open, by `within 30s` behind what is said; takes the words out."""
+    if "within" not in words:
+        return DAY_US
+    place = words.index("within")
+    lasts_us = parse_duration(words[place + 1])
+    del words[place : place + 2]
+    return lasts_us
+
+
 def signed_value(agreement: Agreement, f: int, value: int | bytes) -> bytes:
     """The bytes of a field as they stand in a row."""
     width = agreement.layout.columns[f].width
@@ -121,4 +136,6 @@ def signed_value(agreement: Agreement, f: int, value: int | bytes) -> bytes:
     return value.to_bytes(width, "little", signed=True)
 
 
-VERBS: Final = ("dispute", "undispute", "decide", "agree", "disagree")
+VERBS: Final = ("dispute", "undispute", "decide", "reverse", "agree", "disagree")
+MOVING: Final = ("decide", "reverse")
+"""What opens a motion."""

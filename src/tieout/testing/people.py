@@ -21,7 +21,7 @@ from tieout.testing.statements import choose_value
 from tieout.testing.workbench import ADA, BEN, BENS_OTHER_KEY, SYSTEM, newest_genesis
 from tieout.wire.codes import BenchmarkState, OperationKind, Purpose, Status
 from tieout.wire.limits import MAX_MOTION_US
-from tieout.wire.operations import Dispute, MoveValue, VoteOnMotion, WithdrawDispute
+from tieout.wire.operations import Dispute, MoveReversal, MoveValue, VoteOnMotion, WithdrawDispute
 
 _PERSONS: Final = (ADA, ADA, BEN, BENS_OTHER_KEY, SYSTEM)
 _REASONS: Final = ("not ours", "wrong amount", "ä")
@@ -107,6 +107,14 @@ class PeopleStory(Story):
         )
         return self.act(self._voter(transaction), OperationKind.MOVE_VALUE, body)
 
+    def move_reversal(self) -> bytes:
+        """Mostly of what ties out."""
+        dice = self.dice
+        key, transaction = self._about(dice.pick((Status.MATCHED, Status.MATCHED, Status.BROKEN)))
+        body = MoveReversal(*key, dice.pick(_REASONS), self._time_us + dice.pick(_LASTING_US))
+        party = self._voter(transaction) if transaction else self.any_party()
+        return self.act(party, OperationKind.MOVE_REVERSAL, body)
+
     def _signed(
         self, agreement: Agreement, transaction: Transaction, f: int
     ) -> tuple[bytes, bytes]:
@@ -175,5 +183,6 @@ _STEPS: Final[Sequence[tuple[int, Callable[[PeopleStory], bytes]]]] = (
     (30, PeopleStory.dispute),
     (15, PeopleStory.withdraw),
     (35, PeopleStory.move_value),
+    (12, PeopleStory.move_reversal),
     (45, PeopleStory.vote),
 )

@@ -52,7 +52,7 @@ from numpy.typing import NDArray
 
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
-from tieout.testing.acts import VERBS, Acts
+from tieout.testing.acts import MOVING, VERBS, Acts
 from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.membership import Roster, steps_of
 from tieout.testing.rulebooks import RuleBook
@@ -216,7 +216,7 @@ class Stage:
             words = head.split()[1:]
             speaker, now_us = self._speaker(words), self.bench.time_us
             item = self._acts.item(self.books[-1], verb, words, reason.strip(), speaker, now_us)
-            if verb == "decide" and not expected:
+            if verb in MOVING and not expected:
                 self._acts.keep_motion()
             return Cue(line, item, expected.strip() or "accepted")
         party, person = self._speaker(words)

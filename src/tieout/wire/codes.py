@@ -42,6 +42,7 @@ class OperationKind(IntEnum):
     WITHDRAW_DISPUTE = 15
     MOVE_VALUE = 16
     VOTE_ON_MOTION = 17
+    MOVE_REVERSAL = 18
 
 
 class ItemOutcome(IntEnum):
@@ -98,7 +99,7 @@ class RowOutcome(IntEnum):
 
 
 class Status(IntEnum):
-    """State of a transaction (R-STATUS-1)."""
+    """State of a transaction (R-STATUS-1); what was reversed counts as withdrawn."""
 
     PENDING = 0
     MATCHED = 1

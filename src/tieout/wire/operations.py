@@ -118,6 +118,13 @@ class MoveValue(AboutTransaction, frozen=True, array_like=True, forbid_unknown_f
     expires_us: int
 
 
+class MoveReversal(AboutTransaction, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A party of the transaction moves that it be reversed (R-REVERSE-1)."""
+
+    reason: GivenReason
+    expires_us: int
+
+
 class VoteOnMotion(AboutTransaction, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A party of the transaction is for or against a motion (R-DECIDE-2).
 
@@ -130,7 +137,7 @@ class VoteOnMotion(AboutTransaction, frozen=True, array_like=True, forbid_unknow
 
 
 AboutMembers = ProposeChange | Vote
-ByPeople = Dispute | WithdrawDispute | MoveValue | VoteOnMotion
+ByPeople = Dispute | WithdrawDispute | MoveValue | MoveReversal | VoteOnMotion
 Body = (
     Enact | CloseCutoff | Confirm | Acknowledge | Propose | AdjustmentStep | AboutMembers | ByPeople
 )
@@ -151,6 +158,7 @@ BODIES: Final[dict[OperationKind, type[Body]]] = {
     OperationKind.WITHDRAW_DISPUTE: WithdrawDispute,
     OperationKind.MOVE_VALUE: MoveValue,
     OperationKind.VOTE_ON_MOTION: VoteOnMotion,
+    OperationKind.MOVE_REVERSAL: MoveReversal,
 }
 
 _LATER_KINDS: Final = {
@@ -160,6 +168,7 @@ _LATER_KINDS: Final = {
     OperationKind.WITHDRAW_DISPUTE: 4,
     OperationKind.MOVE_VALUE: 4,
     OperationKind.VOTE_ON_MOTION: 4,
+    OperationKind.MOVE_REVERSAL: 4,
 }
 """The version of the rules that first knows a kind, where that is not the first one."""
 
