@@ -141,6 +141,26 @@ def test_what_rules_version_3_knows_is_said(part: str, instead: str, sentence: s
     assert sentence in " ".join(told.split())
 
 
+CALENDAR = '[calendars.cn]\nweekend = ["sunday"]\nholidays = ["2026-10-01"]\noffset = "+08:00"\n'
+
+
+@pytest.mark.parametrize(
+    ("drift", "sentence"),
+    [
+        (
+            '{ before = 1, after = 2, calendar = "cn" }',
+            "from 1 business day before to 2 business days after the value that stands; free are",
+        ),
+        ('{ before = 1, after = 1, calendar = "cn" }', "ties out within 1 business day; free are"),
+    ],
+)
+def test_business_days_of_drift_are_said(drift: str, sentence: str) -> None:
+    text = FUND.replace("drift_days = 0", f"drift_days = {drift}") + CALENDAR
+    told = explain(parse_agreement(text))
+    assert sentence in " ".join(told.split())
+    assert "for ledgers of rules version 4 and later" in told
+
+
 def test_without_limits_every_adjustment_needs_people() -> None:
     text = "\n".join(line for line in FUND.splitlines() if not line.startswith("automatic"))
     told = explain(parse_agreement(text))

@@ -40,6 +40,8 @@ ENTRIES = [
     "adjustment.automatic_up_to.<field>.<currency>",
     *(f"decision.{key}" for key in keys.DECIDING),
     *(f"alarm.{key}" for key in keys.ALARM),
+    *(f"severity.{key}" for key in (*keys.SEVERITY, "amounts.<field>")),
+    *(f"escalation.{key}" for key in keys.ESCALATION),
     *(f"retention.{key}" for key in keys.RETENTION),
 ]
 
@@ -57,7 +59,8 @@ def test_the_pieces_of_the_manual_are_parts_of_good_files() -> None:
     """Each piece stands somewhere in the example, or is a field of its own."""
     whole = " ".join((ROOT / "examples" / "fund-subscription.toml").read_text("utf-8").split())
     for piece in re.findall(r"```toml\n(.*?)```", MANUAL, re.DOTALL):
-        is_whole = any(table in piece for table in ("[invariants]", "[calendars.", "[decision]"))
+        tables = ("[invariants]", "[calendars.", "[severity]", "[[escalation]]", "[decision]")
+        is_whole = any(table in piece for table in tables)
         if is_whole or ("[fields." in piece and "[fields.amount]" not in piece):
             top = 'name = "a"\nversion = 1\nroles = ["seller", "registrar"]\n'
             if "[fields." not in piece:

@@ -151,6 +151,18 @@ WRONG = [
     ),
     ("drift_days = 1", "drift_days = {}", "fields.day.drift_days", "neither before nor after"),
     ("drift_days = 1", "drift_days = { befor = 1 }", "fields.day.drift_days.befor", "before?"),
+    (
+        "drift_days = 1",
+        'drift_days = { after = 1, calendar = "there" }',
+        "fields.day.drift_days.calendar",
+        "'there' is not a calendar here",
+    ),
+    (
+        "drift_days = 1",
+        'drift_days = { calendar = "there" }',
+        "fields.day.drift_days",
+        "neither before nor after",
+    ),
     ("drift_days = 1", "drift_days = { after = -1 }", "fields.day.drift_days.after", "from 0"),
     (
         "scale = 4",

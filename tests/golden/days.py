@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
-from tests.golden import member_days, people_days, refined_days
+from tests.golden import member_days, people_days, refined_days, statement_days, time_days
 from tieout.agreement.parse import parse_agreement
 from tieout.testing.histories import SCRIPT_BYTES, tell
 from tieout.testing.rulebooks import RuleBook
@@ -445,5 +445,7 @@ DAYS: Final[dict[str, Callable[[RuleBook], None]]] = {
     **member_days.DAYS,
     **refined_days.DAYS,
     **people_days.DAYS,
+    **statement_days.DAYS,
+    **time_days.DAYS,
 }
 """The golden ledgers by the names of their files: of rules version 1, then of 2, 3 and 4."""

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from tieout.testing.histories import SCRIPT_BYTES, tell_refined
+from tieout.testing.histories import SCRIPT_BYTES, History, tell_refined
 from tieout.testing.rulebooks import RuleBook
 from tieout.testing.scenarios import play
 from tieout.testing.workbench import Sender, refined_genesis
@@ -117,22 +117,26 @@ def chance_of_refinements(seed: int) -> Callable[[RuleBook], None]:
     """A random history under version 3, closed at its end."""
 
     def day(rules: RuleBook) -> None:
-        history = tell_refined(random.Random(seed).randbytes(SCRIPT_BYTES))
-        state = rules.initial_state(history.genesis)
-        for block in history.blocks:
-            state, _ = rules.apply_block(state, block)
-        last = history.blocks[-1]
-        time_us = last.time_us + DAY_US
-        close = Sender(history.genesis.ledger_id()).operation(
-            history.state.newest[history.name].holders[0][0],
-            OperationKind.CLOSE_CUTOFF,
-            CloseCutoff(history.name, time_us),
-            stream=CLOSING_STREAM,
-        )
-        state, result = rules.apply_block(state, Block(last.height + 1, time_us, (close,)))
-        assert result.items[0].outcome.name == "ACCEPTED"
+        close_at_the_end(rules, tell_refined(random.Random(seed).randbytes(SCRIPT_BYTES)))
 
     return day
+
+
+def close_at_the_end(rules: RuleBook, history: History) -> None:
+    """Bring a history to a rule book, and close it a day later."""
+    state = rules.initial_state(history.genesis)
+    for block in history.blocks:
+        state, _ = rules.apply_block(state, block)
+    last = history.blocks[-1]
+    time_us = last.time_us + DAY_US
+    close = Sender(history.genesis.ledger_id()).operation(
+        history.state.newest[history.name].holders[0][0],
+        OperationKind.CLOSE_CUTOFF,
+        CloseCutoff(history.name, time_us),
+        stream=CLOSING_STREAM,
+    )
+    state, result = rules.apply_block(state, Block(last.height + 1, time_us, (close,)))
+    assert result.items[0].outcome.name == "ACCEPTED"
 
 
 DAYS: Final[dict[str, Callable[[RuleBook], None]]] = {

@@ -38,6 +38,7 @@ _STANDINGS = {
 }
 _ALARMS = {
     EventKind.ALARM_RAISED: AlarmState.RAISED,
+    EventKind.ALARM_ESCALATED: AlarmState.ESCALATED,
     EventKind.ALARM_ACKNOWLEDGED: AlarmState.ACKNOWLEDGED,
     EventKind.ALARM_CLEARED: AlarmState.NONE,
 }
@@ -113,6 +114,8 @@ class Observer:
         elif kind in _MENDED and self._states.get(("alarm", book, serial)) is AlarmState.FOUND:
             self._move("alarm", (book, serial), AlarmState.NONE)  # nobody had been told of it
         elif kind in _ALARMS:
+            if kind is EventKind.ALARM_ESCALATED and self._is_escalated(book, serial):
+                self.steps["alarm", AlarmState.ESCALATED, AlarmState.ESCALATED] += 1
             self._move("alarm", (book, serial), _ALARMS[kind])
         elif kind in _ADJUSTMENTS:
             self._move("adjustment", (book, extra), _ADJUSTMENTS[kind])
@@ -122,6 +125,9 @@ class Observer:
             self._move("motion", (book, serial), _MOTIONS[kind])
         elif kind in _CHANGES:
             self._move("change", (serial,), _CHANGES[kind])
+
+    def _is_escalated(self, book: int, serial: int) -> bool:
+        return self._states.get(("alarm", book, serial)) is AlarmState.ESCALATED
 
     def _look_up(self, rules: RuleBook, state: Any) -> None:
         for number, _, until_height, *_ in msgspec.msgpack.decode(rules.members_document(state))[0]:

@@ -22,6 +22,7 @@ from tieout.testing.histories import History, histories, refined_histories
 from tieout.testing.people import people_histories
 from tieout.testing.rulebooks import RuleBook, rule_book
 from tieout.testing.scenarios import play
+from tieout.testing.timely import timely_histories
 from tieout.testing.workbench import Workbench, governed_genesis
 from tieout.wire.block import Block
 from tieout.wire.codes import OperationKind
@@ -36,9 +37,15 @@ TABLES = {(life, was, now) for life, table in LIVES.items() for (was, _), now in
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
-@given(histories() | refined_histories() | governed_histories() | people_histories())
+@given(
+    histories()
+    | refined_histories()
+    | governed_histories()
+    | people_histories()
+    | timely_histories()
+)
 def test_nothing_happens_that_is_not_in_a_table(history: History) -> None:
-    """R-ALARM-1 to R-ALARM-4, R-ADJ-1 to R-ADJ-8, R-AGREE-1, R-MEMBER-1 to R-MEMBER-6."""
+    """R-ALARM-1 to R-ALARM-4, R-ESCALATE-1, R-ADJ-1 to R-ADJ-8, R-AGREE-1, R-MEMBER-1."""
     seen = []
     for name in ("kernel", "reference"):
         observer = Observer()

@@ -22,6 +22,8 @@ from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.people import tell_of_people
 from tieout.testing.rulebooks import RuleBook
 from tieout.testing.statements import Statement, choose_statements
+from tieout.testing.stating import tell_stating
+from tieout.testing.timely import tell_timely
 from tieout.testing.workbench import Sender, Workbench, row_bytes
 from tieout.wire.block import Block
 from tieout.wire.codes import (
@@ -247,7 +249,7 @@ def test_histories_come_across_everything_that_can_become_of_something() -> None
     items: set[ItemOutcome] = set()
     rows: set[RowOutcome] = set()
     kinds: set[int] = set()
-    for told_by in (tell, tell_governed, tell_of_people) * 300:
+    for told_by in (tell, tell_governed, tell_of_people, tell_stating, tell_timely) * 250:
         for result in told_by(generator.randbytes(SCRIPT_BYTES)).results:
             items |= {item.outcome for item in result.items}
             rows |= {

@@ -15,6 +15,8 @@ from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.people import people_histories
 from tieout.testing.rulebooks import rule_book
 from tieout.testing.statements import choose_statements
+from tieout.testing.stating import stating_histories
+from tieout.testing.timely import timely_histories
 from tieout.testing.workbench import START_US, Sender, workbench_genesis
 from tieout.wire.block import Block
 from tieout.wire.codes import OperationKind
@@ -59,9 +61,23 @@ def test_kernel_and_reference_say_the_same_of_refined_agreements(history: Histor
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
+@given(timely_histories())
+def test_kernel_and_reference_say_the_same_of_what_time_brings(history: History) -> None:
+    """R-TOL-12, R-SEVERITY-1 to R-SEVERITY-4, R-ESCALATE-1, R-ESCALATE-2."""
+    compare(history)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(governed_histories())
 def test_kernel_and_reference_say_the_same_while_members_change(history: History) -> None:
     """R-MEMBER-1 to R-MEMBER-6."""
+    compare(history)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(stating_histories())
+def test_kernel_and_reference_say_the_same_of_statements(history: History) -> None:
+    """R-COMPLETE-1 to R-COMPLETE-5."""
     compare(history)
 
 

@@ -23,6 +23,7 @@ from tieout.wire.operations import (
     VoteOnMotion,
     WithdrawDispute,
 )
+from tieout.wire.statements import StateDay
 
 AGREEMENT = parse_agreement(pair('[benchmark]\namount = "bank"\n[alarm]\nquorum = 3\n'))
 NAME = AGREEMENT.name
@@ -160,6 +161,7 @@ BODIES: dict[OperationKind, Body] = {
     OperationKind.MOVE_VALUE: MoveValue(*TRANSACTION, 0, bytes(8), b"", "as agreed", 1),
     OperationKind.MOVE_REVERSAL: MoveReversal(*TRANSACTION, "sent twice", 1),
     OperationKind.VOTE_ON_MOTION: VoteOnMotion(*TRANSACTION, bytes(32), in_favour=True, reason=""),
+    OperationKind.STATE_DAY: StateDay(NAME, 1, 0, 0, 1, 0, (), (), bytes(32)),
 }
 NEEDED = {
     OperationKind.ENACT: Purpose.GOVERN,
@@ -178,6 +180,7 @@ NEEDED = {
     OperationKind.MOVE_VALUE: Purpose.APPROVE,
     OperationKind.MOVE_REVERSAL: Purpose.APPROVE,
     OperationKind.VOTE_ON_MOTION: Purpose.APPROVE,
+    OperationKind.STATE_DAY: Purpose.PUBLISH,
 }
 ALSO_BY_SYSTEMS = (OperationKind.DISPUTE, OperationKind.WITHDRAW_DISPUTE)
 

@@ -54,6 +54,7 @@ from tieout.wire.operations import (
 from tieout.wire.rows import SALT_BYTES, SALT_OFFSET, ColumnKind, row_layout
 from tieout.wire.salts import salts
 from tieout.wire.signing import sign_batch, sign_operation
+from tieout.wire.statements import StateDay, StatedNumbers, StatedTotal, sum_bytes
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors"
 SEED = bytes(range(32))
@@ -198,6 +199,24 @@ BODIES: list[tuple[OperationKind, Purpose, Body]] = [
         OperationKind.VOTE_ON_MOTION,
         Purpose.APPROVE,
         VoteOnMotion("fund-subscription", 0, "A-1", AGREEMENT_HASH, in_favour=False, reason="no"),
+    ),
+    (
+        OperationKind.STATE_DAY,
+        Purpose.PUBLISH,
+        StateDay(
+            "fund-subscription",
+            3,
+            1,
+            TIME_US - 86_400_000_000,
+            TIME_US,
+            70_000,
+            (
+                StatedTotal(1, b"CNY", 69_999, sum_bytes(-(1 << 70))),
+                StatedTotal(1, b"EUR", 1, sum_bytes(300)),
+            ),
+            (StatedNumbers(0, ((1, 17), (19, 1 << 40))), StatedNumbers(7, ((1, 1),))),
+            AGREEMENT_HASH,
+        ),
     ),
 ]
 

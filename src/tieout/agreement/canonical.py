@@ -18,8 +18,10 @@ from tieout.agreement.stated import (
     StatedAgreement,
     StatedCalendar,
     StatedDeadline,
+    StatedDelay,
     StatedDrift,
     StatedField,
+    StatedSeverity,
     StatedTolerance,
 )
 from tieout.agreement.table import BareDecimal
@@ -45,6 +47,7 @@ def canonical_bytes(stated: StatedAgreement) -> bytes:
         "adjustment": _stated_only({"mode": stated.mode, "automatic_up_to": stated.limits or None}),
         "decision": _stated_only({"votes": keys.MAJORITY if stated.votes == 0 else stated.votes}),
         "alarm": _stated_only({"quorum": stated.quorum}),
+        "severity": {} if stated.severity is None else _severity_tree(stated.severity),
         "retention": _stated_only(
             {
                 "closed": None
@@ -62,6 +65,10 @@ def canonical_bytes(stated: StatedAgreement) -> bytes:
         "fields": [_field_tree(field) for field in stated.fields],
         "invariants": [
             {"name": each.name, "says": format_formula(each.formula)} for each in stated.invariants
+        ]
+        or None,
+        "escalation": [
+            {"after": _delay_tree(each.after), "to": each.to} for each in stated.escalation
         ]
         or None,
         **{key: section or None for key, section in sections.items()},
@@ -135,7 +142,9 @@ def _field_tree(field: StatedField) -> dict[str, object]:
             if field.currency_field is None
             else {"field": field.currency_field},
             "tolerance": None if field.tolerance is None else _tolerance_tree(field.tolerance),
-            "drift_days": _stated_only({"before": drift.before, "after": drift.after})
+            "drift_days": _stated_only(
+                {"before": drift.before, "after": drift.after, "calendar": drift.calendar}
+            )
             if isinstance(drift, StatedDrift)
             else drift,
             "rounded": None
@@ -153,6 +162,20 @@ def _deadline_tree(deadline: StatedDeadline) -> dict[str, object]:
             "at": format_due(deadline.days, deadline.at_us),
             "calendar": deadline.calendar,
             "until": None if deadline.until_us is None else format_clock(deadline.until_us),
+        }
+    )
+
+
+def _delay_tree(delay: StatedDelay) -> object:
+    return _deadline_tree(delay) if isinstance(delay, StatedDeadline) else format_duration(delay)
+
+
+def _severity_tree(severity: StatedSeverity) -> dict[str, object]:
+    return _stated_only(
+        {
+            "kinds": severity.kinds or None,
+            "amounts": severity.amounts or None,
+            "ages": {name: _delay_tree(each) for name, each in severity.ages.items()} or None,
         }
     )
 

@@ -40,6 +40,7 @@ from tieout.agreement.stated import (
     StatedTolerance,
 )
 from tieout.agreement.table import key_path
+from tieout.agreement.urgency import compile_urgency
 from tieout.units.dates import US_PER_DAY
 from tieout.units.errors import UnitsError
 from tieout.units.ids import check_code
@@ -75,6 +76,7 @@ def compile_agreement(
     deadlines_us = compiler.deadlines()
     business_deadlines = compiler.business_deadlines()
     invariants = compile_invariants(stated.invariants, stated.roles, fields, findings)
+    severity, escalation = compile_urgency(stated, fields, compiler.named_calendar, findings)
     layout = compiler.layout()
     canonical = canonical_bytes(stated)
     if len(canonical) > MAX_AGREEMENT_BYTES:
@@ -98,6 +100,8 @@ def compile_agreement(
         business_deadlines=business_deadlines,
         invariants=invariants,
         votes=stated.votes,
+        severity=severity,
+        escalation=escalation,
         needs_rules=_needed_rules(stated),
     )
 
@@ -114,7 +118,11 @@ def _needed_rules(stated: StatedAgreement) -> int:
         or (field.tolerance and (field.tolerance.base or field.tolerance.by))
         for field in stated.fields
     )
-    return 3 if is_later else 1
+    is_newest = bool(stated.severity or stated.escalation) or any(
+        isinstance(field.drift_days, StatedDrift) and field.drift_days.calendar
+        for field in stated.fields
+    )
+    return 4 if is_newest else 3 if is_later else 1
 
 
 class _Compiler:
@@ -128,6 +136,7 @@ class _Compiler:
         self._places = {field.name: place for place, field in enumerate(stated.fields)}
         self._roles = {role: place for place, role in enumerate(stated.roles)}
         self._code_rules: dict[str, CodeRule | None] = {}
+        self._calendars = {name: _calendar(each) for name, each in stated.calendars.items()}
 
     def roles_at(self, key: str, named: tuple[str, ...]) -> tuple[int, ...]:
         """Return the indices of the roles that are named at a key."""
@@ -171,6 +180,7 @@ class _Compiler:
             choice=choice,
             rounding=self._rounding(field, field.rounded, f"{path}.rounded"),
             codes=self._codes(holder),
+            drift_calendar=self._drift_calendar(field.drift_days, f"{path}.drift_days"),
         )
 
     def judge_field_names(
@@ -187,16 +197,27 @@ class _Compiler:
     def business_deadlines(self) -> tuple[BusinessDeadline | None, ...]:
         """Return the deadline in business time of each role that has one."""
         stated = self._stated
-        calendars = {name: _calendar(each) for name, each in stated.calendars.items()}
         read: dict[str, BusinessDeadline] = {}
         for role, each in stated.business_deadlines.items():
-            if each.calendar in calendars:
-                calendar = calendars[each.calendar]
+            calendar = self.named_calendar(key_path("deadlines", role), each.calendar)
+            if calendar is not None:
                 read[role] = BusinessDeadline(each.days, each.at_us, each.until_us, calendar)
-            else:
-                key = f"{key_path('deadlines', role)}.calendar"
-                self._findings.add_unknown(key, each.calendar, "calendar here", calendars)
         return tuple(read.get(role) for role in stated.roles)
+
+    def named_calendar(self, table: str, name: str) -> Calendar | None:
+        """Return the calendar that a table names at its key `calendar`."""
+        calendar = self._calendars.get(name)
+        if calendar is None:
+            self._findings.add_unknown(
+                f"{table}.calendar", name, "calendar here", tuple(self._calendars)
+            )
+        return calendar
+
+    def _drift_calendar(self, drift: int | StatedDrift | None, path: str) -> Calendar | None:
+        """Return the calendar by which a drift counts business days (R-TOL-12)."""
+        if not isinstance(drift, StatedDrift) or drift.calendar is None:
+            return None
+        return self.named_calendar(path, drift.calendar)
 
     def deadlines(self) -> tuple[int | None, ...]:
         """Return the deadline of each role in microseconds."""

@@ -10,9 +10,12 @@ from tieout.agreement.model import (
     NUMBERS,
     AdjustmentMode,
     Agreement,
+    Amounts,
     Base,
     BusinessDeadline,
+    Calendar,
     CodeRule,
+    Delay,
     Field,
     FieldType,
     Policy,
@@ -21,6 +24,7 @@ from tieout.agreement.model import (
 )
 from tieout.units.durations import format_duration
 from tieout.units.numbers import format_scaled
+from tieout.wire.codes import Severity
 
 _WIDTH: Final = 96
 _MODES: Final = {
@@ -59,6 +63,8 @@ def explain(agreement: Agreement) -> str:
         _titled("How long a role may stay silent", _deadlines(agreement)),
         _titled("How books are adjusted", _adjusting(agreement)),
         _titled("When the alarm is raised", [_alarm(agreement)]),
+        *_severities(agreement),
+        *_escalation(agreement),
         _titled("How long it is kept", [_keeping(agreement)]),
     ]
     return "\n\n".join(parts) + "\n"
@@ -216,20 +222,26 @@ def _group_of(field: Field, settled: bytes) -> list[str]:
 
 
 def _drift(field: Field) -> str:
-    if field.drift_before == field.drift_after:
-        return f"within {_days(field.drift_before)}"
-    return (
-        f"from {_days(field.drift_before)} before to {_days(field.drift_after)} after the value"
-        " that stands"
-    )
+    day = "day" if field.drift_calendar is None else "business day"
+    before, after = _count(field.drift_before, day), _count(field.drift_after, day)
+    said = f"within {before}"
+    if field.drift_before != field.drift_after:
+        said = f"from {before} before to {after} after the value that stands"
+    return said if field.drift_calendar is None else f"{said}; {_free(field.drift_calendar)}"
 
 
-def _days(count: int) -> str:
-    return "1 day" if count == 1 else f"{count} days"
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _free(calendar: Calendar) -> str:
+    free = [WEEKDAYS[day] for day in calendar.weekend]
+    holidays = _count(len(calendar.holidays), "holiday")
+    return f"free are {_listed([*free, holidays], 'and')}"
 
 
 def _decimals(count: int) -> str:
-    return "1 decimal" if count == 1 else f"{count} decimals"
+    return _count(count, "decimal")
 
 
 def _within(agreement: Agreement, field: Field, tolerance: Tolerance) -> str:
@@ -261,7 +273,7 @@ def _deadlines(agreement: Agreement) -> list[str]:
     every = zip(agreement.roles, agreement.deadlines_us, agreement.business_deadlines, strict=True)
     for role, deadline_us, business in every:
         if business is not None:
-            text = _in_business_time(business)
+            text = _in_business_time(business, "the first record of the transaction")
         elif deadline_us is None:
             text = "until the cut-off"
         else:
@@ -270,19 +282,17 @@ def _deadlines(agreement: Agreement) -> list[str]:
     return lines
 
 
-def _in_business_time(deadline: BusinessDeadline) -> str:
+def _in_business_time(deadline: BusinessDeadline, since: str) -> str:
     calendar, clock = deadline.calendar, format_clock(deadline.at_us)
     count = {0: "the same business day", 1: "the next business day"}
     day = count.get(deadline.days, f"the business day {deadline.days} days later")
     offsets = dict.fromkeys([calendar.offset_us, *(offset for _, offset in calendar.changes)])
     zone = _listed([format_offset(offset) for offset in offsets], "or")
-    said = f"{clock} (UTC{zone}) of {day} after the first record of the transaction"
+    said = f"{clock} (UTC{zone}) of {day} after {since}"
     if deadline.until_us is not None:
         said += ", which counts as of the day after when it comes later than"
         said += f" {format_clock(deadline.until_us)}"
-    free = [WEEKDAYS[day] for day in calendar.weekend]
-    days = len(calendar.holidays)
-    return f"{said}; free are {_listed([*free, f'{days} holidays'], 'and')}"
+    return f"{said}; {_free(calendar)}"
 
 
 def _adjusting(agreement: Agreement) -> list[str]:
@@ -315,6 +325,50 @@ def _alarm(agreement: Agreement) -> str:
         return _line("At once, with the first finding of the rules.")
     parties = "1 party has" if others == 1 else f"{others} parties have"
     return _line(f"When {parties} confirmed the finding of the rules from their own books.")
+
+
+def _severities(agreement: Agreement) -> list[str]:
+    rule = agreement.severity
+    if rule is None:
+        return []
+    width, lines = len(Severity.CRITICAL.name), []
+    for severity in reversed(Severity):
+        reasons = [kind.name.lower().replace("_", " ") for kind, s in rule.kinds if s is severity]
+        for amounts in rule.amounts:
+            reasons += _severe_amounts(agreement, amounts, severity)
+        reasons += [_after(delay, "it broke") for s, delay in rule.ages if s is severity]
+        if severity is Severity.LOW:
+            reasons = ["everything else"]
+        if reasons:
+            lines.append(_item(severity.name.lower(), width, "; ".join(reasons)))
+    return [_titled("How severe a break is", lines)]
+
+
+def _severe_amounts(agreement: Agreement, amounts: Amounts, severity: Severity) -> list[str]:
+    field = agreement.fields[amounts.field]
+    limits = [
+        f"{format_scaled(least, field.scale)} {currency.decode() or field.currency or ''}".rstrip()
+        for currency, each, least in amounts.limits
+        if each is severity
+    ]
+    return [f"a difference in {field.name} from {_listed(limits, 'or')} on"] if limits else []
+
+
+def _escalation(agreement: Agreement) -> list[str]:
+    if not agreement.escalation:
+        return []
+    width = max(len(step.to) for step in agreement.escalation)
+    lines = [
+        _item(step.to, width, _after(step.after, "the alarm was raised"))
+        for step in agreement.escalation
+    ]
+    return [_titled("Who is told when nobody acknowledges the alarm", lines)]
+
+
+def _after(delay: Delay, since: str) -> str:
+    if isinstance(delay, BusinessDeadline):
+        return f"after {_in_business_time(delay, since)}"
+    return f"{format_duration(delay)} after {since}"
 
 
 def _keeping(agreement: Agreement) -> str:

@@ -32,6 +32,7 @@ from tieout.agreement.stated import (
 )
 from tieout.agreement.table import BareDecimal, Table, is_name
 from tieout.agreement.timetable import read_calendars, read_deadlines
+from tieout.agreement.urgency import read_escalation, read_severity
 from tieout.units.numbers import MAX_SCALE, shown
 from tieout.wire.limits import MAX_FIELDS, MAX_ROLES, MAX_TEXT_BYTES
 
@@ -77,6 +78,8 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
     retention_us = _section(top, "retention", keys.RETENTION).duration("closed")
     invariants = _invariants(top)
     votes = _votes(top)
+    severity = read_severity(_section(top, "severity", keys.SEVERITY))
+    escalation = read_escalation(top)
     if roles is None:
         return None
     return StatedAgreement(
@@ -95,6 +98,8 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
         business_deadlines=business_deadlines,
         calendars=calendars,
         votes=votes,
+        severity=severity,
+        escalation=escalation,
     )
 
 
@@ -271,9 +276,10 @@ def _drift(table: Table) -> int | StatedDrift | None:
     below = _section(table, "drift_days", keys.DRIFT)
     before = below.whole("before", 0, MAX_DRIFT_DAYS)
     after = below.whole("after", 0, MAX_DRIFT_DAYS)
-    if not below.listed():
+    if not (below.has("before") or below.has("after")):
         table.reject("drift_days", "neither before nor after is stated", "State one of them.")
-    return StatedDrift(before, after)
+    calendar = below.text("calendar", "Name one of [calendars].")
+    return StatedDrift(before, after, calendar)
 
 
 def _rounded(table: Table) -> StatedRounding | None:

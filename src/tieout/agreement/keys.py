@@ -16,6 +16,7 @@ FIELD_NAME: Final = IDENTIFIER
 TOP: Final = (
     *("name", "version", "roles", "opened_by", "fields", "benchmark", "deadlines"),
     *("adjustment", "decision", "alarm", "retention", "invariants", "calendars"),
+    *("severity", "escalation"),
 )
 FIELD: Final = (
     *("type", "length", "scale", "currency", "tolerance", "drift_days"),
@@ -25,7 +26,7 @@ CURRENCY: Final = ("field",)
 TOLERANCE_BY_VALUE: Final = ("absolute", "percent", "of", "base", "within")
 TOLERANCE: Final = (*TOLERANCE_BY_VALUE, "by")
 BY: Final = ("field", "values")
-DRIFT: Final = ("before", "after")
+DRIFT: Final = ("before", "after", "calendar")
 ROUNDED: Final = ("decimals", "mode")
 IGNORED: Final = ("case", "punctuation", "leading_zeros")
 """What a comparison of codes may ignore; a list of these, no table."""
@@ -35,6 +36,9 @@ ADJUSTMENT: Final = ("mode", "automatic_up_to")
 DECIDING: Final = ("votes",)
 ALARM: Final = ("quorum",)
 RETENTION: Final = ("closed",)
+SEVERITY: Final = ("kinds", "amounts", "ages")
+DELAY: Final = ("at", "calendar", "until")
+ESCALATION: Final = ("after", "to")
 
 BENCHMARK_DEFAULT: Final = "default"
 MAJORITY: Final = "majority"

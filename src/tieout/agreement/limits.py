@@ -45,6 +45,12 @@ MAX_CALENDAR_DAYS: Final = 2_000
 MAX_OFFSET_CHANGES: Final = 200
 """Changes of the clocks of one calendar: a hundred years of two a year."""
 
+MAX_ESCALATIONS: Final = 16
+"""Steps of escalation: nobody has so many superiors."""
+
+MAX_SEVERITY_AMOUNTS: Final = 1_024
+"""Amounts that one field states for severities: four for every currency."""
+
 MAX_INVARIANTS: Final = 16
 """Invariants of an agreement; with the fields at most 64, since both are bits of one word."""
 

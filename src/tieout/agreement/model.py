@@ -8,6 +8,7 @@ fields are referred to by their index in the agreement's order.
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from tieout.wire.codes import BreakKind, Severity
 from tieout.wire.rows import RowLayout
 
 
@@ -155,9 +156,9 @@ class Field:
     `roles` ascending indices of the roles that report it. `currency_field` is the index of the code
     field that holds this money's currency, `currency` a fixed code; both None: no currency.
     `authority` is a role that reports the field, None unless the policy is AUTHORITY. A date may
-    lie `drift_before` days before, or `drift_after` days after the benchmark. `codes` are the rule
-    of a code field, or of the field that holds this money's currency; None: codes are compared byte
-    by byte.
+    lie `drift_before` days before, or `drift_after` days after the benchmark: business days of
+    `drift_calendar`, unless that is None. `codes` are the rule of a code field, or of the field
+    that holds this money's currency; None: codes are compared byte by byte.
     """
 
     name: str
@@ -183,6 +184,7 @@ class Field:
     choice: ToleranceChoice | None = None
     rounding: Rounding | None = None
     codes: CodeRule | None = None
+    drift_calendar: "Calendar | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +215,42 @@ class BusinessDeadline:
     at_us: int
     until_us: int | None
     calendar: Calendar
+
+
+Delay = int | BusinessDeadline
+"""A duration in microseconds, or a time of a business day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """From which difference in a field on a break has which severity (R-SEVERITY-2).
+
+    `limits` are (settled currency, severity, least difference scaled as the field), ascending; the
+    currency is empty for a field whose currency is no field.
+    """
+
+    field: int
+    limits: tuple[tuple[bytes, Severity, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeverityRule:
+    """How severe the breaks of a transaction are. What is not stated makes none more severe.
+
+    `ages` are (severity, delay after the beginning of the episode), by severity.
+    """
+
+    kinds: tuple[tuple[BreakKind, Severity], ...]
+    amounts: tuple[Amounts, ...]
+    ages: tuple[tuple[Severity, Delay], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """To whom an alarm goes that nobody has acknowledged so long after it was raised."""
+
+    after: Delay
+    to: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,8 +327,15 @@ class Agreement:
     invariants: tuple[Invariant, ...] = ()
     votes: int | None = None
     """How many parties of a transaction decide a field, 0: more than half; None: they cannot."""
+    severity: SeverityRule | None = None
+    escalation: tuple[Escalation, ...] = ()
     needs_rules: int = 1
     """The first version of the rules that knows everything that is stated (R-AGREE-3)."""
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether time or amounts decide how much its breaks want to be looked at."""
+        return self.severity is not None or self.escalation != ()
 
     def name_of_place(self, place: int) -> str:
         """The name of a field or, behind the fields, of an invariant."""

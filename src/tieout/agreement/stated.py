@@ -32,6 +32,7 @@ class StatedDrift:
 
     before: int | None
     after: int | None
+    calendar: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,29 @@ class StatedInvariant:
     formula: Formula
 
 
+StatedDelay = int | StatedDeadline
+"""A duration in microseconds, or a time of a business day."""
+StatedAmounts = dict[str, Decimal | dict[str, Decimal]]
+"""By severity: a decimal, or one for each currency."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatedSeverity:
+    """`[severity]`. Severities by kind of break, amounts by field, delays by severity."""
+
+    kinds: dict[str, str]
+    amounts: dict[str, StatedAmounts]
+    ages: dict[str, StatedDelay]
+
+
+@dataclass(frozen=True, slots=True)
+class StatedEscalation:
+    """One `[[escalation]]`."""
+
+    after: StatedDelay
+    to: str
+
+
 @dataclass(frozen=True, slots=True)
 class StatedAgreement:
     """The whole file. Roles named in a list other than `roles` stand in the order of `roles`.
@@ -119,3 +143,5 @@ class StatedAgreement:
     calendars: dict[str, StatedCalendar] = field(default_factory=dict)
     votes: int | None = None
     """Of `[decision]`; 0: a majority. None: there is no such table."""
+    severity: StatedSeverity | None = None
+    escalation: tuple[StatedEscalation, ...] = ()

@@ -169,6 +169,18 @@ class Table:
             self.reject(key, f"{_described(value)} stands where a table belongs", remedy)
         return None
 
+    def tables(self, key: str, remedy: str) -> "list[Table]":
+        """Read a list of tables; an empty one when there is none, or when it does not fit."""
+        value = self._values.get(key, [])
+        if isinstance(value, list) and all(isinstance(each, dict) for each in value):
+            path = self.at(key)
+            return [
+                Table(each, f"{path}.{number}", self._findings)
+                for number, each in enumerate(value, start=1)
+            ]
+        self.reject(key, f"{_described(value)} stands where tables belong", remedy)
+        return []
+
     def empty(self, key: str) -> "Table":
         """Return an empty table at `key`."""
         return Table({}, self.at(key), self._findings)

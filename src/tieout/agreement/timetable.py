@@ -7,7 +7,7 @@ from typing import Final
 from tieout.agreement import keys
 from tieout.agreement.calendars import WEEKDAYS, parse_clock, parse_due, parse_offset
 from tieout.agreement.limits import MAX_CALENDAR_DAYS, MAX_CALENDARS, MAX_OFFSET_CHANGES
-from tieout.agreement.stated import StatedCalendar, StatedDeadline
+from tieout.agreement.stated import StatedCalendar, StatedDeadline, StatedDelay
 from tieout.agreement.table import Table, is_name
 from tieout.units.dates import US_PER_DAY, US_PER_HOUR, parse_date, parse_time
 from tieout.units.errors import UnitsError
@@ -23,7 +23,7 @@ def read_deadlines(table: Table) -> tuple[dict[str, int], dict[str, StatedDeadli
     in_business_time: dict[str, StatedDeadline] = {}
     for role in table.listed():
         if table.holds_table(role):
-            deadline = _deadline(table, role)
+            deadline = read_deadline(table, role)
             if deadline is not None:
                 in_business_time[role] = deadline
         else:
@@ -33,8 +33,14 @@ def read_deadlines(table: Table) -> tuple[dict[str, int], dict[str, StatedDeadli
     return durations, in_business_time
 
 
-def _deadline(table: Table, role: str) -> StatedDeadline | None:
-    below = table.table(role, "Write a table.")
+def read_delay(table: Table, key: str) -> StatedDelay | None:
+    """Return a duration, or a time of a business day."""
+    return read_deadline(table, key) if table.holds_table(key) else table.duration(key)
+
+
+def read_deadline(table: Table, key: str) -> StatedDeadline | None:
+    """Return a time of a business day."""
+    below = table.table(key, "Write a table.")
     if below is None:
         return None
     below.reject_others(keys.DEADLINE)

@@ -32,6 +32,7 @@ COMPILED_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "kernel": (
         *("adjust.py", "apply.py", "codes.py", "compare.py", "index.py", "judge.py", "layout.py"),
         *(
+            "businessdays.py",
             "invariants.py",
             "wide.py",
             "listing.py",

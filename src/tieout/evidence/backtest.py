@@ -63,6 +63,7 @@ from tieout.wire.operations import (
     VoteOnMotion,
     WithdrawDispute,
 )
+from tieout.wire.statements import StateDay
 
 Kept = Iterable[tuple[Block, BlockResult]]
 Word = Confirm | Acknowledge | Propose | AdjustmentStep | ByPeople
@@ -319,6 +320,8 @@ class _Replay:
     def _take_operation(self, operation: Operation, signer: Signer) -> None:
         """Let both worlds do what somebody asked for, as far as it means something in the other."""
         body = operation.body
+        if isinstance(body, StateDay):
+            return  # what it says changes no verdict
         if not isinstance(body, Enact | ProposeChange | Vote | CloseCutoff):
             self._take_word(operation, body, signer)
             return

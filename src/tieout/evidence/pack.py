@@ -59,6 +59,7 @@ from tieout.wire.errors import WireError
 from tieout.wire.genesis import Genesis, check_genesis
 from tieout.wire.members import ProposeChange, Vote
 from tieout.wire.operations import CloseCutoff, Enact, parse_operation
+from tieout.wire.statements import StateDay
 
 _NO_FORMAT: Final = "its format is not that of the rules version of its genesis"
 
@@ -237,7 +238,7 @@ class _Builder:
         if isinstance(body, Enact):
             is_governed = self._reader.genesis.rules_version > 1
             return is_governed or load_canonical(body.agreement).name == self._key.agreement
-        if body.agreement != self._key.agreement:
+        if isinstance(body, StateDay) or body.agreement != self._key.agreement:
             return False
         if isinstance(body, CloseCutoff):
             transaction = self.replay.transaction

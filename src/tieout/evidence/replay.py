@@ -55,6 +55,7 @@ from tieout.wire.operations import (
     is_known,
     parse_operation,
 )
+from tieout.wire.statements import StateDay
 
 _UNTRUSTED: Final = {
     ItemOutcome.WRONG_LEDGER: "it is for another ledger",
@@ -265,6 +266,8 @@ class Replay:
         body = operation.body
         if isinstance(body, Enact | ProposeChange | Vote):
             return  # its name is known when it has been read: see `_check_agreement`
+        if isinstance(body, StateDay):
+            raise VerdictError(part, "a statement is about no transaction")
         subject = TransactionKey(body.agreement, *self._key[1:])
         if not isinstance(body, CloseCutoff):
             subject = transaction_key(body.agreement, body.originator, body.transaction_id)

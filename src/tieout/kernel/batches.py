@@ -111,8 +111,9 @@ def _book_for(state: State, batch: Batch) -> Book | ItemOutcome:
 
 def _run(state: State, book: Book, rows: Bytes, hashes: Numbers) -> None:
     """Apply all rows, making room as often as it is needed."""
-    if book.still is not None:
+    if book.still is not None or book.is_urgent:
         book.keep(_located(book, rows, hashes))
+    first_new = book.count
     elsewhere = _found_elsewhere(state, book, rows, hashes)
     book.make_room(len(hashes))
     room = int(book.plan[at.P_VERDICT_BYTES])
@@ -138,7 +139,9 @@ def _run(state: State, book: Book, rows: Bytes, hashes: Numbers) -> None:
         )
         events.size = int(cursor[at.C_EVENTS])
         if done == len(hashes):
-            return
+            break
+    if book.is_urgent:
+        book.touched.append(np.arange(first_new, book.count, dtype=np.int64))
 
 
 def _found_elsewhere(state: State, book: Book, rows: Bytes, hashes: Numbers) -> Bytes:

@@ -153,6 +153,9 @@ class Book:
         self.deadlines = _deadlines_of(agreement)
         self.asked = [0] * len(self.deadlines)
         self.judged = 0
+        self.is_urgent = agreement.is_urgent
+        self.touched: list[Numbers] = []
+        """What the block has touched so far, perhaps more, where an agreement is urgent."""
         self.still: StillBook | None = None
         """Who keeps what is about to change, while a still of this book is being read."""
         self.make_adjustment_room()
@@ -192,6 +195,8 @@ class Book:
         """Must be called before transactions change, in any way, by whoever changes them."""
         if self.still is not None:
             self.still.keep(serials)
+        if self.is_urgent:
+            self.touched.append(serials)
 
     def find(self, key: bytes, secret: NDArray[np.uint64]) -> int | None:
         """The serial of the transaction with a key of KEY_BYTES, None when there is none."""

@@ -1,4 +1,4 @@
-"""When two values tie out: equality, currencies, tolerances (R-MATCH-4, R-TOL-1 to R-TOL-11).
+"""When two values tie out: equality, currencies, tolerances (R-MATCH-4, R-TOL-1 to R-TOL-12).
 
 A value is named by the buffer and the offset of the values that it stands among, so that a standing
 record and the benchmarks of an adjustment compare alike. Percentages multiply up to 2^63 by up to
@@ -14,6 +14,7 @@ from tieout.agreement.model import Base
 from tieout.compiled.loops import helper, inlined
 from tieout.compiled.memory import Int64, load8, load16, load32_signed, load64, number_at
 from tieout.kernel import layout as at
+from tieout.kernel.businessdays import business_days_between
 from tieout.kernel.codes import behind, group_of, is_meant, same_code
 from tieout.kernel.words import same_bytes
 from tieout.wire.rows import ColumnKind
@@ -184,9 +185,13 @@ def _within_percent(
 def _within_other(
     plan: Any, line: Int64, kind: Int64, a: Any, a_at: Int64, b: Any, b_at: Int64
 ) -> bool:
-    """R-TOL-5, R-TOL-8 to R-TOL-10, for values that are no numbers and differ."""
+    """R-TOL-5, R-TOL-8 to R-TOL-10, R-TOL-12, for values that are no numbers and differ."""
     if kind == _DATE:
-        days = np.int64(load32_signed(a, a_at) - load32_signed(b, b_at))
+        day, other = np.int64(load32_signed(a, a_at)), np.int64(load32_signed(b, b_at))
+        days = day - other
+        calendar = number_at(plan, line + at.F_CALENDAR)
+        if calendar != 0:
+            days = business_days_between(plan, calendar, other, day)
         if days < 0:
             return -days <= number_at(plan, line + at.F_DRIFT_BEFORE)
         return days <= number_at(plan, line + at.F_DRIFT_AFTER)

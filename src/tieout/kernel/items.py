@@ -28,6 +28,7 @@ PURPOSES: Final = {
     OperationKind.MOVE_VALUE: Purpose.APPROVE,
     OperationKind.VOTE_ON_MOTION: Purpose.APPROVE,
     OperationKind.MOVE_REVERSAL: Purpose.APPROVE,
+    OperationKind.STATE_DAY: Purpose.PUBLISH,
 }
 """What a key must be for to sign an operation (R-OP-1)."""
 ALSO_BY_SYSTEMS: Final = (OperationKind.DISPUTE, OperationKind.WITHDRAW_DISPUTE)

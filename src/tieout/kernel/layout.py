@@ -125,6 +125,7 @@ F_LIMITS: Final = 19  # where the list of limits begins
 F_LIMIT_COUNT: Final = 20
 F_CODES: Final = 21  # where the rule of the codes is, 0 for none; for money that of its currency
 F_CHOICE: Final = 22  # where the tolerances are of which another field chooses one, 0 for none
+F_CALENDAR: Final = F_CODES  # of a date: where the calendar of its drift is, 0 for none
 F_ROUND_UNIT: Final = 23  # what is compared is a multiple of this; 1: nothing is rounded
 F_ROUND_MODE: Final = 24
 FIELD_LINE: Final = 25
@@ -156,6 +157,17 @@ CODE_RULE_HEAD: Final = 2
 LC_GROUP: Final = 0
 LC_LENGTH: Final = 1
 LISTED_CODE_HEAD: Final = 2
+
+# A calendar: business days of a week, and of the first 1 to 7 days of one that begins on a Monday;
+# then the number of exceptions, and each: its day, and by how many the business days up to and with
+# it are more than the days of the week say.
+CA_WEEK: Final = 0
+CA_DAYS: Final = 1
+CA_COUNT: Final = 8
+CALENDAR_HEAD: Final = 9
+EXCEPTION_WORDS: Final = 2
+EX_DAY: Final = 0
+EX_MORE: Final = 1
 
 # A choice of tolerances: the field that chooses, the rule of its codes, how many, then each: a
 # tolerance and a listed code (group −1: of none).

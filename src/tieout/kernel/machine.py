@@ -18,6 +18,7 @@ from tieout.kernel.operations import apply_operation
 from tieout.kernel.sequences import Stream
 from tieout.kernel.state import PoisonedError, State
 from tieout.kernel.timing import judge_deadlines
+from tieout.kernel.urgency import judge_urgency
 from tieout.merkle.tree import leaf_hash
 from tieout.wire.batch import Batch
 from tieout.wire.block import Block, BlockResult, ItemResult
@@ -72,6 +73,7 @@ def _apply_content(state: State, block: Block) -> BlockResult:
     """What a block brings, once it has begun (R-BLOCK-2)."""
     items = tuple([_apply_item(state, i, data) for i, data in enumerate(block.items)])
     judge_deadlines(state)  # R-TIME-1
+    judge_urgency(state)  # R-SEVERITY-4
     _name_gaps(state)  # R-SEQ-4
     if state.is_digest_due:
         state.state_digest = state_digest(state)

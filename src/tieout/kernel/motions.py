@@ -265,7 +265,7 @@ def _tell(
         item=item,
         agreement=found.book.number,
         serial=found.serial,
-        place=motion.place,
+        field=motion.place,
         detail=detail,
         extra=extra,
     )

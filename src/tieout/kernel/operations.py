@@ -14,13 +14,14 @@ import numpy as np
 from tieout.agreement.errors import AgreementError
 from tieout.agreement.model import AdjustmentMode, Agreement
 from tieout.agreement.parse import load_canonical
-from tieout.kernel import disputes, governing, motions, timing
+from tieout.kernel import completeness, disputes, governing, motions, timing
 from tieout.kernel import layout as at
 from tieout.kernel.book import Book
 from tieout.kernel.digest import is_episode
 from tieout.kernel.found import Found, Speaker, find
 from tieout.kernel.state import Confirmations, State
 from tieout.wire.codes import (
+    UNSEEN_ALARMS,
     AdjustmentStatus,
     AlarmState,
     EventKind,
@@ -43,6 +44,7 @@ from tieout.wire.operations import (
     VoteOnMotion,
     WithdrawDispute,
 )
+from tieout.wire.statements import StateDay
 
 _MAX_DETAIL: Final = 255
 
@@ -78,6 +80,8 @@ def apply_operation(state: State, operation: Operation, speaker: Speaker) -> Ite
         return governing.propose(state, body, name, speaker.party, speaker.person, speaker.item)
     if isinstance(body, Vote):
         return governing.vote(state, body, speaker.party, speaker.person, speaker.item)
+    if isinstance(body, StateDay):
+        return completeness.state_day(state, body, speaker.party, speaker.item)
     found = find(state, body)
     if isinstance(found, ItemOutcome):
         return found
@@ -214,10 +218,13 @@ def _confirm(state: State, found: Found, body: Confirm, speaker: Speaker) -> Ite
 
 def _acknowledge(state: State, found: Found, body: Acknowledge, speaker: Speaker) -> ItemOutcome:
     """R-ALARM-3."""
-    is_raised = found.number(at.ALARM, 1) == AlarmState.RAISED
-    if not is_raised or found.number(at.EPISODE, 4) != body.episode:
+    is_unseen = found.number(at.ALARM, 1) in UNSEEN_ALARMS
+    if not is_unseen or found.number(at.EPISODE, 4) != body.episode:
         return ItemOutcome.NOT_APPLICABLE
     found.put_byte(at.ALARM, AlarmState.ACKNOWLEDGED)
+    urgency = state.urgencies.get((found.book.number, found.serial))
+    if urgency is not None:  # R-ESCALATE-1
+        urgency.raised_us = 0
     state.events.tell(
         EventKind.ALARM_ACKNOWLEDGED,
         item=speaker.item,

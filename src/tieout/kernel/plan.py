@@ -23,6 +23,7 @@ from tieout.agreement.model import (
     Tolerance,
 )
 from tieout.kernel import layout as at
+from tieout.kernel.businessdays import calendar_words
 from tieout.kernel.steps import ROUNDING, put_invariants
 from tieout.wire.rows import PREFIX_BYTES
 
@@ -145,10 +146,13 @@ def _put_field(words: list[int], agreement: Agreement, index: int) -> None:
 
 
 def _put_comparison(words: list[int], agreement: Agreement, line: int, field: Field) -> None:
-    """Which codes are the same, and which tolerances a value chooses from."""
+    """Which codes are the same, by what days are counted, what a value chooses from."""
     if field.codes is not None:
         words[line + at.F_CODES] = len(words)
         words.extend(_code_rule_words(field.codes))
+    if field.drift_calendar is not None:
+        words[line + at.F_CALENDAR] = len(words)
+        words.extend(calendar_words(field.drift_calendar))
     if field.choice is None:
         return
     rule = agreement.fields[field.choice.field].codes or _SAME_BYTES

@@ -21,6 +21,7 @@ from tieout.kernel.book import Book, Bytes, zeros_to_grow
 from tieout.kernel.members import parse_members
 from tieout.kernel.sequences import Stream
 from tieout.kernel.state import DEFAULT_INDEX_KEY, Confirmations, State, initial_state
+from tieout.kernel.urgency import requeue
 from tieout.merkle.errors import MerkleError
 from tieout.merkle.log import Frontier
 from tieout.wire.genesis import Genesis
@@ -190,6 +191,7 @@ def load(
         if genesis.rules_version >= AFFAIRS_SINCE:
             kept = msgspec.msgpack.decode(buffers[AFFAIRS], type=dict[str, list[Any]])
             affairs.restore(state, kept)
+            requeue(state)
     except (IndexError, KeyError, MerkleError, AgreementError, msgspec.MsgspecError) as error:
         raise SnapshotError(f"a snapshot that does not hold together: {error}") from error
     return state

@@ -81,6 +81,49 @@ class Motion:
     against: list[int]
 
 
+@dataclass(frozen=True, slots=True)
+class KeptStatement:
+    """What came of a party's last statement for a period (R-COMPLETE-5).
+
+    `digest` is SHA-256 of its body, `differences` are bits of StatementDifference, `count` is what
+    the ledger held.
+    """
+
+    revision: int
+    height: int
+    digest: bytes
+    differences: int
+    count: int
+
+
+@dataclass(slots=True)
+class Urgency:
+    """How severe the breaks of an episode are, and who has been told (R-SEVERITY, R-ESCALATE).
+
+    `since_us`: the block in which the episode began; `aged`: what its age has brought so far.
+    `raised_us`: the block in which the alarm was raised, 0 while nobody has to acknowledge it;
+    `steps` of escalation since then. `queued_us`: when age and alarm are looked at next, 0 for
+    never; it follows from the rest.
+    """
+
+    episode: int
+    since_us: int
+    severity: int = 0
+    aged: int = 0
+    raised_us: int = 0
+    steps: int = 0
+    queued_us: list[int] = field(default_factory=lambda: [0, 0])
+
+
+class UrgencyDue(NamedTuple):
+    """When a transaction is looked at again; in this order. `what`: 0 its age, 1 its alarm."""
+
+    due_us: int
+    agreement_number: int
+    serial: int
+    what: int
+
+
 class EventBuffer:
     """The events of the block so far; `size` in bytes."""
 
@@ -109,12 +152,12 @@ class EventBuffer:
         agreement: int = 0,
         serial: int = NO_SERIAL,
         role: int = NO_ROLE,
-        place: int = NO_FIELD,
+        field: int = NO_FIELD,
         detail: int = 0,
         extra: int = 0,
     ) -> None:
         """Append an event that is not about a row."""
-        event = _EVENT.pack(kind, role, place, detail, agreement, NO_ROW, item, extra, serial)
+        event = _EVENT.pack(kind, role, field, detail, agreement, NO_ROW, item, extra, serial)
         self.add(event)
 
     def take(self) -> bytes:
@@ -169,6 +212,14 @@ class State:
     """Those that are open, by (agreement number, serial, role)."""
     motions: dict[tuple[int, int], Motion] = field(default_factory=dict)
     """Those that are open, by (agreement number, serial)."""
+    statements: dict[tuple[int, int, int], dict[tuple[int, int], KeptStatement]] = field(
+        default_factory=dict
+    )
+    """Of each (agreement number, role, party), by period as (until µs, after µs)."""
+    urgencies: dict[tuple[int, int], Urgency] = field(default_factory=dict)
+    """Of broken transactions, where an agreement asks for it, by (agreement number, serial)."""
+    urgency_dues: list[UrgencyDue] = field(default_factory=list)
+    """A heap; between blocks the first one is still to come."""
     events: EventBuffer = field(default_factory=EventBuffer)
     vouched: dict[bytes, Vouched] = field(default_factory=dict)
     """Batches that this very process has built and checked (`batches.vouch`), by the digest of

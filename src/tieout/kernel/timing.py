@@ -151,7 +151,7 @@ def _lines(book: Book, place: int, n: int) -> Numbers:
 
 
 def next_deadline_us(state: State) -> int | None:
-    """The earliest deadline that no block has asked about yet (µs UTC); None without any.
+    """The earliest deadline or urgency that no block has looked at yet (µs UTC); None without any.
 
     A block later than this has something to judge, even with nothing in it.
     """
@@ -161,4 +161,5 @@ def next_deadline_us(state: State) -> int | None:
         for place, first in enumerate(book.asked)
         if first < book.count
     ]
+    due += [each.due_us for each in state.urgency_dues[:1]]
     return min(due, default=None)

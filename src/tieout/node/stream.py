@@ -66,6 +66,11 @@ SEVERITIES: Final[dict[EventKind, Severity]] = {
     EventKind.ADJUSTMENT_FAILED: Severity.WARNING,
     EventKind.DISPUTE_RAISED: Severity.WARNING,
     EventKind.SEQUENCE_GAP: Severity.WARNING,
+    EventKind.STATEMENT_DIFFERS: Severity.WARNING,
+    EventKind.TOTAL_DIFFERS: Severity.WARNING,
+    EventKind.BATCH_OMITTED: Severity.WARNING,
+    EventKind.BATCH_UNSTATED: Severity.WARNING,
+    EventKind.STATEMENT_TIES_OUT: Severity.NOTICE,
     EventKind.ROW_NOT_APPLIED: Severity.WARNING,
     EventKind.BREAK_CLOSED: Severity.NOTICE,
     EventKind.ALARM_CLEARED: Severity.NOTICE,
@@ -283,9 +288,23 @@ _WITHOUT_TRANSACTION: Final = frozenset(
         EventKind.CUTOFF_CLOSED,
         EventKind.EQUIVOCATION,
         EventKind.SEQUENCE_GAP,
+        EventKind.STATEMENT_TIES_OUT,
+        EventKind.STATEMENT_DIFFERS,
+        EventKind.BATCH_OMITTED,
+        EventKind.BATCH_UNSTATED,
         *(kind for kind in EventKind if kind.name.startswith("CHANGE_")),
     }
 )
+_COUNTING: Final = frozenset(
+    {
+        EventKind.CUTOFF_CLOSED,
+        EventKind.STATEMENT_TIES_OUT,
+        EventKind.STATEMENT_DIFFERS,
+        EventKind.BATCH_OMITTED,
+        EventKind.BATCH_UNSTATED,
+    }
+)
+"""What counts in its serial: transactions, records, or the number of a batch."""
 _WITH_NUMBER: Final = frozenset({EventKind.ALARM_RAISED, EventKind.ALARM_CLEARED, *_ADJUSTMENTS})
 
 
@@ -329,5 +348,5 @@ def _happening(
         break_kind=BreakKind(detail).name.lower() if kind in _BREAKS else "",
         benchmark=BenchmarkState(extra).name.lower() if kind in _WITH_BENCHMARK and extra else "",
         outcome=RowOutcome(detail).name.lower() if kind is EventKind.ROW_NOT_APPLIED else "",
-        number=serial if kind is EventKind.CUTOFF_CLOSED else count,
+        number=serial if kind in _COUNTING else count,
     )

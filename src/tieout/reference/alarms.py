@@ -1,4 +1,4 @@
-"""Alarms: a break is told to everybody, confirmed, and seen (R-ALARM-1 to R-ALARM-4).
+"""Alarms: a break is told to everybody, confirmed, seen, or not (R-ALARM-1 to R-ALARM-4).
 
 `ALARM_LIFE` in lifecycles.py is the whole life-cycle; what is not in it does not happen. The rule's
 own verdict is the same on every node and counts as one finding, whichever node made it.
@@ -9,7 +9,7 @@ from tieout.reference.events import Events
 from tieout.reference.items import Signer
 from tieout.reference.lifecycles import ALARM_LIFE, AlarmCause
 from tieout.reference.transaction import Transaction
-from tieout.wire.codes import AlarmState, EventKind, ItemOutcome, Status
+from tieout.wire.codes import UNSEEN_ALARMS, AlarmState, EventKind, ItemOutcome, Status
 
 
 def follow(
@@ -54,11 +54,17 @@ def acknowledge(
     transaction: Transaction, episode: int, signer: Signer, events: Events
 ) -> ItemOutcome:
     """Somebody has seen the alarm (R-ALARM-3)."""
-    if transaction.alarm is not AlarmState.RAISED or transaction.episode != episode:
+    if transaction.alarm not in UNSEEN_ALARMS or transaction.episode != episode:
         return ItemOutcome.NOT_APPLICABLE
     transaction.alarm = ALARM_LIFE[transaction.alarm, AlarmCause.SEEN]
     events.tell(EventKind.ALARM_ACKNOWLEDGED, transaction, extra=signer.code)
     return ItemOutcome.ACCEPTED
+
+
+def escalate(transaction: Transaction, step: int, events: Events) -> None:
+    """Nobody has acknowledged the alarm in time; `step` counts from 1 (R-ESCALATE-1)."""
+    transaction.alarm = ALARM_LIFE[transaction.alarm, AlarmCause.UNSEEN]
+    events.tell(EventKind.ALARM_ESCALATED, transaction, detail=step, extra=transaction.episode)
 
 
 def _raise_at_quorum(agreement: Agreement, transaction: Transaction, events: Events) -> None:

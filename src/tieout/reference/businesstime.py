@@ -1,6 +1,6 @@
-"""Deadlines, in business time too (R-TIME-2): a calendar is data, nothing is looked up."""
+"""Business days and deadlines (R-TIME-2, R-TOL-12): a calendar is data, nothing is looked up."""
 
-from tieout.agreement.calendars import weekday_of
+from tieout.agreement.calendars import WEEKDAYS, weekday_of
 from tieout.agreement.model import Agreement, BusinessDeadline, Calendar
 from tieout.units.dates import US_PER_DAY
 
@@ -28,6 +28,20 @@ def deadline_us(deadline: BusinessDeadline, opened_us: int) -> int:
     changes = [moment_us for moment_us, _ in deadline.calendar.changes if moment_us <= opened_us]
     moments = [opened_us, *(moment_us - 1 for moment_us in changes[-1:])]
     return max(_due_us(deadline, moment_us) for moment_us in moments)
+
+
+def business_days_between(calendar: Calendar, day: int, later: int) -> int:
+    """How many business days come after a day, up to a later one (R-TOL-12)."""
+    weeks, rest = divmod(later - day, len(WEEKDAYS))
+    working = weeks * (len(WEEKDAYS) - len(calendar.weekend))
+    working += sum(weekday_of(day + 1 + i) not in calendar.weekend for i in range(rest))
+    for holiday in calendar.holidays:
+        if day < holiday <= later and weekday_of(holiday) not in calendar.weekend:
+            working -= 1
+    for workday in calendar.workdays:
+        if day < workday <= later and weekday_of(workday) in calendar.weekend:
+            working += 1
+    return working
 
 
 def _due_us(deadline: BusinessDeadline, opened_us: int) -> int:

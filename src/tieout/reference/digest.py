@@ -204,14 +204,26 @@ def control_digest(state: State) -> bytes:
 
 def affairs(state: State) -> dict[str, list[object]]:
     """What rules version 4 keeps beside transactions and members, by name in order of the names."""
-    disputes: list[object] = [
+    return {
+        "disputes": _disputes(state),
+        "motions": _motions(state),
+        "statements": _statements(state),
+        "urgencies": _urgencies(state),
+    }
+
+
+def _disputes(state: State) -> list[object]:
+    return [
         [book.number, transaction.serial, index, each.raised_by, each.reason, list(each.evidence)]
         for book in state.books
         for transaction in book.transactions
         for index, role in enumerate(transaction.roles)
         if (each := role.dispute)
     ]
-    motions: list[object] = [
+
+
+def _motions(state: State) -> list[object]:
+    return [
         [
             *key,
             motion.name,
@@ -226,7 +238,39 @@ def affairs(state: State) -> dict[str, list[object]]:
         ]
         for key, motion in sorted(state.motions.items(), key=lambda item: item[0])
     ]
-    return {"disputes": disputes, "motions": motions}
+
+
+def _statements(state: State) -> list[object]:
+    return [
+        [
+            *about,
+            period.after_us,
+            period.until_us,
+            kept.revision,
+            kept.height,
+            kept.digest,
+            kept.differences,
+            kept.count,
+        ]
+        for about, known in sorted(state.statements.items(), key=lambda item: item[0])
+        for period, kept in sorted(known.items(), key=lambda item: item[0])
+    ]
+
+
+def _urgencies(state: State) -> list[object]:
+    return [
+        [
+            number,
+            serial,
+            urgency.episode,
+            urgency.since_us,
+            urgency.severity,
+            urgency.aged,
+            urgency.raised_us,
+            urgency.steps,
+        ]
+        for (number, serial), urgency in sorted(state.urgencies.items())
+    ]
 
 
 def _stream(party: int, number: int, stream: Stream) -> list[object]:

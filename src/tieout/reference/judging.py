@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Final
 
-from tieout.reference import adjusting, alarms
+from tieout.reference import adjusting, alarms, urgency
 from tieout.reference.events import Events
 from tieout.reference.state import State
 from tieout.reference.transaction import Break, BreakKey, Transaction
@@ -50,6 +50,7 @@ def judge(
         has_new_break=has_opened or any(key not in before for key in after),
     )
     adjusting.follow(book, transaction, events)
+    urgency.touch(state, transaction)
 
 
 def open_change_after_match(transaction: Transaction, role: int, events: Events) -> None:

@@ -16,6 +16,7 @@ from tieout.reference.items import Item, Signer, check_signer, has_signed_root, 
 from tieout.reference.operations import apply_operation
 from tieout.reference.records import apply_batch
 from tieout.reference.state import State
+from tieout.reference.urgency import judge_urgency
 from tieout.wire.batch import Batch
 from tieout.wire.block import Block, BlockResult, ItemResult
 from tieout.wire.codes import EventKind, ItemOutcome
@@ -65,6 +66,7 @@ def _apply_content_of(state: State, block: Block, events: Events) -> tuple[State
     items = tuple(_apply_item(state, events, index, data) for index, data in enumerate(block.items))
     events.nothing_is_applied()
     judge_deadlines(state, events)  # R-TIME-1
+    judge_urgency(state, events)  # R-SEVERITY-4
     sequences.name_gaps(state, events)  # R-SEQ-4
     if events.contain(EventKind.CUTOFF_CLOSED):
         state.state_digest = state_digest(state)

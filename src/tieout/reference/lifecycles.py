@@ -66,6 +66,7 @@ class AlarmCause(StrEnum):
     BROKEN = "becomes broken"
     QUORUM = "quorum reached"
     SEEN = "acknowledged"
+    UNSEEN = "not acknowledged in time"
     NEW_BREAK = "another break opens"
     MENDED = "no longer broken"
 
@@ -74,9 +75,13 @@ ALARM_LIFE: Final[Mapping[tuple[AlarmState, AlarmCause], AlarmState]] = {
     (AlarmState.NONE, AlarmCause.BROKEN): AlarmState.FOUND,
     (AlarmState.FOUND, AlarmCause.QUORUM): AlarmState.RAISED,
     (AlarmState.RAISED, AlarmCause.SEEN): AlarmState.ACKNOWLEDGED,
+    (AlarmState.RAISED, AlarmCause.UNSEEN): AlarmState.ESCALATED,
+    (AlarmState.ESCALATED, AlarmCause.UNSEEN): AlarmState.ESCALATED,
+    (AlarmState.ESCALATED, AlarmCause.SEEN): AlarmState.ACKNOWLEDGED,
     (AlarmState.ACKNOWLEDGED, AlarmCause.NEW_BREAK): AlarmState.RAISED,
     (AlarmState.FOUND, AlarmCause.MENDED): AlarmState.NONE,
     (AlarmState.RAISED, AlarmCause.MENDED): AlarmState.NONE,
+    (AlarmState.ESCALATED, AlarmCause.MENDED): AlarmState.NONE,
     (AlarmState.ACKNOWLEDGED, AlarmCause.MENDED): AlarmState.NONE,
 }
 

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tieout.reference import adjusting, alarms, disputes, governing, motions
+from tieout.reference import (
+    adjusting,
+    alarms,
+    completeness,
+    disputes,
+    governing,
+    motions,
+    urgency,
+)
 from tieout.reference.agreements import enact
 from tieout.reference.cutoffs import close_cutoff
 from tieout.reference.events import Events
@@ -30,6 +38,7 @@ from tieout.wire.operations import (
     VoteOnMotion,
     WithdrawDispute,
 )
+from tieout.wire.statements import StateDay
 
 CAUSES: Final[Mapping[OperationKind, AdjustmentCause]] = {
     OperationKind.REFUSE: AdjustmentCause.REFUSED,
@@ -63,6 +72,8 @@ def apply_operation(
             return governing.propose(state, body, operation.digest(), signer, events)
         case Vote() as body:
             return governing.vote(state, body, signer, events)
+        case StateDay() as body:
+            return completeness.state_day(state, body, signer.party, events)
 
 
 def _confirm(state: State, body: Confirm, signer: Signer, events: Events) -> ItemOutcome:
@@ -70,6 +81,7 @@ def _confirm(state: State, body: Confirm, signer: Signer, events: Events) -> Ite
     if isinstance(transaction, ItemOutcome):
         return transaction
     agreement = state.book_of(transaction).agreement
+    urgency.touch(state, transaction)
     return alarms.confirm(agreement, transaction, body.episode, signer, events)
 
 
@@ -77,7 +89,10 @@ def _acknowledge(state: State, body: Acknowledge, signer: Signer, events: Events
     transaction = _find(state, body.agreement, body.originator, body.transaction_id)
     if isinstance(transaction, ItemOutcome):
         return transaction
-    return alarms.acknowledge(transaction, body.episode, signer, events)
+    outcome = alarms.acknowledge(transaction, body.episode, signer, events)
+    if outcome is ItemOutcome.ACCEPTED:
+        urgency.acknowledged(state, transaction)
+    return outcome
 
 
 def _propose(state: State, body: Propose, signer: Signer, events: Events) -> ItemOutcome:

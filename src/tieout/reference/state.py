@@ -12,7 +12,7 @@ from tieout.merkle.log import Frontier
 from tieout.reference.members import Members, members_of
 from tieout.reference.transaction import Adjustment, Transaction
 from tieout.reference.values import RowReader, Value
-from tieout.wire.codes import MotionStatus
+from tieout.wire.codes import MotionStatus, Severity
 from tieout.wire.genesis import Genesis, check_genesis
 from tieout.wire.ids import NO_EVENTS
 
@@ -41,6 +41,36 @@ class EnactmentKey(NamedTuple):
     body_digest: bytes
 
 
+class StatementKey(NamedTuple):
+    """Whose statements (R-COMPLETE-5)."""
+
+    agreement_number: int
+    role: int
+    party: int
+
+
+class Period(NamedTuple):
+    """Of which transactions: those opened after one time and at or before another, in µs."""
+
+    until_us: int
+    after_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptStatement:
+    """What came of the last statement for a period (R-COMPLETE-5).
+
+    `digest` is SHA-256 of its body, `differences` are bits of StatementDifference, `count` is what
+    the ledger held.
+    """
+
+    revision: int
+    height: int
+    digest: bytes
+    differences: int
+    count: int
+
+
 class Deadline(NamedTuple):
     """When a role of a transaction is asked; in this order (R-TIME-1)."""
 
@@ -48,6 +78,32 @@ class Deadline(NamedTuple):
     agreement_number: int
     serial: int
     role: int
+
+
+@dataclass(slots=True)
+class Urgency:
+    """How severe the breaks of an episode are, and who has been told (R-SEVERITY-1, R-ESCALATE-1).
+
+    `since_us` is the time of the block in which the episode began, `aged` the severity that its age
+    has brought so far. `raised_us` is that of the block in which the alarm was raised, 0 while
+    nobody has to acknowledge it; `steps` counts the steps of escalation since then.
+    """
+
+    episode: int
+    since_us: int
+    severity: Severity = Severity.NONE
+    aged: Severity = Severity.NONE
+    raised_us: int = 0
+    steps: int = 0
+
+
+class UrgencyDue(NamedTuple):
+    """When a transaction is looked at again; in this order. `what`: 0 its age, 1 its alarm."""
+
+    due_us: int
+    agreement_number: int
+    serial: int
+    what: int
 
 
 @dataclass(slots=True)
@@ -118,8 +174,10 @@ class State:
     """A whole ledger after a block. Made by `initial_state`, changed by `apply_block` only.
 
     `books[n - 1]` is the book of agreement number n, `newest` the book of the newest version of a
-    name, `transactions` the index of all of them. `deadlines` is a heap. `state_digest` is the one
-    last taken, at a cut-off (R-BLOCK-2).
+    name, `transactions` the index of all of them. `deadlines` is a heap. `urgencies` are those of
+    broken transactions, by agreement number and serial, `urgency_dues` a heap of when they are
+    looked at again; `touched` are the transactions that the block has judged, where that matters.
+    `state_digest` is the one last taken, at a cut-off (R-BLOCK-2).
     """
 
     genesis: Genesis
@@ -137,6 +195,10 @@ class State:
     cutoffs_us: dict[str, int] = field(default_factory=dict)
     deadlines: list[Deadline] = field(default_factory=list)
     motions: dict[MotionKey, Motion] = field(default_factory=dict)
+    statements: dict[StatementKey, dict[Period, KeptStatement]] = field(default_factory=dict)
+    urgencies: dict[tuple[int, int], Urgency] = field(default_factory=dict)
+    urgency_dues: list[UrgencyDue] = field(default_factory=list)
+    touched: dict[tuple[int, int], None] = field(default_factory=dict)
     state_digest: bytes = bytes(32)
 
     def book_of(self, transaction: Transaction) -> Book:

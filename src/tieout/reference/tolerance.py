@@ -1,4 +1,4 @@
-"""Tolerance: when two values of a field tie out (R-TOL-1 to R-TOL-11, R-MATCH-4).
+"""Tolerance: when two values of a field tie out (R-TOL-1 to R-TOL-12, R-MATCH-4).
 
 Everything is an integer, and nothing is rounded but what the agreement says is to be rounded first:
 a percentage is compared by multiplying both sides out. Rules change the comparison, never the data.
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from tieout.agreement.codes import settled
 from tieout.agreement.model import NUMBERS, Agreement, Base, Field, FieldType, Tolerance
+from tieout.reference.businesstime import business_days_between
 from tieout.reference.rounding import divide
 from tieout.reference.transaction import Transaction
 from tieout.reference.values import Money, Value
@@ -49,11 +50,22 @@ def within(
     elif isinstance(value, bytes) or isinstance(mark, bytes):
         return _is_same_code(field, value, mark)
     if field.type is FieldType.DATE:  # R-TOL-5, R-TOL-8
-        return -field.drift_before <= _number(value) - _number(mark) <= field.drift_after
+        drift = _drift(field, _number(value), _number(mark))
+        return -field.drift_before <= drift <= field.drift_after
     a, b = _as_compared(field, value), _as_compared(field, mark)
     return a == b or _within_number(
         tolerance, a, b, _twice_base(field, tolerance, value, mark, values)
     )
+
+
+def _drift(field: Field, day: int, mark: int) -> int:
+    """How many days a date lies after another one, less than 0 before it."""
+    calendar = field.drift_calendar
+    if calendar is None:
+        return day - mark
+    if day < mark:  # R-TOL-12
+        return -business_days_between(calendar, day, mark)
+    return business_days_between(calendar, mark, day)
 
 
 def either_way(
@@ -154,6 +166,8 @@ def difference(field: Field, reported: Value, benchmark: Value) -> int | None:
 
 def tolerance_rules(field: Field, tolerance: Tolerance | None) -> tuple[str, ...]:
     """The numbers of the rules by which values of this field are compared."""
+    if field.type is FieldType.DATE and field.drift_calendar is not None:
+        return ("R-TOL-12",)
     if field.type is FieldType.DATE:
         return ("R-TOL-5",) if field.drift_before == field.drift_after else ("R-TOL-8",)
     decided = []

@@ -119,16 +119,17 @@ def tell_refined(script: bytes) -> History:
     """The history under rules version 3 in which a script makes all choices."""
     dice = Dice(script)
     tree = refine(dice, choose_tree(dice, max_fields=4))
-    return _tell(Story(tree, dice, refined_genesis(PARTY_COUNT)))
+    return tell_story(Story(tree, dice, refined_genesis(PARTY_COUNT)))
 
 
 def tell(script: bytes) -> History:
     """The history in which a script makes all choices."""
     dice = Dice(script)
-    return _tell(Story(choose_tree(dice, max_fields=4), dice))
+    return tell_story(Story(choose_tree(dice, max_fields=4), dice))
 
 
-def _tell(story: "Story") -> History:
+def tell_story(story: "Story") -> History:
+    """Tell a story that has not begun until its script is used up."""
     dice = story.dice
     story.begin()
     while not dice.is_used_up and len(story.blocks) < MAX_BLOCKS:

@@ -22,6 +22,9 @@ otherwise. Every step is a block of its own, at the time that it is then.
                                  `from 9 until 12 by north/21`: heights, and a key
     vote K by south              in favour; `vote K against by south`
     dispute T1 bank: we sold none       what people do about a transaction: see `acts`
+    state seller 0:1-2,4         the holder states what its books hold of everything that was opened
+        T1 100.00 CNY            before now, which follows, and which numbers of a stream it used;
+                                 `after 1h until 30m`: how long ago; `by west`
     blocks 3                     so many empty blocks
 
 A step may end in `-> stale`: what became of the row, of each row, or of the item. Without it,
@@ -53,6 +56,7 @@ from numpy.typing import NDArray
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
 from tieout.testing.acts import MOVING, VERBS, Acts
+from tieout.testing.completing import numbers_of, statement_of
 from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.membership import Roster, steps_of
 from tieout.testing.rulebooks import RuleBook
@@ -88,6 +92,7 @@ from tieout.wire.operations import (
     Propose,
     parse_operation,
 )
+from tieout.wire.statements import StateDay
 
 _ABOUT_ALARMS: Final[dict[str, tuple[OperationKind, type[Confirm | Acknowledge], int]]] = {
     "confirm": (OperationKind.CONFIRM, Confirm, SYSTEM),
@@ -186,6 +191,8 @@ class Stage:
                 _agree(line, self.adjustments(), below)
             case "told":
                 _agree(line, self.told(), below)
+            case "state":
+                self._apply([self._statement(line, below)])
             case "members" | "validators" | "changes" | "keys" | "holders":
                 _agree(line, self._roster(verb, words), below)
             case _:
@@ -262,6 +269,35 @@ class Stage:
         key_number = int(key or SYSTEM)
         item = self.bench.sender.batch(agreement, party, role, rows, key=key_number)
         return Cue(said, item, expected or " ".join(["accepted"] * len(rows)))
+
+    def _statement(self, line: str, below: list[str]) -> Cue:
+        """`state seller 0:1-3 after 1h until 30m by west`, and what its books hold."""
+        said, _, expected = line.partition("->")
+        words = said.split()[1:]
+        party, _ = self._speaker(words)
+        body = self.statement(" ".join(words), below)
+        party = party or self._bindings(self.books[-1])[body.role][0]
+        item = self.bench.sender.operation(party, OperationKind.STATE_DAY, body)
+        return Cue(line, item, expected.strip() or "accepted")
+
+    def statement(self, said: str, held: list[str]) -> StateDay:
+        """What `seller 0:1-3 after 1h until 30m` stands for; what the books hold, line by line."""
+        words = said.split()
+        agreement, ago_us = self.books[-1], {"after": self.bench.time_us, "until": 1}
+        for word in ("after", "until"):
+            if word in words:
+                at = words.index(word)
+                ago_us[word] = parse_duration(words[at + 1])
+                del words[at : at + 2]
+        role = agreement.roles.index(words[0])
+        records = [line.split() for line in held]
+        return statement_of(
+            agreement,
+            role,
+            [_row(agreement, role, [name, "r1", *stated]) for name, *stated in records],
+            (self.bench.time_us - ago_us["after"], self.bench.time_us - ago_us["until"]),
+            numbers_of(" ".join(words[1:])),
+        )
 
     def _change(self, words: list[str], party: int, key: int) -> bytes:
         """`change K from 9 until 12: remove west`, without who asks."""

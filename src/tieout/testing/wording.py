@@ -16,6 +16,8 @@ from tieout.wire.codes import (
     BreakKind,
     EventKind,
     RowOutcome,
+    Severity,
+    StatementDifference,
 )
 
 
@@ -95,6 +97,8 @@ def words_of_event(
             return f"{words[0]} {event['serial']} {PARTIES[(extra >> 16) - 1]} {vote}"
         case _ if EventKind.CHANGE_VOTED < kind <= EventKind.CHANGE_SUPERSEDED:
             return f"{words[0]} {event['serial']}"
+        case _ if EventKind.STATEMENT_TIES_OUT <= kind <= EventKind.BATCH_UNSTATED:
+            return _words_of_statement(agreements[number - 1], kind, event)
         case EventKind.ROW_NOT_APPLIED:
             words.append(RowOutcome(int(event["detail"])).name.lower())
         case EventKind.BREAK_OPENED | EventKind.BREAK_CLOSED:
@@ -111,6 +115,19 @@ def words_of_event(
     return " ".join([*words, *_last_words(kind, int(event["detail"]), extra)])
 
 
+def _words_of_statement(agreement: Agreement, kind: EventKind, event: np.void) -> str:
+    """As `statement_differs seller north 2 count set_hash`, or `batch_omitted seller north 0:3`."""
+    party, low = int(event["extra"]) >> 16, int(event["extra"]) & 0xFFFF
+    words = [kind.name.lower(), agreement.roles[event["role"]], PARTIES[party - 1]]
+    if kind is EventKind.TOTAL_DIFFERS:
+        return " ".join([*words, agreement.fields[event["field"]].name])
+    if kind in (EventKind.BATCH_OMITTED, EventKind.BATCH_UNSTATED):
+        return " ".join([*words, f"{low}:{event['serial']}"])
+    differs = [each.name.lower() for each in StatementDifference if each & int(event["detail"])]
+    revision = [f"r{low}"] if low > 1 else []
+    return " ".join([*words, *revision, str(event["serial"]), *differs])
+
+
 def _last_words(kind: EventKind, detail: int, extra: int) -> list[str]:
     """What else there is to an event of a transaction."""
     match kind:
@@ -118,6 +135,10 @@ def _last_words(kind: EventKind, detail: int, extra: int) -> list[str]:
             return [BenchmarkState(extra).name.lower()] if extra else []
         case EventKind.ALARM_RAISED | EventKind.ALARM_CLEARED:
             return [str(extra)]
+        case EventKind.SEVERITY_CHANGED:
+            return [Severity(detail).name.lower()]
+        case EventKind.ALARM_ESCALATED:
+            return [str(detail)]
         case EventKind.ALARM_CONFIRMED:
             return [str(detail), PARTIES[extra - 1]]
         case (

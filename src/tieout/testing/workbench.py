@@ -40,6 +40,7 @@ _PURPOSES: Final = {
     OperationKind.ENACT: Purpose.GOVERN,
     OperationKind.PROPOSE_CHANGE: Purpose.GOVERN,
     OperationKind.VOTE: Purpose.GOVERN,
+    OperationKind.STATE_DAY: Purpose.PUBLISH,
     OperationKind.CLOSE_CUTOFF: Purpose.PUBLISH,
     OperationKind.CONFIRM: Purpose.PUBLISH,
     OperationKind.POSTED: Purpose.PUBLISH,

@@ -43,6 +43,7 @@ class OperationKind(IntEnum):
     MOVE_VALUE = 16
     VOTE_ON_MOTION = 17
     MOVE_REVERSAL = 18
+    STATE_DAY = 27
 
 
 class ItemOutcome(IntEnum):
@@ -84,6 +85,10 @@ class ItemOutcome(IntEnum):
     MOTION_OPEN = 62
     MALFORMED_VALUE = 63
     UNKNOWN_MOTION = 64
+    # Statements (R-COMPLETE-2).
+    MALFORMED_STATEMENT = 72
+    BAD_PERIOD = 73
+    TOO_SOON = 74
 
 
 class RowOutcome(IntEnum):
@@ -135,6 +140,21 @@ class AlarmState(IntEnum):
     FOUND = 1
     RAISED = 2
     ACKNOWLEDGED = 3
+    ESCALATED = 4
+
+
+UNSEEN_ALARMS = (AlarmState.RAISED, AlarmState.ESCALATED)
+"""Raised, and nobody has seen it yet."""
+
+
+class Severity(IntEnum):
+    """How severe the breaks of a transaction are (R-SEVERITY-1)."""
+
+    NONE = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
 
 
 class AdjustmentStatus(IntEnum):
@@ -179,6 +199,16 @@ class MotionStatus(IntEnum):
     EXPIRED = 4
 
 
+class StatementDifference(IntEnum):
+    """In what a statement differs from the ledger (R-COMPLETE-3, R-COMPLETE-4); each is a bit."""
+
+    COUNT = 1
+    TOTALS = 2
+    SET_HASH = 4
+    OMITTED = 8
+    UNSTATED = 16
+
+
 class EventKind(IntEnum):
     """What happened, as it stands in the event stream of a block."""
 
@@ -221,6 +251,13 @@ class EventKind(IntEnum):
     MOTION_CARRIED = 68
     MOTION_REFUSED = 69
     MOTION_EXPIRED = 70
+    SEVERITY_CHANGED = 85
+    ALARM_ESCALATED = 86
+    STATEMENT_TIES_OUT = 90
+    STATEMENT_DIFFERS = 91
+    TOTAL_DIFFERS = 92
+    BATCH_OMITTED = 93
+    BATCH_UNSTATED = 94
 
 
 NO_FIELD = 0xFF

@@ -57,6 +57,9 @@ SEQUENCE_GAP_US = 60_000_000
 MAX_DEADLINES_PER_BLOCK = 10_000
 """Deadlines that take effect in a block (R-TIME-1): it stays short after a long silence."""
 
+MAX_URGENT_PER_BLOCK = 10_000
+"""Transactions whose age or unseen alarm a block looks at (R-SEVERITY-4), for the same reason."""
+
 MAX_AUTOMATIC_ROUNDS = 3
 """Adjustments of a role in a transaction approved at once (R-ADJ-3); then people decide."""
 
@@ -71,3 +74,12 @@ MAX_OPEN_CHANGES = 16
 
 MAX_VALIDATOR_POWER = (1 << 60) - 1
 """Voting power of all validators together: the largest that CometBFT takes, an eighth of 2^63."""
+
+MAX_STATED_RANGES = 1_024
+"""Ranges of sequence numbers in a statement: one for each gap that a window can hold."""
+
+MAX_NAMED_BATCHES = 64
+"""Batches that one statement has named as omitted, and as unstated (R-COMPLETE-4)."""
+
+MAX_KEPT_STATEMENTS = 64
+"""Periods of which a party's last statement stays in the state: a quarter of business days."""

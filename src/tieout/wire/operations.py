@@ -20,6 +20,7 @@ from tieout.wire.ed25519 import SIGNATURE_BYTES
 from tieout.wire.errors import WireError
 from tieout.wire.limits import MAX_EVIDENCE, MAX_OPERATION_BYTES, MAX_REASON_CHARACTERS
 from tieout.wire.members import ProposeChange, Vote
+from tieout.wire.statements import StateDay
 
 OPERATION_TAG: Final = b"tieout/op/1\0\0\0\0\0"
 _ENVELOPE: Final = struct.Struct("<16s32sHHBBHQqI")
@@ -139,7 +140,15 @@ class VoteOnMotion(AboutTransaction, frozen=True, array_like=True, forbid_unknow
 AboutMembers = ProposeChange | Vote
 ByPeople = Dispute | WithdrawDispute | MoveValue | MoveReversal | VoteOnMotion
 Body = (
-    Enact | CloseCutoff | Confirm | Acknowledge | Propose | AdjustmentStep | AboutMembers | ByPeople
+    Enact
+    | CloseCutoff
+    | Confirm
+    | Acknowledge
+    | Propose
+    | AdjustmentStep
+    | AboutMembers
+    | ByPeople
+    | StateDay
 )
 
 BODIES: Final[dict[OperationKind, type[Body]]] = {
@@ -159,6 +168,7 @@ BODIES: Final[dict[OperationKind, type[Body]]] = {
     OperationKind.MOVE_VALUE: MoveValue,
     OperationKind.VOTE_ON_MOTION: VoteOnMotion,
     OperationKind.MOVE_REVERSAL: MoveReversal,
+    OperationKind.STATE_DAY: StateDay,
 }
 
 _LATER_KINDS: Final = {
@@ -169,6 +179,7 @@ _LATER_KINDS: Final = {
     OperationKind.MOVE_VALUE: 4,
     OperationKind.VOTE_ON_MOTION: 4,
     OperationKind.MOVE_REVERSAL: 4,
+    OperationKind.STATE_DAY: 4,
 }
 """The version of the rules that first knows a kind, where that is not the first one."""
 
