@@ -216,6 +216,35 @@ def test_a_rotated_key_signs_what_is_published_from_then_on(network: Desk) -> No
     assert EventKind.EQUIVOCATION not in kinds
 
 
+def test_a_version_is_voted_on_at_two_nodes_and_holds_for_both(network: Desk) -> None:
+    """R-AGREE-4, R-AGREE-5: each party at its own node; the voter tries it first."""
+    desk = network
+    first = [line.replace("pay", "voted") for line in PAY]
+    desk.file("voted.toml", *first)
+    proposed = desk.tieout("agreement", "propose", "voted.toml", "--ledger", "net/seller", "--json")
+    assert (proposed.code, proposed.json["status"]) == (0, "proposed"), proposed.err
+    number = proposed.json["number"]
+    at_bank = ("--ledger", "net/bank", "--json")
+    eventually(
+        lambda: (
+            number in [each["number"] for each in desk.tieout("member", "changes", *at_bank).json]
+        ),
+        "the bank's node has the proposal",
+    )
+    voted = desk.tieout("member", "vote", str(number), "--ledger", "net/bank")
+    assert f"change {number}, proposed by seller: holds since block" in voted.err
+    await_agreement(desk, "seller", "voted.toml")
+    sold = f"seller={desk.file('voted.csv', HEAD, 'V-1,10.00')}"
+    assert desk.tieout("network", "publish", "net/seller", "voted.toml", sold).code == 0
+    desk.file("voted2.toml", *(line.replace("version = 1", "version = 2") for line in first))
+    next_one = desk.tieout("agreement", "propose", "voted2.toml", "--ledger", "net/seller")
+    assert (next_one.code, "1 transactions, 1 records: no verdict" in next_one.err) == (0, True)
+    refused = ("member", "vote", str(number + 1), "--against", "--ledger", "net/bank")
+    eventually(
+        lambda: "refused by bank" in desk.tieout(*refused).err, "the bank refuses the next version"
+    )
+
+
 def await_change(desk: Desk, number: int) -> None:
     """Wait until the seller's node has the block from which on a change of members holds."""
     look = ("member", "changes", "--all", "--ledger", "net/seller", "--json")

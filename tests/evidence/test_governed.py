@@ -18,7 +18,7 @@ from tieout.evidence.limits import MAX_PACK_BYTES
 from tieout.evidence.pack import build_pack, verify_pack
 from tieout.evidence.packform import AppParts, OperationEntry, Pack
 from tieout.evidence.statement import state_transaction
-from tieout.testing.governed import governed_histories
+from tieout.testing.governed import agreed_histories, governed_histories
 from tieout.testing.histories import History, refined_histories
 from tieout.testing.scenarios import play
 from tieout.testing.workbench import governed_genesis, signing_key
@@ -221,7 +221,7 @@ def members_at(ledger: RecordedLedger, height: int) -> Any:
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
-@given(history=governed_histories() | refined_histories())
+@given(history=governed_histories() | agreed_histories() | refined_histories())
 def test_every_transaction_can_be_shown_while_members_change(history: History) -> None:
     """R-MEMBER-1 to R-MEMBER-6, R-AGREE-3, replayed from the entries of a pack alone."""
     ledger = RecordedLedger()

@@ -8,7 +8,14 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
-from tests.golden import member_days, people_days, refined_days, statement_days, time_days
+from tests.golden import (
+    agreeing_days,
+    member_days,
+    people_days,
+    refined_days,
+    statement_days,
+    time_days,
+)
 from tieout.agreement.parse import parse_agreement
 from tieout.testing.histories import SCRIPT_BYTES, tell
 from tieout.testing.rulebooks import RuleBook
@@ -444,6 +451,7 @@ DAYS: Final[dict[str, Callable[[RuleBook], None]]] = {
     "chance-3": chance(3),
     **member_days.DAYS,
     **refined_days.DAYS,
+    **agreeing_days.DAYS,
     **people_days.DAYS,
     **statement_days.DAYS,
     **time_days.DAYS,

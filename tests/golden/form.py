@@ -11,8 +11,9 @@ from tieout.agreement.model import Agreement
 from tieout.agreement.parse import load_canonical
 from tieout.testing.rulebooks import RuleBook
 from tieout.wire.block import Block, BlockResult
-from tieout.wire.codes import EventKind
+from tieout.wire.codes import NO_ITEM, EventKind
 from tieout.wire.genesis import Genesis, parse_genesis
+from tieout.wire.members import ProposeChange, PutIntoForce
 from tieout.wire.operations import Enact, parse_operation
 
 FOLDER: Final = Path(__file__).resolve().parent
@@ -47,10 +48,11 @@ def computed(rules: RuleBook, genesis: Genesis, blocks: Sequence[Block]) -> Form
     """The whole form, as a rule book computes it from genesis and blocks alone."""
     state = rules.initial_state(genesis)
     agreements: list[Agreement] = []
+    asked: dict[int, ProposeChange] = {}
     forms = []
     for block in blocks:
         state, result = rules.apply_block(state, block)
-        agreements += enacted(block, result)
+        agreements += enacted(block, result, asked)
         form = block_form(block, result)
         if EventKind.CUTOFF_CLOSED in result.events["kind"]:
             form["state_digest"] = rules.state_digest(state).hex()
@@ -68,14 +70,26 @@ def computed(rules: RuleBook, genesis: Genesis, blocks: Sequence[Block]) -> Form
     }
 
 
-def enacted(block: Block, result: BlockResult) -> list[Agreement]:
-    """The agreements that came into force in a block, in the order of their numbers."""
-    found = []
-    for event in result.events[result.events["kind"] == EventKind.AGREEMENT_ENACTED]:
-        body = parse_operation(block.items[int(event["item"])]).body
-        assert isinstance(body, Enact)
-        found.append(load_canonical(body.agreement))
-    return found
+def enacted(block: Block, result: BlockResult, asked: dict[int, ProposeChange]) -> list[Agreement]:
+    """The agreements that came into force in a block, in the order of their numbers.
+
+    `asked` are the changes that were proposed so far, by number; those of the block are added.
+    """
+    found: list[bytes] = []
+    for event in result.events:
+        kind, number, item = int(event["kind"]), int(event["serial"]), int(event["item"])
+        if kind == EventKind.CHANGE_PROPOSED:
+            proposed = parse_operation(block.items[item]).body
+            assert isinstance(proposed, ProposeChange)
+            asked[number] = proposed
+        elif kind == EventKind.CHANGE_EFFECTIVE:
+            steps = asked[number].steps
+            found += [step.agreement for step in steps if isinstance(step, PutIntoForce)]
+        elif kind == EventKind.AGREEMENT_ENACTED and item != NO_ITEM:
+            body = parse_operation(block.items[item]).body
+            assert isinstance(body, Enact)
+            found.append(body.agreement)
+    return [load_canonical(text) for text in found]
 
 
 def block_form(block: Block, result: BlockResult) -> Form:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.kernel.replaying import assert_as_told, replay, shrink
 from tieout import kernel
-from tieout.testing.governed import governed_histories
+from tieout.testing.governed import agreed_histories, governed_histories
 from tieout.testing.histories import History, histories
 from tieout.testing.timely import timely_histories
 from tieout.wire.block import Block
@@ -49,7 +49,10 @@ def _read_into(room: kernel.SnapshotRoom, dumped: dict[str, bytes]) -> dict[str,
 
 
 @few
-@given(histories() | governed_histories() | timely_histories(), st.sets(st.integers(1, 22)))
+@given(
+    histories() | governed_histories() | agreed_histories() | timely_histories(),
+    st.sets(st.integers(1, 22)),
+)
 def test_a_restart_from_a_snapshot_changes_nothing(history: History, heights: set[int]) -> None:
     def restart(state: kernel.State) -> kernel.State:
         if state.height not in heights:

@@ -13,7 +13,7 @@ from tests.golden.form import FOLDER, blocks_of, genesis_of
 from tests.kernel.replaying import assert_as_told, replay, shrink
 from tieout import kernel
 from tieout.kernel import still as stills
-from tieout.testing.governed import governed_histories
+from tieout.testing.governed import agreed_histories, governed_histories
 from tieout.testing.histories import History, histories
 from tieout.testing.timely import timely_histories
 
@@ -51,7 +51,7 @@ class Reader:
 
 @some
 @given(
-    histories() | governed_histories() | timely_histories(),
+    histories() | governed_histories() | agreed_histories() | timely_histories(),
     st.integers(1, 14),
     st.integers(1, 2_000),
     st.sampled_from([0, 1, 1, 2]),

@@ -89,8 +89,9 @@ OURS = {
 CANNOT_BE_MADE_UP = ["publish_records", "withdraw_record", "enact_agreement", "publish_signed"]
 """What a record, an agreement or a batch must hold, no document can say; nor what a cursor is."""
 CANNOT_BE_MADE_UP += [f"list_{listed.name}" for listed in LISTS]
-CANNOT_BE_MADE_UP += ["change_work", "save_filter", "give_repair"]
-"""Nor who the assignees are, what a list's filter holds, or for whom the node speaks."""
+CANNOT_BE_MADE_UP += ["change_work", "save_filter", "give_repair", "state_day", "drill"]
+"""Nor who the assignees are, what a list's filter holds, for whom the node speaks, what a role's
+totals are, or which parts of its records are asked about."""
 HOW = (
     "--no-color --max-examples 2 --phases coverage,fuzzing --seed 1 --generation-deterministic"
     " --no-shrink --continue-on-failure --warnings off"

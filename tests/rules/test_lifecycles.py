@@ -17,7 +17,7 @@ from tests.rules.observing import Observer, Step
 from tieout.agreement.parse import parse_agreement
 from tieout.reference import adjusting, alarms, governing, motions
 from tieout.reference.lifecycles import ADJUSTMENT_LIFE, ALARM_LIFE, CHANGE_LIFE, LIVES, MOTION_LIFE
-from tieout.testing.governed import governed_histories
+from tieout.testing.governed import agreed_histories, governed_histories
 from tieout.testing.histories import History, histories, refined_histories
 from tieout.testing.people import people_histories
 from tieout.testing.rulebooks import RuleBook, rule_book
@@ -41,6 +41,7 @@ TABLES = {(life, was, now) for life, table in LIVES.items() for (was, _), now in
     histories()
     | refined_histories()
     | governed_histories()
+    | agreed_histories()
     | people_histories()
     | timely_histories()
 )

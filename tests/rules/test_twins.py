@@ -9,7 +9,7 @@ from tieout import reference
 from tieout.agreement.parse import parse_agreement
 from tieout.testing.agreements import choose_tree, to_toml
 from tieout.testing.dice import Dice
-from tieout.testing.governed import governed_histories
+from tieout.testing.governed import agreed_histories, governed_histories
 from tieout.testing.histories import History, histories, refined_histories
 from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.people import people_histories
@@ -71,6 +71,13 @@ def test_kernel_and_reference_say_the_same_of_what_time_brings(history: History)
 @given(governed_histories())
 def test_kernel_and_reference_say_the_same_while_members_change(history: History) -> None:
     """R-MEMBER-1 to R-MEMBER-6."""
+    compare(history)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(agreed_histories())
+def test_kernel_and_reference_say_the_same_while_agreements_are_voted_on(history: History) -> None:
+    """R-AGREE-4 to R-AGREE-6."""
     compare(history)
 
 

@@ -1,28 +1,33 @@
 """`tieout agreement backtest`: what a new version would have said of everything recorded."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
+from tieout import kernel
 from tieout.cli.files import read_agreement
 from tieout.cli.guarding import guarded
+from tieout.cli.opening import open_ledger
 from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import print_json_list, say
 from tieout.cli.places import DEFAULT_LEDGER, Ledger
 from tieout.cli.progress import Progress
 
 if TYPE_CHECKING:
+    from tieout.agreement.model import Agreement
     from tieout.evidence.backtest import Backtest, Backtester
     from tieout.evidence.verdictchange import Difference, Side, VerdictChange
     from tieout.wire.block import Block, BlockResult
 
 
 def backtest(
-    new: Path,
+    new: Path | None = None,
     /,
     *,
+    change: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     ledger: Ledger = DEFAULT_LEDGER,
     since: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -33,6 +38,8 @@ def backtest(
     ----------
     new
         The new version (TOML), of an agreement that is in force on the ledger.
+    change
+        Instead of a file: the version that the open change of this number would put into force.
     ledger
         The ledger's directory.
     since
@@ -41,18 +48,77 @@ def backtest(
         Print the result as JSON.
 
     """
-    return guarded(lambda: _backtest(new, ledger, since, is_json=json))
+    if (new is None) == (change is None):
+        raise Failure("what is to be tried?", "name the new version's file, or --change N")
+    since_us = _moment(since)
+    agreement = _proposed(ledger, change) if new is None else read_agreement(new)
+
+    def show(ready: "Backtester", changes: "Iterator[VerdictChange]") -> None:
+        if json:
+            print_json_list("changes", map(_document, changes), lambda: _summary(ready))
+        else:
+            _print(ready, changes)
+
+    changed = guarded(lambda: _backtest(agreement, ledger, since_us, show))
+    return Outcome.INCOMPLETE if changed else Outcome.COMPLETE
 
 
-def _backtest(new: Path, ledger: Path, since: str | None, *, is_json: bool) -> int:
+def say_backtest(agreement: "Agreement", ledger: Path, command: str) -> None:
+    """Say in a few lines what a new version would change; `command` tells all of it.
+
+    Nothing but that it could not be tried, where the whole history is not kept.
+    """
+
+    def show(ready: "Backtester", changes: "Iterator[VerdictChange]") -> None:
+        for _ in changes:
+            pass
+        _say_counts(ready)
+        if ready.report.changed:
+            say(f"which, and why: `{command}`")
+
+    try:
+        guarded(lambda: _backtest(agreement, ledger, 0, show))
+    except Failure as failure:
+        say(f"not tried on the recorded history: {failure}")
+
+
+def _proposed(ledger: Path, number: int | None) -> "Agreement":
+    """The next version that an open change would put into force. Raises Failure."""
+    from tieout.agreement.parse import load_canonical
+    from tieout.wire.members import PutIntoForce
+
+    with open_ledger(ledger) as opened:
+        steps = [
+            step
+            for change in kernel.changes(opened.state)
+            if change.number == number
+            for step in change.steps
+            if isinstance(step, PutIntoForce)
+        ]
+        in_force = opened.agreement_names()
+    found = [load_canonical(step.agreement) for step in steps]
+    for agreement in found:
+        if agreement.name in in_force:
+            return agreement
+    if found:
+        raise Failure(f"{found[0].name} is not in force yet: nothing is recorded under it")
+    raise Failure(
+        f"no open change {number} would put an agreement into force",
+        "`tieout member changes` lists what is open",
+    )
+
+
+Show = Callable[["Backtester", Iterator["VerdictChange"]], None]
+
+
+def _backtest(agreement: "Agreement", ledger: Path, since_us: int, show: Show) -> int:
+    """Try it, and let `show` tell of it while it is tried. How many transactions would change."""
     from tieout.engines.embedded.ledger import read_genesis
     from tieout.engines.embedded.places import JOURNAL
     from tieout.evidence.backtest import survey
     from tieout.evidence.errors import MissingError
     from tieout.journal.journal import Journal
 
-    agreement = read_agreement(new)
-    since_us = _moment(since)
     genesis = read_genesis(ledger)
     with Journal.open(ledger / JOURNAL, genesis.ledger_id(), read_only=True) as journal:
         if journal.base.height:
@@ -71,12 +137,8 @@ def _backtest(new: Path, ledger: Path, since: str | None, *, is_json: bool) -> i
         except MissingError as error:
             raise Failure(str(error)) from error
         with Progress("backtesting", last * ready.passes) as progress:
-            changes = ready.changes(since_us, progress.reach)
-            if is_json:
-                print_json_list("changes", map(_document, changes), lambda: _summary(ready))
-            else:
-                _print(ready, changes)
-    return Outcome.INCOMPLETE if ready.report.changed else Outcome.COMPLETE
+            show(ready, ready.changes(since_us, progress.reach))
+    return ready.report.changed
 
 
 def _moment(text: str | None) -> int:
@@ -187,8 +249,16 @@ def _print(ready: "Backtester", changes: "Iterable[VerdictChange]") -> None:
         for difference in change.differences:
             for line in _lines(difference):
                 print(f"  {line}")
+    _say_counts(ready)
+
+
+def _say_counts(ready: "Backtester") -> None:
+    report = ready.report
     for name, count in _unfit(report):
-        say(f"{count:,} values of {name} cannot be stated under version {new.version}: blank")
+        say(
+            f"{count:,} values of {name} cannot be stated under version"
+            f" {report.agreement.version}: blank"
+        )
     if report.fallen_away:
         say(
             f"{report.fallen_away:,} times somebody confirmed, acknowledged, approved, refused or"

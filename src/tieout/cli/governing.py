@@ -16,12 +16,17 @@ from tieout.engines.errors import EngineError
 from tieout.engines.membership import Course, follow, member_named, open_courses
 from tieout.engines.publisher import Publisher
 from tieout.kernel import Party
-from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
+from tieout.wire.codes import ChangeStatus, ItemOutcome, OperationKind, Purpose
 from tieout.wire.members import ProposeChange, Step, Vote
 from tieout.wire.operations import parse_operation
 
 WEEK_OF_BLOCKS = 7 * 24 * 3600
 """How long a change may be voted on, where nobody says; an idle network makes a block a second."""
+
+HOLDS_WITHIN_S = 5.0
+"""How long the block after a decision is waited for, so that what is said of it is that it holds;
+an idle network makes one a second."""
+_POLL_S = 0.1
 
 Make = Callable[[EmbeddedLedger, Party], ProposeChange | Vote]
 _WHY = {
@@ -32,6 +37,9 @@ _WHY = {
     ItemOutcome.NO_EFFECT: "it was asked for, or voted on, already",
     ItemOutcome.UNKNOWN_MEMBER: "it names a member, a person or a key that there is not",
     ItemOutcome.UNKNOWN_CHANGE: "no such change is open",
+    ItemOutcome.NOT_ENTITLED: "it is about an agreement that does not concern this party",
+    ItemOutcome.MALFORMED_AGREEMENT: "the agreement cannot work with those who hold its roles",
+    ItemOutcome.WRONG_VERSION: "another version of the agreement has come first",
 }
 
 
@@ -113,19 +121,40 @@ def _put(
     with open_ledger(directory) as opened:
         is_alone = opened.genesis.operator != 0
     way = _alone if is_alone else _through_node
-    sent, height, known = guarded(lambda: way(directory, party, kind, make))
+    put = guarded(lambda: way(directory, party, kind, make))
+    sent = put.sent
     if sent.outcome is not ItemOutcome.ACCEPTED:
         raise Failure(
             f"the ledger refused it: {_WHY.get(sent.outcome, sent.outcome.name.lower())}",
             "`tieout member changes` says what is open, `tieout member show PARTY` which keys are"
             " valid",
         )
-    with open_ledger(directory) as after:
-        guarded(lambda: follow(after.journal.entries(height + 1), known))
-    for course in known.values():
-        if course.number == number or course.name == sent.name:
-            return course
-    raise Failure(f"block {sent.height} does not tell of it", "look with `tieout audit`")
+    if is_alone:  # the next block comes with the next command
+        return _course(directory, put, number)
+    return _course(directory, put, number, time.monotonic() + HOLDS_WITHIN_S)
+
+
+def _course(directory: Path, put: _Put, number: int, until_s: float = 0.0) -> Course:
+    """What became of it; what holds from the very next block on is waited for, until then."""
+    height = put.height
+    while True:
+        with open_ledger(directory) as after:
+            blocks = after.journal.entries(height + 1, after.height)
+            guarded(lambda blocks=blocks: follow(blocks, put.known))  # type: ignore[misc]
+            height = after.height
+        found = [
+            each
+            for each in put.known.values()
+            if each.number == number or each.name == put.sent.name
+        ]
+        if not found:
+            why = f"block {put.sent.height} does not tell of it"
+            raise Failure(why, "look with `tieout audit`")
+        is_next = found[0].due_height == put.sent.height + 1
+        is_waiting = found[0].status is ChangeStatus.SCHEDULED and is_next
+        if not is_waiting or time.monotonic() >= until_s:
+            return found[0]
+        time.sleep(_POLL_S)
 
 
 def _alone(directory: Path, party: str | None, kind: OperationKind, make: Make) -> _Put:

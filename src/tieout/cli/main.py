@@ -65,6 +65,16 @@ app.command(
     help="Write the tie-out certificate of a cut-off.",
 )
 app.command(
+    "tieout.cli.statement:statement",
+    name="statement",
+    help="State a party's day, signed, and say what differs.",
+)
+app.command(
+    "tieout.cli.drill:drill",
+    name="drill",
+    help="Find the records that differ by exchanging hashes.",
+)
+app.command(
     "tieout.cli.demonstrate:demo", name="demo", help="Show a fund day of three parties, live."
 )
 app.command(
@@ -74,6 +84,11 @@ app.command(
 )
 agreement.command(
     "tieout.cli.agree:check", name="check", help="Check an agreement file and explain it."
+)
+agreement.command(
+    "tieout.cli.agree_propose:propose_agreement",
+    name="propose",
+    help="Propose an agreement, or its next version.",
 )
 agreement.command(
     "tieout.cli.backtest:backtest",

@@ -7,6 +7,7 @@ import msgspec
 from cyclopts import Parameter
 
 from tieout import kernel
+from tieout.agreement.parse import load_canonical
 from tieout.cli.guarding import guarded
 from tieout.cli.opening import open_ledger
 from tieout.cli.outcome import Outcome
@@ -20,11 +21,11 @@ from tieout.engines.membership import (
     follow,
     in_words,
     member_named,
-    newly_entitled,
     open_courses,
     purposes_in_words,
 )
 from tieout.wire.codes import ChangeStatus
+from tieout.wire.members import PutIntoForce
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -61,7 +62,7 @@ class KeyLine(msgspec.Struct, frozen=True):
 class ChangeLine(msgspec.Struct, frozen=True):
     """A change of members, as `--json` prints it. `effective_from` is 0 while it is undecided.
 
-    `must_agree` are those without whom it cannot be decided.
+    `must_agree` are those without whom it cannot be decided; 0 `votes_needed`: nobody else's.
     """
 
     number: int
@@ -73,6 +74,7 @@ class ChangeLine(msgspec.Struct, frozen=True):
     against: tuple[str, ...]
     not_yet: tuple[str, ...]
     must_agree: tuple[str, ...]
+    backtest: str
     votes_needed: int
     effective_from: int
     open_until: int
@@ -248,7 +250,13 @@ def change_line(state: kernel.State, course: Course) -> ChangeLine:
     parties = kernel.upcoming_parties(state)
     voted = (*course.in_favour, *course.against)
     is_proposed = course.status is ChangeStatus.PROPOSED
-    waiting = [each for each in parties if each.until_height == 0 and each.number not in voted]
+    needed = kernel.votes_needed(state, course.body.steps)
+    asked = kernel.must_agree_to(state, course.body.steps) if is_proposed else ()
+    waiting = [
+        each.name
+        for each in parties
+        if each.until_height == 0 and each.number not in voted and (needed or each.number in asked)
+    ]
     return ChangeLine(
         number=course.number,
         name=course.name.hex(),
@@ -257,16 +265,20 @@ def change_line(state: kernel.State, course: Course) -> ChangeLine:
         does=tuple(in_words(state, course.body.steps)),
         in_favour=tuple(parties[number - 1].name for number in course.in_favour),
         against=tuple(parties[number - 1].name for number in course.against),
-        must_agree=tuple(
-            parties[number - 1].name
-            for number in newly_entitled(state, course.body.steps)
-            if is_proposed and number not in voted
-        ),
-        not_yet=tuple(party.name for party in waiting) if is_proposed else (),
-        votes_needed=kernel.votes_needed(state),
+        backtest=_backtest(state, course) if is_proposed else "",
+        must_agree=tuple(parties[number - 1].name for number in asked if number not in voted),
+        not_yet=tuple(waiting) if is_proposed else (),
+        votes_needed=needed,
         effective_from=course.due_height,
         open_until=course.body.expires_height,
     )
+
+
+def _backtest(state: kernel.State, course: Course) -> str:
+    """The command that tries what a change would put into force; empty when there is nothing."""
+    texts = [step.agreement for step in course.body.steps if isinstance(step, PutIntoForce)]
+    is_next = any(load_canonical(text).name in state.newest for text in texts)
+    return f"tieout agreement backtest --change {course.number}" if is_next else ""
 
 
 def tell_change(line: ChangeLine, write: Callable[[str], None]) -> None:
@@ -275,12 +287,19 @@ def tell_change(line: ChangeLine, write: Callable[[str], None]) -> None:
     for does in line.does:
         write(f"  {does}")
     if line.status == ChangeStatus.PROPOSED.name.lower():
-        write(f"  in favour: {', '.join(line.in_favour)}; {votes(line.votes_needed)} needed")
+        needed = (
+            f"{votes(line.votes_needed)} needed"
+            if line.votes_needed
+            else "all whom it concerns are needed"
+        )
+        write(f"  in favour: {', '.join(line.in_favour)}; {needed}")
         if line.against:
             write(f"  against: {', '.join(line.against)}")
-        if line.must_agree:
-            write(f"  must agree itself to hold the role: {', '.join(line.must_agree)}")
+        if line.must_agree and line.votes_needed:
+            write(f"  must agree itself: {', '.join(line.must_agree)}")
         write(f"  not voted yet: {', '.join(line.not_yet)}; may vote until block {line.open_until}")
+        if line.backtest:
+            write(f"  try it on what is recorded: `{line.backtest}`")
 
 
 def votes(count: int) -> str:

@@ -1,6 +1,5 @@
 """`tieout network enact` and `tieout network close`: what parties agree on, through their nodes."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +8,7 @@ from cyclopts import Parameter
 from tieout.agreement.model import Agreement
 from tieout.cli.files import read_agreement
 from tieout.cli.guarding import guarded
+from tieout.cli.holding import stated_holders
 from tieout.cli.opening import chosen_agreements, open_ledger
 from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import print_json, say
@@ -45,13 +45,15 @@ def enact(
 
     """
     stated = read_agreement(agreement)
+    from tieout import kernel
     from tieout.cli.sending import at_node, operate, party_name
 
     with at_node(node) as (sender, ledger):
-        body = guarded(lambda: Enact(stated.canonical, _holders(ledger, stated, holder)))
+        body = guarded(lambda: Enact(stated.canonical, stated_holders(ledger, stated, holder)))
         waiting = _waiting(ledger, stated, body)
         name = party_name(ledger, sender.party)
-        if waiting and not any(sender.party in parties for parties in body.holders):
+        needed = kernel.whom_it_needs(ledger.state, stated, body)
+        if waiting and sender.party not in needed:
             raise Failure(
                 f"{name} holds no role of {stated.name}", "only parties with a role sign it"
             )
@@ -66,34 +68,6 @@ def enact(
     else:
         say(f"{text} is in force")
     return Outcome.COMPLETE
-
-
-def _holders(
-    ledger: "EmbeddedLedger", agreement: Agreement, stated: Sequence[str]
-) -> tuple[tuple[int, ...], ...]:
-    """The parties of each role. Raises Failure and EngineError for what nobody can hold."""
-    from tieout import kernel
-    from tieout.cli.sending import party_number
-
-    named: dict[str, set[int]] = {}
-    for each in stated:
-        role, mark, party = each.partition("=")
-        if not mark or role not in agreement.roles:
-            raise Failure(
-                f"--holder {each} is not ROLE=PARTY", f"roles: {', '.join(agreement.roles)}"
-            )
-        named.setdefault(role, set()).add(party_number(ledger, party))
-    names = [party.name for party in kernel.parties(ledger.state)]
-    for role in agreement.roles:
-        if role not in named and role not in names:
-            raise Failure(
-                f"no party is called {role}, so who holds that role?",
-                f"say it with --holder {role}=PARTY; parties: {', '.join(names)}",
-            )
-    return tuple(
-        tuple(sorted(named[role])) if role in named else (party_number(ledger, role),)
-        for role in agreement.roles
-    )
 
 
 def _waiting(ledger: "EmbeddedLedger", agreement: Agreement, body: Enact) -> list[int]:
@@ -114,8 +88,8 @@ def _waiting(ledger: "EmbeddedLedger", agreement: Agreement, body: Enact) -> lis
             f"give a changed agreement version = {newest.version + 1}",
         )
     said = kernel.signatories(ledger.state, agreement, body)
-    bound = {party for holders in body.holders for party in holders}
-    return sorted(bound.difference(said))
+    needed = kernel.whom_it_needs(ledger.state, agreement, body)
+    return [party for party in needed if party not in said]
 
 
 def close(node: Ledger, agreement: str, /, *, cutoff: str | None = None, json: Flag = False) -> int:

@@ -89,7 +89,7 @@ def reconcile(
     return Outcome.COMPLETE if summary.tied_out else Outcome.INCOMPLETE
 
 
-def cutoff_us_of(text: str | None) -> int | None:
+def cutoff_us_of(text: str | None, option: str = "--cutoff") -> int | None:
     """The time of a `--cutoff` in microseconds UTC; None without one. Raises Failure."""
     if text is None:
         return None
@@ -97,7 +97,7 @@ def cutoff_us_of(text: str | None) -> int | None:
     try:
         time_us = parse_time(text)
     except UnitsError as error:
-        raise Failure(f"--cutoff: {error}", advice) from error
+        raise Failure(f"{option}: {error}", advice) from error
     if time_us < 1:
-        raise Failure(f"--cutoff: {text} is before 1970, where the times of ledgers begin", advice)
+        raise Failure(f"{option}: {text} is before 1970, where the times of ledgers begin", advice)
     return time_us

@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 
 from tieout import kernel
+from tieout.agreement.model import Agreement
+from tieout.agreement.parse import load_canonical
 from tieout.engines.errors import EngineError
 from tieout.engines.keyring import is_valid
 from tieout.journal.frame import Entry
@@ -27,6 +29,7 @@ from tieout.wire.members import (
     NewKey,
     NewPerson,
     ProposeChange,
+    PutIntoForce,
     Remove,
     RevokeKey,
     SetHolders,
@@ -170,16 +173,18 @@ def _sentence(state: kernel.State, names: dict[int, str], step: Step) -> str:
             said = book.agreement.roles[role] if book and role < len(book.holders) else f"{role}"
             who = " or ".join(_name(names, party) for party in parties)
             return f"{said} of {agreement} version {version} is held by {who}"
+        case PutIntoForce(text, bound):
+            return _coming(names, load_canonical(text), bound)
 
 
-def newly_entitled(state: kernel.State, steps: Sequence[Step]) -> list[int]:
-    """Whom a change would make a holder of a role: they must be in favour (R-MEMBER-4)."""
-    found = []
-    for step in steps:
-        if isinstance(step, SetHolders):
-            book = state.by_version[step.agreement, step.version]
-            found += [each for each in step.parties if each not in book.holders[step.role]]
-    return sorted(set(found))
+def _coming(names: dict[int, str], agreement: Agreement, holders: Sequence[Sequence[int]]) -> str:
+    """A version that would come into force; sound, as the rules have taken it."""
+    who = "; ".join(
+        f"{role}: {' or '.join(_name(names, party) for party in parties)}"
+        for role, parties in zip(agreement.roles, holders, strict=True)
+    )
+    text = f"{agreement.name} version {agreement.version} ({agreement.hash.hex()[:SHOWN_HEX]})"
+    return f"{text} comes into force, held by {who}"
 
 
 def purposes_in_words(purposes: Sequence[int]) -> str:

@@ -47,7 +47,7 @@ from tieout.wire.codes import Action, ItemOutcome, OperationKind
 from tieout.wire.errors import WireError
 from tieout.wire.genesis import Genesis
 from tieout.wire.limits import ID_BYTES
-from tieout.wire.members import ProposeChange, Vote
+from tieout.wire.members import ProposeChange, PutIntoForce, Vote
 from tieout.wire.operations import (
     CloseCutoff,
     Enact,
@@ -239,7 +239,7 @@ class Replay:
             operation = parse_operation(entry.operation)
         except WireError as error:
             raise FormError(part, str(error)) from error
-        if not is_known(operation.kind, self.state.genesis.rules_version):
+        if not is_known(operation.kind, operation.body, self.state.genesis.rules_version):
             raise _not_accepted(part, ItemOutcome.MALFORMED)
         signer = self._signer(item_of_operation(operation), part)
         was_judged = self.transaction is not None and self.transaction.judged
@@ -279,7 +279,20 @@ class Replay:
         body = operation.body
         if isinstance(body, Enact):
             return load_canonical(body.agreement).name != self._key.agreement
-        return isinstance(body, ProposeChange | Vote)
+        if not isinstance(body, ProposeChange | Vote):
+            return False
+        name = operation.digest() if isinstance(body, ProposeChange) else body.change
+        steps = [
+            step
+            for change in self.state.members.changes
+            if change.name == name
+            for step in change.steps
+        ]
+        return not any(
+            isinstance(step, PutIntoForce)
+            and load_canonical(step.agreement).name == self._key.agreement
+            for step in steps
+        )
 
     def _check_agreement(self, part: str) -> None:
         """Refuse enactments of other agreements."""

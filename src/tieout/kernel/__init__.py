@@ -29,7 +29,9 @@ from tieout.kernel.queries import (
     breaks,
     breaks_of,
     changes,
+    coming_into_force,
     counts,
+    must_agree_to,
     opened_us,
     parties,
     row_statuses,
@@ -42,6 +44,7 @@ from tieout.kernel.queries import (
     upcoming_parties,
     validators,
     votes_needed,
+    whom_it_needs,
 )
 from tieout.kernel.reading import located, slots_of, statuses_of
 from tieout.kernel.selftest import SelfTestError, warm
@@ -78,6 +81,7 @@ __all__ = [
     "breaks",
     "breaks_of",
     "changes",
+    "coming_into_force",
     "counts",
     "dump",
     "founders",
@@ -86,6 +90,7 @@ __all__ = [
     "located",
     "log_frontier",
     "members_document",
+    "must_agree_to",
     "next_deadline_us",
     "opened_us",
     "parties",
@@ -107,4 +112,5 @@ __all__ = [
     "votes_needed",
     "vouch",
     "warm",
+    "whom_it_needs",
 ]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tieout.kernel.book import Book
+from tieout.kernel.book import Book, books_of
 from tieout.kernel.holdings import Holding, held, summed_fields
 from tieout.kernel.sequences import Stream
 from tieout.kernel.state import KeptStatement, State
@@ -151,3 +151,25 @@ def _tell(
     for kind, batches in named:
         for stream, number in batches:
             state.events.tell(kind, **about, extra=party << 16 | stream, serial=number)
+
+
+class StandingStatement(NamedTuple):
+    """What came of the last statement for a period, with whose it is and of which period."""
+
+    agreement_number: int
+    role: int
+    party: int
+    after_us: int
+    until_us: int
+    kept: KeptStatement
+
+
+def statements(state: State, agreement_name: str) -> list[StandingStatement]:
+    """What is kept of statements of an agreement, by version, role, party and period."""
+    numbers = {book.number for book in books_of(state.books, agreement_name)}
+    return [
+        StandingStatement(*about, after_us, until_us, kept)
+        for about, known in sorted(state.statements.items(), key=lambda item: item[0])
+        if about[0] in numbers
+        for (until_us, after_us), kept in sorted(known.items(), key=lambda item: item[0])
+    ]

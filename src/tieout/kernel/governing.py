@@ -1,11 +1,17 @@
-"""Changes of members: proposed, voted on, and made before a block's items (R-MEMBER-3 to -6)."""
+"""Changes of members: proposed, voted on, and made before a block's items (R-MEMBER-3 to -6).
 
-from collections.abc import Sequence
+Agreements too are put into force by changes; one of nothing else is the affair of those alone whom
+it concerns (R-AGREE-4, R-AGREE-5).
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
-from tieout.kernel.members import Bound, Change, Members, Taken, changed
+from tieout.kernel.agreeing import must_agree, put_steps_into_force
+from tieout.kernel.binding import bound, versions_of
+from tieout.kernel.members import Bound, Change, Members, Shelf, Taken, changed
 from tieout.kernel.state import State
 from tieout.wire.codes import NO_ITEM, ChangeStatus, EventKind, ItemOutcome
 from tieout.wire.limits import MAX_OPEN_CHANGES
@@ -13,6 +19,7 @@ from tieout.wire.members import (
     AddKey,
     AddPerson,
     ProposeChange,
+    PutIntoForce,
     RevokeKey,
     SetHolders,
     Step,
@@ -58,6 +65,8 @@ def propose(
     outcome = _tried(state, body.steps, earliest)
     if isinstance(outcome, ItemOutcome):
         return outcome
+    if not _may_speak(state, body.steps, party):
+        return ItemOutcome.NOT_ENTITLED
     change = Change(
         number,
         name,
@@ -90,6 +99,8 @@ def vote(state: State, body: Vote, party: int, person: int, item: int) -> ItemOu
         return ItemOutcome.UNKNOWN_CHANGE
     if change.status is not ChangeStatus.PROPOSED:
         return ItemOutcome.NOT_APPLICABLE
+    if not _may_speak(state, change.steps, party):
+        return ItemOutcome.NOT_ENTITLED
     if party in (*change.in_favour, *change.against):
         return ItemOutcome.NO_EFFECT
     if body.in_favour:
@@ -116,20 +127,42 @@ def needed_votes(state: State) -> int:
 
 def _count(state: State, change: Change, item: int) -> None:
     """Schedule or refuse a change when its votes decide it."""
-    members, needed = state.members.count(), needed_votes(state)
-    asked = [party for step in change.steps for party in _newly_entitled(state, step)]
+    asked = parties_to_agree(state, change.steps)
+    needed, possible = 0, 0
+    if not is_of_agreements(change.steps):  # R-AGREE-5: these need nobody else
+        needed, possible = needed_votes(state), state.members.count() - len(change.against)
     if len(change.in_favour) >= needed and all(party in change.in_favour for party in asked):
         _schedule(state, change, item)
-    elif members - len(change.against) < needed or any(party in change.against for party in asked):
+    elif possible < needed or any(party in change.against for party in asked):
         _end(state, change, ChangeStatus.REFUSED, item)
 
 
-def _newly_entitled(state: State, step: Step) -> list[int]:
-    """Whom a step entitles to a role that they do not hold now; they must agree (R-MEMBER-4)."""
-    if not isinstance(step, SetHolders):
-        return []
-    holders = state.by_version[step.agreement, step.version].holders[step.role]
-    return [party for party in step.parties if party not in holders]
+def parties_to_agree(state: State, steps: Sequence[Step]) -> list[int]:
+    """Without whom a change that can be done is not made, however many are in favour, ascending.
+
+    Those whom it entitles to a role that they do not hold now (R-MEMBER-4), those whom an agreement
+    binds, and, when there are no other votes, those bound by what it follows (R-AGREE-5).
+    """
+    is_alone = is_of_agreements(steps)
+    asked: set[int] = set()
+    for step in steps:
+        if isinstance(step, SetHolders):
+            holders = state.by_version[step.agreement, step.version].holders[step.role]
+            asked.update(party for party in step.parties if party not in holders)
+        elif isinstance(step, PutIntoForce):
+            (name,) = versions_of([step])
+            asked.update(must_agree(state, name, step) if is_alone else bound(step))
+    return sorted(asked)
+
+
+def is_of_agreements(steps: Sequence[Step]) -> bool:
+    """Whether a change does nothing but put agreements into force."""
+    return all(isinstance(step, PutIntoForce) for step in steps)
+
+
+def _may_speak(state: State, steps: Sequence[Step], party: int) -> bool:
+    """Whether a change is any of a member's business (R-AGREE-5)."""
+    return not is_of_agreements(steps) or party in parties_to_agree(state, steps)
 
 
 def _schedule(state: State, change: Change, item: int) -> None:
@@ -148,12 +181,18 @@ def _make(state: State, change: Change) -> None:
     for number, holders in members.holders:
         state.books[number - 1].holders = holders
     _end(state, change, ChangeStatus.EFFECTIVE, NO_ITEM)
-    for other in state.members.changes:
-        _look_again(state, other)
+    put_steps_into_force(state, change.steps, NO_ITEM)
+    look_again(state, NO_ITEM)
 
 
-def _look_again(state: State, change: Change) -> None:
-    """R-MEMBER-6: votes of who has left count no more, and what cannot be done any more ends."""
+def look_again(state: State, item: int) -> None:
+    """Look at every open change after members or agreements have changed (R-MEMBER-6)."""
+    for change in state.members.changes:
+        _look_at(state, change, item)
+
+
+def _look_at(state: State, change: Change, item: int) -> None:
+    """Votes of who has left count no more, and what cannot be done any more ends."""
     is_member = state.members.is_member
     left = replace(
         change,
@@ -166,9 +205,9 @@ def _look_again(state: State, change: Change) -> None:
     if not is_member(change.proposer) or isinstance(
         _tried(state, change.steps, earliest), ItemOutcome
     ):
-        _end(state, left, ChangeStatus.SUPERSEDED, NO_ITEM)
+        _end(state, left, ChangeStatus.SUPERSEDED, item)
     elif is_proposed:
-        _count(state, left, NO_ITEM)
+        _count(state, left, item)
 
 
 def upcoming(state: State) -> Members:
@@ -177,34 +216,42 @@ def upcoming(state: State) -> Members:
     What `begin_block` will do to them: whoever signs for a block must know before it is made.
     """
     members, height = state.members, state.height + 1
+    newest: dict[str, int] = {}
     waiting = [each for each in members.changes if each.status is ChangeStatus.SCHEDULED]
     while due := next((each for each in waiting if each.due_height <= height), None):
         waiting.remove(due)
-        made = _tried(state, due.steps, due.due_height, members)
+        made = _tried(state, due.steps, due.due_height, members, newest)
         if isinstance(made, ItemOutcome):
             continue
         members = made
-        waiting = [each for each in waiting if _can_still_be_done(state, each, members)]
+        newest |= versions_of(due.steps)
+        waiting = [each for each in waiting if _can_still_be_done(state, each, members, newest)]
     return members
 
 
-def _can_still_be_done(state: State, change: Change, members: Members) -> bool:
-    """Whether a scheduled change stays so when these are the members."""
+def _can_still_be_done(
+    state: State, change: Change, members: Members, newest: Mapping[str, int]
+) -> bool:
+    """Whether a scheduled change stays so when these are the members and agreements."""
     if not members.is_member(change.proposer):
         return False
-    return isinstance(_tried(state, change.steps, change.due_height, members), Members)
+    made = _tried(state, change.steps, change.due_height, members, newest)
+    return isinstance(made, Members)
 
 
 def _tried(
-    state: State, steps: Sequence[Step], height: int, members: Members | None = None
+    state: State,
+    steps: Sequence[Step],
+    height: int,
+    members: Members | None = None,
+    newer: Mapping[str, int] | None = None,
 ) -> Taken:
-    books = [Bound(book.number, book.holders) for book in state.books]
-
-    def find(name: str, version: int) -> Bound | None:
-        book = state.by_version.get((name, version))
-        return books[book.number - 1] if book else None
-
-    return changed(members or state.members, steps, height, books, find)
+    """As `changed`, by default of the members as they are; `newer` are versions yet to come."""
+    books = {key: Bound(book.number, book.holders) for key, book in state.by_version.items()}
+    newest = {name: book.agreement.version for name, book in state.newest.items()}
+    newest.update(newer or {})
+    shelf = Shelf(tuple(books.values()), books, newest, state.genesis.rules_version)
+    return changed(state.members if members is None else members, steps, height, shelf)
 
 
 def _find(state: State, number: int) -> Change | None:

@@ -15,6 +15,7 @@ from tieout.agreement.model import Agreement, Field, FieldType
 from tieout.kernel import layout as at
 from tieout.kernel.book import Book, Bytes, Numbers
 from tieout.kernel.words import KEY_BYTES
+from tieout.merkle.sets import HASH_BYTES
 from tieout.merkle.settree import SetTree, key_hashes, said_hashes
 from tieout.wire.rows import PREFIX_BYTES
 from tieout.wire.statements import StatedTotal, sum_bytes
@@ -55,7 +56,6 @@ class Holding:
         self._hidden = _places_outside(agreement, fields)
         self._keys: list[Bytes] = []
         self._said: list[Bytes] = []
-        self._ids: list[Bytes] = []
         self.count = 0
         self.totals: dict[tuple[int, bytes], Total] = {}
         """By field and currency, those that some record states."""
@@ -71,18 +71,18 @@ class Holding:
         said[:, 8:] = values
         for start, end in self._hidden:
             said[:, 8 + start : 8 + end] = 0
-        self._ids.append(np.ascontiguousarray(keys))
-        self._keys.append(key_hashes(keys))
-        self._said.append(said_hashes(said))
+        self._keys.append(np.ascontiguousarray(keys))
+        self._said.append(said)
 
     def tree(self) -> SetTree:
-        """The set of the records. Raises MerkleError when a key was added twice."""
-        none = np.empty((0, 32), np.uint8)
-        return SetTree(np.concatenate([none, *self._keys]), np.concatenate([none, *self._said]))
+        """The set of the records; what takes time. Raises MerkleError for a key that is twice."""
+        none = np.empty((0, HASH_BYTES), np.uint8)
+        keys, said = map(key_hashes, self._keys), map(said_hashes, self._said)
+        return SetTree(np.concatenate([none, *keys]), np.concatenate([none, *said]))
 
     def keys(self) -> Bytes:
         """The keys of the transactions in the order in which they were added; uint8[n, 39]."""
-        return np.concatenate([np.empty((0, KEY_BYTES), np.uint8), *self._ids])
+        return np.concatenate([np.empty((0, KEY_BYTES), np.uint8), *self._keys])
 
     def stated_totals(self) -> tuple[StatedTotal, ...]:
         """The totals as a statement has them."""
@@ -145,15 +145,24 @@ def common_fields(agreement: Agreement, one: int, other: int) -> int:
 
 
 def held(
-    book: Book, role: int, party: int, after_us: int, until_us: int, fields: int | None = None
+    book: Book,
+    role: int,
+    party: int | None,
+    after_us: int,
+    until_us: int,
+    fields: int | None = None,
 ) -> Holding:
-    """What a book holds of a party in a role, of the transactions opened in a period."""
+    """What a book holds of a role, of the transactions opened in a period.
+
+    `party`: where the role is bound to that party; None: to whomever.
+    """
     holding = Holding(book.agreement, role, fields)
     for images in _slots_between(book, after_us, until_us):
         offset = book.role_offset(role)
         block = images[:, offset : offset + int(book.plan[at.P_ROLE_BYTES])]
         parties = np.ascontiguousarray(block[:, at.PARTY : at.PARTY + 2]).view("<u2")[:, 0]
-        stating = np.flatnonzero((parties == party) & (block[:, at.FLAGS] & at.STATES != 0))
+        states = block[:, at.FLAGS] & at.STATES != 0
+        stating = np.flatnonzero(states if party is None else states & (parties == party))
         if len(stating) == 0:
             continue
         chosen = block[stating]

@@ -68,7 +68,7 @@ def parse_item(data: bytes | memoryview, rules_version: int) -> Item | None:
         operation = parse_operation(data)
     except WireError:
         return None
-    if not is_known(operation.kind, rules_version):
+    if not is_known(operation.kind, operation.body, rules_version):
         return None
     signed = operation.signed_bytes()
     return Item(

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from tieout.kernel.binding import bound, sound_agreement
 from tieout.wire.codes import ChangeStatus, ItemOutcome, Purpose
 from tieout.wire.genesis import Genesis
 from tieout.wire.limits import MAX_VALIDATOR_POWER
@@ -20,6 +21,7 @@ from tieout.wire.members import (
     Admit,
     NewKey,
     NewPerson,
+    PutIntoForce,
     Remove,
     RevokeKey,
     SetHolders,
@@ -156,30 +158,42 @@ class Bound:
     holders: Holders
 
 
-FindBound = Callable[[str, int], Bound | None]
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """All books as changes see them, and the newest version of each name."""
+
+    books: Sequence[Bound]
+    by_version: Mapping[tuple[str, int], Bound]
+    newest: Mapping[str, int]
+    rules_version: int
+
+
 Taken = Members | ItemOutcome
 
 
-def changed(
-    members: Members, steps: Sequence[Step], height: int, books: Sequence[Bound], find: FindBound
-) -> Taken:
-    """The members once all steps are taken at a height, else why they cannot be (R-MEMBER-2).
-
-    `books` are all books, `find` gives the one of an agreement's name and version.
-    """
-    now = members
+def changed(members: Members, steps: Sequence[Step], height: int, shelf: Shelf) -> Taken:
+    """The members once all steps are taken at a height, else why they cannot be (R-MEMBER-2)."""
+    now, brought = members, list[PutIntoForce]()
+    newest = dict(shelf.newest)
     for step in steps:
         taken = _TAKE[type(step)](now, step, height)
         if isinstance(step, Remove) and isinstance(taken, Members):
-            taken = _without_roles(taken, step.party, books)
+            taken = _without_roles(taken, step.party, shelf.books)
         elif isinstance(step, SetHolders):
-            taken = _bind(now, step, find(step.agreement, step.version), members)
+            book = shelf.by_version.get((step.agreement, step.version))
+            taken = _bind(now, step, book, members)
+        elif isinstance(step, PutIntoForce):
+            taken = _agree(now, step, newest, shelf.rules_version, members)
+            brought.append(step)
         if isinstance(taken, ItemOutcome):
             return taken
         now = taken
     power = sum(each.power for each in now.validators)
     is_whole = now.count() > 0 and (power > 0 or not members.validators)
-    return now if is_whole and power <= MAX_VALIDATOR_POWER else ItemOutcome.NOT_APPLICABLE
+    are_there = all(now.is_member(party) for step in brought for party in bound(step))
+    if not (is_whole and are_there and power <= MAX_VALIDATOR_POWER):
+        return ItemOutcome.NOT_APPLICABLE
+    return now
 
 
 def _admit(members: Members, step: Admit, height: int) -> Taken:
@@ -269,6 +283,25 @@ def _bind(members: Members, step: SetHolders, book: Bound | None, before: Member
     return _with_holders(members, book.number, bound)
 
 
+def _agree(
+    members: Members,
+    step: PutIntoForce,
+    newest: dict[str, int],
+    rules_version: int,
+    before: Members,
+) -> Taken:
+    """Let a version follow the newest one, which it then is; its parties must be there already."""
+    agreement = sound_agreement(step, rules_version)
+    if agreement is None:
+        return ItemOutcome.MALFORMED_AGREEMENT
+    if not all(members.is_member(party) and before.is_member(party) for party in bound(step)):
+        return ItemOutcome.UNKNOWN_MEMBER
+    if newest.get(agreement.name, agreement.version - 1) != agreement.version - 1:
+        return ItemOutcome.WRONG_VERSION
+    newest[agreement.name] = agreement.version
+    return members
+
+
 def _without_roles(members: Members, party: int, books: Sequence[Bound]) -> Members:
     for book in books:
         holders = dict(members.holders).get(book.number, book.holders)
@@ -286,6 +319,7 @@ _TAKE: Final[Mapping[type[Any], Callable[[Members, Any, int], Taken]]] = {
     RevokeKey: _revoke_key,
     SetValidator: _set_validator,
     SetHolders: lambda members, _step, _height: members,
+    PutIntoForce: lambda members, _step, _height: members,
 }
 
 

@@ -4,18 +4,15 @@ They are rare, so they are plain Python over the images; whatever changes a verd
 compiled loop.
 """
 
-import hashlib
-from itertools import pairwise
 from typing import Final
 
-import msgspec
 import numpy as np
 
-from tieout.agreement.errors import AgreementError
-from tieout.agreement.model import AdjustmentMode, Agreement
-from tieout.agreement.parse import load_canonical
+from tieout.agreement.model import AdjustmentMode
 from tieout.kernel import completeness, disputes, governing, motions, timing
 from tieout.kernel import layout as at
+from tieout.kernel.agreeing import enactment_key, must_agree, put_into_force
+from tieout.kernel.binding import bound, sound_agreement
 from tieout.kernel.book import Book
 from tieout.kernel.digest import is_episode
 from tieout.kernel.found import Found, Speaker, find
@@ -114,54 +111,24 @@ def apply_operation(state: State, operation: Operation, speaker: Speaker) -> Ite
 
 def _enact(state: State, body: Enact, speaker: Speaker) -> ItemOutcome:
     """R-AGREE-1, R-AGREE-2."""
-    agreement = _enactable(state, body)
-    if agreement is None:
+    agreement = sound_agreement(body, state.genesis.rules_version)
+    if agreement is None or not all(map(state.members.is_member, bound(body))):
         return ItemOutcome.MALFORMED_AGREEMENT
     newest = state.newest.get(agreement.name)
     if newest is not None and agreement.version != newest.agreement.version + 1:
         return ItemOutcome.WRONG_VERSION
-    bound = sorted({party for holders in body.holders for party in holders})
-    if speaker.party not in bound:
+    needed = must_agree(state, agreement.name, body)
+    if speaker.party not in needed:
         return ItemOutcome.NOT_ENTITLED
     key = enactment_key(agreement, body)
-    said = state.enactments.get(key, [])
-    if speaker.party in said:
-        return ItemOutcome.NO_EFFECT
-    said = sorted([*said, speaker.party])
-    if said != bound:
+    before = state.enactments.get(key, [])
+    said = sorted({*before, speaker.party})
+    if not set(said).issuperset(needed):
         state.enactments[key] = said
-        return ItemOutcome.ACCEPTED
-    state.enactments.pop(key, None)
-    book = Book(len(state.books) + 1, agreement, body.holders, msgspec.msgpack.encode(body))
-    state.add_book(book)
-    state.events.tell(EventKind.AGREEMENT_ENACTED, item=speaker.item, agreement=book.number)
+        return ItemOutcome.NO_EFFECT if said == before else ItemOutcome.ACCEPTED
+    put_into_force(state, agreement, body, speaker.item)
+    governing.look_again(state, speaker.item)  # R-AGREE-6
     return ItemOutcome.ACCEPTED
-
-
-def enactment_key(agreement: Agreement, body: Enact) -> tuple[str, int, bytes]:
-    """What signatures of one enactment are gathered under: same text, same holders."""
-    digest = hashlib.sha256(msgspec.msgpack.encode(body)).digest()
-    return agreement.name, agreement.version, digest
-
-
-def _enactable(state: State, body: Enact) -> Agreement | None:
-    """The agreement, None when it is malformed or cannot work with these holders (R-AGREE-2)."""
-    try:
-        agreement = load_canonical(body.agreement)
-    except AgreementError:
-        return None
-    if len(body.holders) != len(agreement.roles):
-        return None
-    for holders in body.holders:
-        is_ascending = all(a < b for a, b in pairwise(holders))
-        if not holders or not is_ascending:
-            return None
-        if not all(state.members.is_member(party) for party in holders):
-            return None
-    bound = {party for holders in body.holders for party in holders}
-    if agreement.needs_rules > state.genesis.rules_version:  # R-AGREE-3
-        return None
-    return agreement if agreement.quorum <= 1 + len(bound) else None
 
 
 def _close_cutoff(state: State, body: CloseCutoff, speaker: Speaker) -> ItemOutcome:

@@ -5,6 +5,7 @@ asked while a block is being applied.
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,11 +16,12 @@ from tieout.agreement.breakrow import BreakRow
 from tieout.agreement.model import Agreement
 from tieout.kernel import index, listing
 from tieout.kernel import layout as at
+from tieout.kernel.agreeing import enactment_key, must_agree
 from tieout.kernel.book import Book, Bytes, books_of
 from tieout.kernel.digest import is_episode
-from tieout.kernel.governing import needed_votes, upcoming
+from tieout.kernel.governing import is_of_agreements, needed_votes, parties_to_agree, upcoming
 from tieout.kernel.members import Change, Party
-from tieout.kernel.operations import adjustment_id_of, enactment_key
+from tieout.kernel.operations import adjustment_id_of
 from tieout.kernel.state import State
 from tieout.kernel.words import KEY_BYTES
 from tieout.wire.codes import (
@@ -28,10 +30,11 @@ from tieout.wire.codes import (
     AlarmState,
     BenchmarkState,
     BreakKind,
+    ChangeStatus,
     Status,
 )
 from tieout.wire.limits import ID_BYTES
-from tieout.wire.members import Validator
+from tieout.wire.members import PutIntoForce, Step, Validator
 from tieout.wire.operations import Enact
 from tieout.wire.rows import Column
 
@@ -539,6 +542,25 @@ def signatories(state: State, agreement: Agreement, body: Enact) -> tuple[int, .
     return tuple(state.enactments.get(enactment_key(agreement, body), ()))
 
 
+def whom_it_needs(state: State, agreement: Agreement, body: Enact) -> tuple[int, ...]:
+    """The parties without whom a version cannot come into force, ascending (R-AGREE-5)."""
+    return tuple(must_agree(state, agreement.name, body))
+
+
+def coming_into_force(state: State) -> tuple[bytes, ...]:
+    """The agreements, in canonical form, that scheduled changes put into force with the next block.
+
+    Unless one of these changes can no longer be done then.
+    """
+    return tuple(
+        step.agreement
+        for change in state.members.changes
+        if change.status is ChangeStatus.SCHEDULED and change.due_height <= state.height + 1
+        for step in change.steps
+        if isinstance(step, PutIntoForce)
+    )
+
+
 def parties(state: State) -> tuple[Party, ...]:
     """Everybody who is or was a member, by number, with all keys they ever had (R-MEMBER-1)."""
     return state.members.parties
@@ -554,9 +576,20 @@ def changes(state: State) -> tuple[Change, ...]:
     return state.members.changes
 
 
-def votes_needed(state: State) -> int:
-    """How many members must be in favour of a change now (R-MEMBER-4)."""
-    return needed_votes(state)
+def votes_needed(state: State, steps: Sequence[Step] = ()) -> int:
+    """How many members must be in favour of a change now (R-MEMBER-4).
+
+    0 of one that only puts agreements into force: it needs nobody but who must agree (R-AGREE-5).
+    """
+    return 0 if steps and is_of_agreements(steps) else needed_votes(state)
+
+
+def must_agree_to(state: State, steps: Sequence[Step]) -> tuple[int, ...]:
+    """The parties without whom a change is not made, ascending (R-MEMBER-4, R-AGREE-5).
+
+    Of steps that could be done when the change was proposed.
+    """
+    return tuple(parties_to_agree(state, steps))
 
 
 def validators(state: State) -> tuple[Validator, ...]:

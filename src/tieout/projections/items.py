@@ -14,6 +14,7 @@ from tieout.wire.block import ItemResult
 from tieout.wire.codes import ItemOutcome, RowOutcome
 from tieout.wire.errors import WireError
 from tieout.wire.operations import AboutTransaction, CloseCutoff, Operation, parse_operation
+from tieout.wire.statements import StateDay
 
 UNREADABLE: Final = "unreadable"
 """The kind of an operation, and the agreement of a batch, that is none."""
@@ -96,7 +97,7 @@ def _about(operation: Operation) -> tuple[str, int, str, str]:
     if isinstance(body, AboutTransaction):
         originator = max(-1, min(body.originator, LARGEST))
         return _plain(body.agreement), originator, _plain(body.transaction_id), reason
-    if isinstance(body, CloseCutoff):
+    if isinstance(body, CloseCutoff | StateDay):
         return _plain(body.agreement), 0, "", reason
     return "", 0, "", reason
 

@@ -6,6 +6,7 @@ the copy replaces the members when every step could be taken and what comes of i
 
 from copy import deepcopy
 
+from tieout.reference.agreements import bound_parties, concerned_parties, sound_agreement
 from tieout.reference.members import Key, Members, Party, person_from
 from tieout.reference.state import State
 from tieout.wire.codes import ItemOutcome
@@ -14,6 +15,7 @@ from tieout.wire.members import (
     AddKey,
     AddPerson,
     Admit,
+    PutIntoForce,
     Remove,
     RevokeKey,
     SetHolders,
@@ -25,14 +27,19 @@ from tieout.wire.members import (
 def tried(state: State, steps: tuple[Step, ...], height: int) -> Members | ItemOutcome:
     """The members as they would be from `height` on, else why that cannot be. Changes nothing."""
     members = deepcopy(state.members)
-    for step in steps:
+    for number, step in enumerate(steps):
         refusal = _take(state, members, step, height)
+        if isinstance(step, PutIntoForce):
+            refusal = _put_into_force(state, members, step, steps[:number])
         if refusal:
             return refusal
     had_validators = state.members.power() > 0
     power = members.power()
     if members.count() == 0 or (had_validators and power == 0) or power > MAX_VALIDATOR_POWER:
         return ItemOutcome.NOT_APPLICABLE
+    for step in steps:
+        if isinstance(step, PutIntoForce) and not all(map(members.is_member, bound_parties(step))):
+            return ItemOutcome.NOT_APPLICABLE
     return members
 
 
@@ -43,14 +50,28 @@ def is_own_affair(steps: tuple[Step, ...], party: int) -> bool:
     )
 
 
+def is_about_agreements(steps: tuple[Step, ...]) -> bool:
+    """Whether a change does nothing but put agreements into force (R-AGREE-5)."""
+    return all(isinstance(step, PutIntoForce) for step in steps)
+
+
 def parties_to_agree(state: State, steps: tuple[Step, ...]) -> list[int]:
-    """The parties that a change entitles to a role that they do not hold now (R-MEMBER-4)."""
+    """The parties without whom a change is not made, whoever else is in favour.
+
+    Those that it entitles to a role that they do not hold now (R-MEMBER-4), those whom an agreement
+    binds; and those bound by what it follows, unless all members are asked (R-AGREE-5).
+    """
     asked: list[int] = []
     for step in steps:
         if isinstance(step, SetHolders):
             book = state.find_book(step.agreement, step.version)
             held = book.holders[step.role] if book else ()
             asked.extend(party for party in step.parties if party not in held)
+        elif isinstance(step, PutIntoForce):
+            asked.extend(bound_parties(step))
+            agreement = sound_agreement(state, step)
+            if agreement and is_about_agreements(steps):
+                asked.extend(concerned_parties(state, agreement, step))
     return asked
 
 
@@ -61,11 +82,35 @@ def _take(state: State, members: Members, step: Step, height: int) -> ItemOutcom
             return _admit(members, step, height)
         case SetHolders():
             return _set_holders(state, members, step)
+        case PutIntoForce():
+            return None  # it changes nothing of the members: see `_put_into_force`
         case Remove() | AddPerson() | AddKey() | RevokeKey() | SetValidator():
             party = members.find(step.party)
             if party is None or not party.is_member:
                 return ItemOutcome.UNKNOWN_MEMBER
             return _take_for(state, members, party, step, height)
+
+
+def _put_into_force(
+    state: State, members: Members, step: PutIntoForce, before: tuple[Step, ...]
+) -> ItemOutcome | None:
+    """Why a version cannot come into force after the steps before it; None when it can."""
+    agreement = sound_agreement(state, step)
+    if agreement is None:
+        return ItemOutcome.MALFORMED_AGREEMENT
+    for party in bound_parties(step):  # one that is only admitted with this change cannot agree
+        if not (state.members.is_member(party) and members.is_member(party)):
+            return ItemOutcome.UNKNOWN_MEMBER
+    versions = [
+        book.agreement.version for book in state.books if book.agreement.name == agreement.name
+    ]
+    for other in before:
+        put = sound_agreement(state, other) if isinstance(other, PutIntoForce) else None
+        if put and put.name == agreement.name:
+            versions.append(put.version)
+    if versions and agreement.version != versions[-1] + 1:
+        return ItemOutcome.WRONG_VERSION
+    return None
 
 
 def _take_for(

@@ -7,7 +7,13 @@ Only what is open is remembered: what became of the others was told.
 
 from typing import Final
 
-from tieout.reference.changes import is_own_affair, parties_to_agree, tried
+from tieout.reference.agreements import put_all_into_force
+from tieout.reference.changes import (
+    is_about_agreements,
+    is_own_affair,
+    parties_to_agree,
+    tried,
+)
 from tieout.reference.events import Events
 from tieout.reference.items import Signer
 from tieout.reference.lifecycles import CHANGE_LIFE, ChangeCause
@@ -15,7 +21,7 @@ from tieout.reference.members import Change, Members
 from tieout.reference.state import State
 from tieout.wire.codes import ChangeStatus, EventKind, ItemOutcome
 from tieout.wire.limits import MAX_OPEN_CHANGES
-from tieout.wire.members import ProposeChange, Vote, is_well_formed
+from tieout.wire.members import ProposeChange, Step, Vote, is_well_formed
 
 STATUS_EVENTS: Final = {
     ChangeStatus.SCHEDULED: EventKind.CHANGE_SCHEDULED,
@@ -71,6 +77,8 @@ def propose(
     outcome = tried(state, body.steps, _earliest_height(state, change))
     if isinstance(outcome, ItemOutcome):
         return outcome
+    if not _may_speak(state, body.steps, signer.party):
+        return ItemOutcome.NOT_ENTITLED
     change.status = CHANGE_LIFE[ChangeStatus.NONE, ChangeCause.ASKED]
     state.members.proposed_count += 1
     open_changes.append(change)
@@ -90,6 +98,8 @@ def vote(state: State, body: Vote, signer: Signer, events: Events) -> ItemOutcom
     change = named[0]
     if change.status is not ChangeStatus.PROPOSED:
         return ItemOutcome.NOT_APPLICABLE
+    if not _may_speak(state, change.steps, signer.party):
+        return ItemOutcome.NOT_ENTITLED
     if signer.party in change.in_favour or signer.party in change.against:
         return ItemOutcome.NO_EFFECT
     (change.in_favour if body.in_favour else change.against).append(signer.party)
@@ -108,15 +118,22 @@ def votes_needed(state: State) -> int:
 
 def _count(state: State, change: Change, events: Events) -> None:
     """Decide a change if its votes decide it."""
-    needed = votes_needed(state)
     asked = parties_to_agree(state, change.steps)
-    agreed = all(party in change.in_favour for party in asked)
-    if len(change.in_favour) >= needed and agreed:
+    is_enough = all(party in change.in_favour for party in asked)
+    is_lost = any(party in change.against for party in asked)
+    if not is_about_agreements(change.steps):  # those concern nobody but whom they ask (R-AGREE-5)
+        needed = votes_needed(state)
+        is_enough = is_enough and len(change.in_favour) >= needed
+        is_lost = is_lost or state.members.count() - len(change.against) < needed
+    if is_enough:
         _schedule(state, change, events)
-    elif state.members.count() - len(change.against) < needed or any(
-        party in change.against for party in asked
-    ):
+    elif is_lost:
         _move(state, change, ChangeCause.OUTVOTED, events)
+
+
+def _may_speak(state: State, steps: tuple[Step, ...], party: int) -> bool:
+    """Whether a change is any of a member's business (R-AGREE-5)."""
+    return not is_about_agreements(steps) or party in parties_to_agree(state, steps)
 
 
 def _schedule(state: State, change: Change, events: Events) -> None:
@@ -142,12 +159,17 @@ def _take_effect(state: State, change: Change, events: Events) -> None:
     state.members = members
     for number, holders in members.holders.items():
         state.books[number - 1].holders = tuple(tuple(parties) for parties in holders)
-    for other in list(members.changes):
-        _look_again(state, other, events)
+    put_all_into_force(state, change.steps, events)
+    look_again(state, events)
 
 
-def _look_again(state: State, change: Change, events: Events) -> None:
-    """Look at another change after one took effect (R-MEMBER-6)."""
+def look_again(state: State, events: Events) -> None:
+    """Look at every open change after members or agreements have changed (R-MEMBER-6)."""
+    for change in list(state.members.changes):
+        _look_at(state, change, events)
+
+
+def _look_at(state: State, change: Change, events: Events) -> None:
     is_member = state.members.is_member
     change.in_favour = [party for party in change.in_favour if is_member(party)]
     change.against = [party for party in change.against if is_member(party)]

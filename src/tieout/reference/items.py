@@ -78,7 +78,11 @@ def parse_item(data: bytes | memoryview, rules_version: int) -> Item | None:
         operation = parse_operation(data)
     except WireError:
         return None
-    return item_of_operation(operation) if is_known(operation.kind, rules_version) else None
+    return (
+        item_of_operation(operation)
+        if is_known(operation.kind, operation.body, rules_version)
+        else None
+    )
 
 
 def item_of_batch(batch: Batch) -> Item:

@@ -134,9 +134,9 @@ class AgreementState(IntEnum):
 class AgreementCause(StrEnum):
     """What moves a version of an agreement."""
 
-    ENACTED = "a party that it binds wants it"
-    ENACTED_AT_ONCE = "all that it binds want it, in one block"
-    ALL_ENACTED = "all that it binds want it"
+    ENACTED = "a party that it needs wants it"
+    ENACTED_AT_ONCE = "all that it needs want it in one block, or have voted for it"
+    ALL_ENACTED = "all that it needs want it"
     NEXT_IN_FORCE = "the next version comes into force"
     OTHER_IN_FORCE = "another text or other bindings of that version come into force"
 

@@ -53,7 +53,7 @@ def apply_operation(
     """Do what an operation asks for, or say which check refuses it."""
     match operation.body:
         case Enact() as body:
-            return enact(state, body, signer.party, events)
+            return _enact(state, body, signer, events)
         case CloseCutoff() as body:
             return close_cutoff(state, body, signer.party, events)
         case Confirm() as body:
@@ -74,6 +74,14 @@ def apply_operation(
             return governing.vote(state, body, signer, events)
         case StateDay() as body:
             return completeness.state_day(state, body, signer.party, events)
+
+
+def _enact(state: State, body: Enact, signer: Signer, events: Events) -> ItemOutcome:
+    in_force = len(state.books)
+    outcome = enact(state, body, signer.party, events)
+    if len(state.books) > in_force:
+        governing.look_again(state, events)  # R-AGREE-6
+    return outcome
 
 
 def _confirm(state: State, body: Confirm, signer: Signer, events: Events) -> ItemOutcome:

@@ -1,8 +1,9 @@
 """Random histories of a ledger whose members change: what parties might ask for and vote on.
 
-As `histories`, under rules version 2: between the records and operations of a day, members come and
-go, keys are changed, validators and holders too. Who proposes and votes looks at the state, so that
-much of it takes effect; the rest is late, contradicts something, or makes no sense.
+As `histories`, under rules version 2, or 4, where agreements too come into force by vote: between
+the records and operations of a day, members come and go, keys are changed, validators and holders
+too. Who proposes and votes looks at the state, so that much of it takes effect; the rest is late,
+contradicts something, or makes no sense.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,16 +11,18 @@ from typing import Final
 
 from hypothesis import strategies as st
 
+from tieout.reference.changes import is_about_agreements, parties_to_agree
 from tieout.reference.members import Change
 from tieout.testing.agreements import choose_tree
 from tieout.testing.dice import Dice
-from tieout.testing.histories import PARTY_COUNT, SCRIPT_BYTES, History, Story
+from tieout.testing.histories import PARTY_COUNT, SCRIPT_BYTES, History, Story, spoilt_enactment
 from tieout.testing.workbench import (
     ADA,
     PARTIES,
     SYSTEM,
     VALIDATOR,
     governed_genesis,
+    newest_genesis,
     signing_key,
 )
 from tieout.wire.codes import ChangeStatus, OperationKind, Purpose
@@ -31,6 +34,7 @@ from tieout.wire.members import (
     NewKey,
     NewPerson,
     ProposeChange,
+    PutIntoForce,
     Remove,
     RevokeKey,
     SetHolders,
@@ -38,6 +42,7 @@ from tieout.wire.members import (
     Step,
     Vote,
 )
+from tieout.wire.operations import Enact
 
 MAX_BLOCKS: Final = 22
 _PUBLISH, _GOVERN = int(Purpose.PUBLISH), int(Purpose.GOVERN)
@@ -63,6 +68,25 @@ def tell_governed(script: bytes) -> History:
     tree = choose_tree(dice, max_fields=3)
     story = GovernedStory(tree, dice, governed_genesis(count, votes_needed))
     story.begin()
+    while not dice.is_used_up and len(story.blocks) < MAX_BLOCKS:
+        story.add_block()
+    return story.told()
+
+
+@st.composite
+def agreed_histories(draw: st.DrawFn, script_bytes: int = SCRIPT_BYTES) -> History:
+    """The same under rules version 4, with agreements among what is voted on."""
+    return tell_agreed(draw(st.binary(min_size=script_bytes // 2, max_size=script_bytes)))
+
+
+def tell_agreed(script: bytes) -> History:
+    """The history under rules version 4 in which a script makes all choices."""
+    dice = Dice(script)
+    count = dice.pick((*[PARTY_COUNT] * 12, 3, 2, 1))
+    votes_needed = min(dice.pick((0, 0, 2, 2, 1, 3)), count)
+    story = AgreedStory(choose_tree(dice, max_fields=3), dice, newest_genesis(count, votes_needed))
+    if dice.happens(60):
+        story.begin()
     while not dice.is_used_up and len(story.blocks) < MAX_BLOCKS:
         story.add_block()
     return story.told()
@@ -149,9 +173,7 @@ class GovernedStory(Story):
         """A step or a few, for about now or for later."""
         dice = self.dice
         party = self.any_party()
-        steps = tuple(
-            dice.pick_weighed(_STEPS)(self, party) for _ in range(dice.pick((1, 1, 1, 2, 3)))
-        )
+        steps = self.steps_by(party)
         if dice.happens(8) and self.state.members.changes:
             steps = dice.pick(self.state.members.changes).steps
         if dice.happens(2):
@@ -167,6 +189,13 @@ class GovernedStory(Story):
         item = self.operation(party, OperationKind.PROPOSE_CHANGE, body)
         self._names = [*self._names, *[each.name for each in self.state.members.changes]][-8:]
         return item
+
+    def steps_by(self, party: int) -> tuple[Step, ...]:
+        """One or a few."""
+        dice = self.dice
+        return tuple(
+            dice.pick_weighed(_STEPS)(self, party) for _ in range(dice.pick((1, 1, 1, 2, 3)))
+        )
 
     def admit(self, _party: int) -> Step:
         """The next party, or one that is there."""
@@ -234,6 +263,18 @@ class GovernedStory(Story):
         version = dice.pick((*[agreement.version] * 12, 77, -1))
         return SetHolders(agreement.name, version, role, tuple(parties))
 
+    def put_into_force(self, _party: int) -> Step:
+        """The next version, another that there could be, or something that can never be one."""
+        dice = self.dice
+        body = self.bodies[min(len(self.state.books), len(self.bodies) - 1)]
+        if dice.happens(10):
+            body = spoilt_enactment(dice, body)
+        elif dice.happens(30):
+            body = Enact(body.agreement, body.holders[::-1])
+        elif dice.happens(8):
+            body = dice.pick(self.bodies)
+        return PutIntoForce(body.agreement, body.holders)
+
     def _subject(self) -> int:
         """A party that a step is about; rarely one that there is not."""
         return 99 if self.dice.happens(3) else self.any_party()
@@ -251,6 +292,33 @@ _STEPS: Final[Sequence[tuple[int, Callable[[GovernedStory, int], Step]]]] = (
     (40, lambda story, party: story.set_validator(party)),
     (40, lambda story, party: story.set_holders(party)),
 )
+
+
+class AgreedStory(GovernedStory):
+    """A history in which agreements come into force by vote as well."""
+
+    def steps_by(self, party: int) -> tuple[Step, ...]:
+        """Often a version alone, or among other steps."""
+        dice = self.dice
+        if dice.happens(45):
+            return (self.put_into_force(party),)
+        steps = super().steps_by(party)
+        return (*steps, self.put_into_force(party))[-3:] if dice.happens(25) else steps
+
+    def next_item(self) -> bytes | None:
+        """Often the vote that a version still waits for."""
+        waiting = [
+            (change, party)
+            for change in self.state.members.changes
+            if change.status is ChangeStatus.PROPOSED and is_about_agreements(change.steps)
+            for party in parties_to_agree(self.state, change.steps)
+            if party not in change.in_favour
+        ]
+        if not waiting or not self.dice.happens(60):
+            return super().next_item()
+        change, party = self.dice.pick(waiting[-3:])
+        body = Vote(change.name, in_favour=not self.dice.happens(5))
+        return self.operation(party, OperationKind.VOTE, body)
 
 
 def _many_proposals(height: int) -> list[ProposeChange]:

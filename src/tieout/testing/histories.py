@@ -151,20 +151,20 @@ class Story:
         self._time_us = START_US
         self._items: list[bytes] = []
         self._skipped: list[tuple[int, int]] = []
-        self._bodies = [
+        self.bodies = [
             Enact(version.canonical, _holders(version, dice)) for version in self.versions
         ]
 
     def begin(self) -> None:
         """Put the first version into force, unless somebody is late."""
-        self._apply(self._enact_together(self._bodies[0]))
+        self._apply(self._enact_together(self.bodies[0]))
 
     def add_block(self) -> None:
         """Let some time pass, and a few items arrive."""
         self._time_us += self.dice.pick(_WAITS_US)
         items = []
         if len(self.blocks) == BLOCK_OF_SECOND_VERSION and self.dice.happens(40):
-            items = self._enact_together(self._bodies[1])
+            items = self._enact_together(self.bodies[1])
         for _ in range(self.dice.below(MAX_ITEMS + 1)):
             item = self.next_item()
             if item is not None:
@@ -205,7 +205,7 @@ class Story:
         dice = self.dice
         in_force = max(len(self.state.books), 1)
         number = dice.below(in_force) if dice.happens(60) else in_force - 1
-        agreement, body = self.versions[number], self._bodies[number]
+        agreement, body = self.versions[number], self.bodies[number]
         role = dice.below(len(agreement.roles))
         party = dice.pick(self.holders_of(number, role) or body.holders[role])
         if dice.happens(3):
@@ -284,8 +284,8 @@ class Story:
     def enact(self) -> bytes:
         """The next version, or something that cannot be enacted."""
         dice = self.dice
-        next_one = self._bodies[min(len(self.state.books), len(self._bodies) - 1)]
-        body = _spoilt_enactment(dice, next_one) if dice.happens(15) else next_one
+        next_one = self.bodies[min(len(self.state.books), len(self.bodies) - 1)]
+        body = spoilt_enactment(dice, next_one) if dice.happens(15) else next_one
         said = [party for parties in self.state.enactments.values() for party in parties]
         others = [party for parties in next_one.holders for party in parties if party not in said]
         party = self.any_party() if dice.happens(10) or not others else dice.pick(others)
@@ -427,7 +427,7 @@ class Story:
 
     def holders_of(self, number: int, role: int) -> tuple[int, ...]:
         """Who may speak for a role of the (number + 1)th version."""
-        return self._bodies[number].holders[role]
+        return self.bodies[number].holders[role]
 
     def key_for(self, _party: int, key: int) -> int:
         """The key with which a party signs what it would sign with this one."""
@@ -514,7 +514,7 @@ def _holders(agreement: Agreement, dice: Dice) -> tuple[tuple[int, ...], ...]:
     return tuple(bindings)
 
 
-def _spoilt_enactment(dice: Dice, body: Enact) -> Enact:
+def spoilt_enactment(dice: Dice, body: Enact) -> Enact:
     """An enactment with something wrong with it (R-AGREE-2)."""
     holders = body.holders
     return dice.pick(

@@ -8,6 +8,7 @@
     revoke north 1
     validator north 20           its node's key has power 20; `validator north 20 key 51`: another
     holders bank v1 east west    who may hold a role of a version
+    enact v2 north south/east    puts a version into force, its roles held by these, in their order
 
 joined by `&`.
 """
@@ -26,6 +27,7 @@ from tieout.wire.members import (
     Admit,
     NewKey,
     NewPerson,
+    PutIntoForce,
     Remove,
     RevokeKey,
     SetHolders,
@@ -65,6 +67,10 @@ def _step(words: Sequence[str], agreements: Sequence[Agreement]) -> Step:
             numbers = tuple(_party(each) for each in parties)
             place = agreement.roles.index(role)
             return SetHolders(agreement.name, agreement.version, place, numbers)
+        case ["enact", version, *bound]:
+            agreement = next(each for each in agreements if f"v{each.version}" == version)
+            named = [sorted(map(_party, each.split("/"))) for each in bound]
+            return PutIntoForce(agreement.canonical, tuple(map(tuple, named)))
         case _:
             raise ValueError(f"no such step: {' '.join(words)}")
 

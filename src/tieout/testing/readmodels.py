@@ -71,7 +71,7 @@ from tieout.projections.reader import Reader
 from tieout.projections.schema import empty
 from tieout.projections.worked import Work
 from tieout.projections.write import write
-from tieout.testing.governed import governed_histories, tell_governed
+from tieout.testing.governed import agreed_histories, governed_histories, tell_governed
 from tieout.testing.histories import History, histories, refined_histories, tell
 from tieout.wire.codes import Status
 
@@ -244,7 +244,7 @@ class ReadModelSuite:
             assert_transactions_stand(reader, ledger.state, history.name)
 
     @few
-    @given(history=governed_histories())
+    @given(history=governed_histories() | agreed_histories())
     def test_in_chunks_at_once_or_begun_again_it_is_the_same(
         self, database: Database, history: History
     ) -> None:

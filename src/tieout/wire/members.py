@@ -101,7 +101,17 @@ class SetHolders(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     parties: tuple[int, ...]
 
 
-Step = Admit | Remove | AddPerson | AddKey | RevokeKey | SetValidator | SetHolders
+class PutIntoForce(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=8):
+    """A version of an agreement comes into force (R-AGREE-4), of rules version 4.
+
+    As `Enact`: its canonical form, and the parties entitled to each role, ascending.
+    """
+
+    agreement: bytes
+    holders: tuple[tuple[int, ...], ...]
+
+
+Step = Admit | Remove | AddPerson | AddKey | RevokeKey | SetValidator | SetHolders | PutIntoForce
 
 
 class ProposeChange(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -166,6 +176,8 @@ def _is_sound_step(step: Step) -> bool:
             return _is_number(party) and _is_key(public) and 0 <= power <= MAX_VALIDATOR_POWER
         case SetHolders(_, version, role, parties):
             return version >= 0 and role >= 0 and len(parties) > 0 and _ascend(parties)
+        case PutIntoForce():
+            return True  # what an agreement must be is judged as that of an enact operation
 
 
 def _is_sound_person(person: NewPerson) -> bool:

@@ -19,7 +19,7 @@ from tieout.wire.codes import OperationKind
 from tieout.wire.ed25519 import SIGNATURE_BYTES
 from tieout.wire.errors import WireError
 from tieout.wire.limits import MAX_EVIDENCE, MAX_OPERATION_BYTES, MAX_REASON_CHARACTERS
-from tieout.wire.members import ProposeChange, Vote
+from tieout.wire.members import ProposeChange, PutIntoForce, Step, Vote
 from tieout.wire.statements import StateDay
 
 OPERATION_TAG: Final = b"tieout/op/1\0\0\0\0\0"
@@ -33,7 +33,7 @@ Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
 class Enact(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Put an agreement into force (R-AGREE-1).
+    """Put an agreement into force, once all that it needs have sent the same (R-AGREE-1).
 
     `holders[i]` are the parties entitled to role i, ascending.
     """
@@ -184,9 +184,15 @@ _LATER_KINDS: Final = {
 """The version of the rules that first knows a kind, where that is not the first one."""
 
 
-def is_known(kind: OperationKind, rules_version: int) -> bool:
-    """Whether a version of the rules knows this kind; to others it is malformed (R-ITEM-1)."""
-    return _LATER_KINDS.get(kind, 1) <= rules_version
+_LATER_STEPS: Final[dict[type[Step], int]] = {PutIntoForce: 4}
+"""Likewise of the steps of a change."""
+
+
+def is_known(kind: OperationKind, body: Body, rules_version: int) -> bool:
+    """Whether a version of the rules knows such an operation; else it is malformed (R-ITEM-1)."""
+    steps = body.steps if isinstance(body, ProposeChange) else ()
+    since = [_LATER_KINDS.get(kind, 1), *[_LATER_STEPS.get(type(step), 1) for step in steps]]
+    return max(since) <= rules_version
 
 
 @dataclass(frozen=True, slots=True)

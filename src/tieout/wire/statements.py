@@ -4,7 +4,7 @@ Here is their form only, and what makes a statement malformed whatever the ledge
 docs/formats/operation.md; the set hash: docs/formats/set-hash.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -68,17 +68,24 @@ def sum_bytes(total: int) -> bytes:
 def holds_together(body: StateDay) -> bool:
     """Whether a statement makes sense in itself (R-COMPLETE-2)."""
     totals = [(each.field, each.currency) for each in body.totals]
-    streams = [each.stream for each in body.numbers]
     return (
         0 <= body.count <= _LAST_NUMBER
         and len(body.set_hash) == SET_HASH_BYTES
         and all(len(each.total) == SUM_BYTES for each in body.totals)
         and all(1 <= each.count <= body.count for each in body.totals)
         and all(a < b for a, b in pairwise(totals))
-        and all(0 <= stream <= _LAST_STREAM for stream in streams)
+        and are_numbers(body.numbers)
+    )
+
+
+def are_numbers(numbers: Sequence[StatedNumbers]) -> bool:
+    """Whether these are streams, ascending, with ranges as R-COMPLETE-2 wants them."""
+    streams = [each.stream for each in numbers]
+    return (
+        all(0 <= stream <= _LAST_STREAM for stream in streams)
         and all(a < b for a, b in pairwise(streams))
-        and sum(len(each.ranges) for each in body.numbers) <= MAX_STATED_RANGES
-        and all(_are_ranges(each.ranges) for each in body.numbers)
+        and sum(len(each.ranges) for each in numbers) <= MAX_STATED_RANGES
+        and all(_are_ranges(each.ranges) for each in numbers)
     )
 
 

@@ -290,11 +290,15 @@ class EmbeddedLedger:
         """
         if not self.is_enactable(agreement):
             return
+        if agreement.canonical in kernel.coming_into_force(self.state):
+            self.apply([], time_us)  # its parties have voted for it: the next block has it
+            self.sync()
+            return
         holders = [self.party(role) for role in agreement.roles]
         body = Enact(agreement.canonical, tuple((party,) for party in holders))
         items = [
             self.publisher(party).operation(OperationKind.ENACT, Purpose.GOVERN, body)
-            for party in sorted(set(holders))
+            for party in kernel.whom_it_needs(self.state, agreement, body)
         ]
         result = self.apply(items, time_us)
         self.sync()

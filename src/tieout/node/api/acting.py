@@ -99,10 +99,12 @@ def _enact(call: Call, agreement: Agreement) -> "list[Future[Settled]]":
     if agreement.version != expected:
         raise ProblemError("conflict", f"the next version of {agreement.name} is {expected}")
     holders = tuple((numbers[role],) for role in agreement.roles)
-    ours = sorted({party for (party,) in holders} & set(ordering.ring.parties))
+    body = Enact(agreement.canonical, holders)
+    with ordering.reading() as state:
+        needed = kernel.whom_it_needs(state, agreement, body)
+    ours = [party for party in needed if party in ordering.ring.parties]
     if not ours:
         raise ProblemError("not_allowed", "this node speaks for none of the agreement's roles")
-    body = Enact(agreement.canonical, holders)
     return ordering.submit(
         [
             ordering.publisher(party).operation(OperationKind.ENACT, Purpose.GOVERN, body)
@@ -124,7 +126,7 @@ async def close_cutoff(call: Call) -> Reply:
     if not parties:
         raise ProblemError("not_allowed", "this node speaks for none of the agreement's roles")
     body = CloseCutoff(book.agreement.name, cutoff_us)
-    done = await _operate(call, parties[0], OperationKind.CLOSE_CUTOFF, Purpose.PUBLISH, body)
+    done = await operate(call, parties[0], OperationKind.CLOSE_CUTOFF, Purpose.PUBLISH, body)
     call.audit("close cut-off", f"{book.agreement.name} {format_time(cutoff_us)}", done.outcome)
     return Reply(encoded(done), status=201)
 
@@ -138,7 +140,7 @@ async def acknowledge(call: Call) -> Reply:
     body = Acknowledge(
         call.path["name"], found.originator, call.path["transaction_id"], found.episode
     )
-    done = await _operate(
+    done = await operate(
         call, party, OperationKind.ACKNOWLEDGE, Purpose.APPROVE, body, person=person
     )
     return Reply(encoded(done))
@@ -170,7 +172,7 @@ async def _step(call: Call, kind: OperationKind, reason: str) -> Reply:
         call.path["name"], found.originator, call.path["transaction_id"], entry.role, entry.id,
         reason,
     )  # fmt: skip
-    done = await _operate(call, party, kind, Purpose.APPROVE, body, person=person)
+    done = await operate(call, party, kind, Purpose.APPROVE, body, person=person)
     _, after = await asyncio.to_thread(_found, call)
     entry = after or entry
     told = AdjustmentState(
@@ -209,10 +211,11 @@ def _person(call: Call) -> tuple[int, str]:
     raise ProblemError("no_person", what)
 
 
-async def _operate(
+async def operate(
     call: Call, party: int, kind: OperationKind, purpose: Purpose, body: Body,
     *, person: str | None = None,
 ) -> Done:  # fmt: skip
+    """Sign an operation for a party, and wait for its block. Raises ProblemError."""
     ordering = call.house.ordering
 
     def work() -> "list[Future[Settled]]":

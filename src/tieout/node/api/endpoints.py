@@ -6,6 +6,7 @@ from tieout.evidence.packform import Pack
 from tieout.node.access import Permission
 from tieout.node.api import (
     acting,
+    completing,
     listening,
     looking,
     meta,
@@ -106,6 +107,12 @@ ACTING: Final = (
         problems=_ACT_PROBLEMS,
     ),
     Endpoint(
+        "POST", "/v1/agreements/{name}/statements", "state_day", Permission.OPERATE,
+        "State a party's day: what its books hold, compared with the ledger.",
+        completing.state_day, _made("What came of it.", completing.StatementView),
+        body={JSON: completing.StatementRequest}, problems=_ACT_PROBLEMS,
+    ),
+    Endpoint(
         "POST", _TRANSACTION + "/acknowledge", "acknowledge_alarm", Permission.APPROVE,
         "Say that a person has seen the alarm.", acting.acknowledge,
         _one("It is acknowledged.", acting.Done), looking.TransactionQuery,
@@ -126,6 +133,19 @@ ACTING: Final = (
 )  # fmt: skip
 
 LOOKING: Final = (
+    Endpoint(
+        "GET", "/v1/agreements/{name}/statements", "list_statements", _READ,
+        "What came of the days that parties stated, the latest of each role.",
+        completing.list_statements, _one("By version, role, party, period.",
+        list[completing.StatementView]), problems=("not_found",),
+    ),
+    Endpoint(
+        "POST", "/v1/agreements/{name}/roles/{role}/drill", "drill", _READ,
+        "Hashes of parts of what the ledger holds of a role, to find the record that differs.",
+        completing.drill, _one("The answer (docs/formats/set-hash.md).", None, OCTETS),
+        completing.DrillQuery, {OCTETS: None},
+        problems=("not_found", *_FORM_PROBLEMS),
+    ),
     Endpoint(
         "GET", "/v1/ledger", "tell_ledger", _READ, "Where the ledger stands.", looking.tell_ledger,
         _one("Height, time, size.", looking.LedgerView),

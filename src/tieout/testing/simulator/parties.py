@@ -68,7 +68,7 @@ class Parties(GovernedStory):
         agreement = self.versions[newest]
         name = f"B{step // STEPS_OF_A_DAY}-{dice.below(DEALS_OF_A_DAY)}"
         role = dice.below(len(agreement.roles))
-        holders = self.holders_of(newest, role) or self._bodies[newest].holders[role]
+        holders = self.holders_of(newest, role) or self.bodies[newest].holders[role]
         true = Dice(random.Random(f"tieout deal {self._seed} {name}").randbytes(64))
         values = {}
         for f, field in enumerate(agreement.fields):
