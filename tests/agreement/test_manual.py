@@ -14,6 +14,7 @@ from tieout.agreement.parse import parse_agreement
 ROOT = Path(__file__).resolve().parents[2]
 MANUAL = (ROOT / "docs" / "agreement.md").read_text(encoding="utf-8")
 EXAMPLES = {
+    "bulk-subscription": ROOT / "examples" / "bulk" / "agreement.toml",
     "fund-subscription": ROOT / "examples" / "fund-subscription.toml",
     "holiday-subscription": ROOT / "examples" / "holiday" / "agreement.toml",
     "fund-subscription, generous": ROOT / "examples" / "tightened" / "agreement.toml",
@@ -31,6 +32,7 @@ ENTRIES = [
     *(f"fields.<name>.rounded.{key}" for key in keys.ROUNDED),
     "invariants.<name>",
     *(f"benchmark.{key}" for key in (keys.BENCHMARK_DEFAULT, "<field>")),
+    *(f"groups.<name>.{key}" for key in keys.GROUP),
     "deadlines.<role>",
     *(f"deadlines.<role>.{key}" for key in keys.DEADLINE),
     "calendars.<name>",
@@ -57,7 +59,10 @@ def test_every_type_and_every_taken_name_is_in_the_manual() -> None:
 
 def test_the_pieces_of_the_manual_are_parts_of_good_files() -> None:
     """Each piece stands somewhere in the example, or is a field of its own."""
-    whole = " ".join((ROOT / "examples" / "fund-subscription.toml").read_text("utf-8").split())
+    parts = [
+        EXAMPLES[name].read_text("utf-8") for name in ("fund-subscription", "bulk-subscription")
+    ]
+    whole = " ".join(" ".join(parts).split())
     for piece in re.findall(r"```toml\n(.*?)```", MANUAL, re.DOTALL):
         tables = ("[invariants]", "[calendars.", "[severity]", "[[escalation]]", "[decision]")
         is_whole = any(table in piece for table in tables)

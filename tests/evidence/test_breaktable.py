@@ -11,6 +11,7 @@ from tieout.agreement.breakrow import BreakRow
 from tieout.agreement.model import Agreement
 from tieout.evidence.breaklist import basis_text, csv_bytes, lines_of
 from tieout.evidence.breaktable import BY_MAJORITY, CHUNK_LINES, NO_BASIS, table_csv
+from tieout.testing.grouped import grouped_histories
 from tieout.testing.histories import History, histories, refined_histories
 from tieout.wire.codes import NO_FIELD, BenchmarkState, BreakKind
 from tieout.wire.limits import ID_BYTES
@@ -121,7 +122,7 @@ def test_more_lines_than_are_written_at_once() -> None:
 
 
 @settings(max_examples=40)
-@given(history=histories() | refined_histories())
+@given(history=histories() | refined_histories() | grouped_histories())
 def test_both_implementations_of_the_rules_give_one_file(history: History) -> None:
     state = kernel.initial_state(history.genesis)
     for block in history.blocks:

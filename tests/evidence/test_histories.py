@@ -9,6 +9,7 @@ from tieout.evidence.breaklist import lines_of
 from tieout.evidence.certificate import verify_certificate
 from tieout.evidence.pack import build_pack, verify_pack
 from tieout.evidence.statement import state_transaction
+from tieout.testing.grouped import grouped_histories
 from tieout.testing.histories import History, histories, refined_histories
 
 
@@ -52,7 +53,7 @@ def test_an_audit_agrees_with_every_history(history: History) -> None:
 
 
 @settings(max_examples=40)
-@given(history=histories() | refined_histories())
+@given(history=histories() | refined_histories() | grouped_histories())
 def test_every_break_has_a_line(history: History) -> None:
     agreements = dict(enumerate(history.agreements, start=1))
     rows = reference.breaks(history.state, history.name)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tests.golden import (
     agreeing_days,
+    group_days,
     member_days,
     people_days,
     refined_days,
@@ -455,5 +456,6 @@ DAYS: Final[dict[str, Callable[[RuleBook], None]]] = {
     **people_days.DAYS,
     **statement_days.DAYS,
     **time_days.DAYS,
+    **group_days.DAYS,
 }
 """The golden ledgers by the names of their files: of rules version 1, then of 2, 3 and 4."""

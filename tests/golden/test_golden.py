@@ -26,7 +26,7 @@ from tieout.wire.codes import (
 )
 from tieout.wire.operations import parse_operation
 
-LARGEST_BYTES = 1_000_000
+LARGEST_BYTES = 1_500_000
 SMALL_SEGMENT_BYTES = 8_192
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.kernel.replaying import assert_as_told, replay, shrink
 from tieout import kernel
 from tieout.testing.governed import agreed_histories, governed_histories
+from tieout.testing.grouped import grouped_histories
 from tieout.testing.histories import History, histories
 from tieout.testing.timely import timely_histories
 from tieout.wire.block import Block
@@ -50,7 +51,11 @@ def _read_into(room: kernel.SnapshotRoom, dumped: dict[str, bytes]) -> dict[str,
 
 @few
 @given(
-    histories() | governed_histories() | agreed_histories() | timely_histories(),
+    histories()
+    | governed_histories()
+    | agreed_histories()
+    | timely_histories()
+    | grouped_histories(),
     st.sets(st.integers(1, 22)),
 )
 def test_a_restart_from_a_snapshot_changes_nothing(history: History, heights: set[int]) -> None:

@@ -1,12 +1,13 @@
 """Statements and drilling over HTTP: what a party's own systems do at the end of a day."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.node.running import AGREEMENT, Caller
+from tests.node.running import AGREEMENT, Caller, tieout
 from tests.node.test_lists import caught_up, items
 from tieout.agreement.parse import parse_agreement
 from tieout.merkle.drill import find_differences
@@ -121,3 +122,24 @@ def test_a_question_that_makes_no_sense_is_refused(published: Caller) -> None:
         published.ask("POST", DRILL, b"{}", content_type="text/plain").code
         == "unsupported_media_type"
     )
+
+
+def test_a_file_is_compared_with_another_partys_node(published: Caller, tmp_path: Path) -> None:
+    (tmp_path / "pay.toml").write_text(AGREEMENT, encoding="utf-8")
+    (tmp_path / "token").write_text(published.token + "\n", encoding="utf-8")
+    lines = [f"{name},{cents / 100:.2f}" for name, cents in HELD.items() if name != "S-0"]
+    lines[1] = "S-2,7.77"
+    books = tmp_path / "books.csv"
+    books.write_text("\n".join(["transaction_id,amount", *lines, "S-8,1.00", ""]), encoding="utf-8")
+    url = ("--url", f"http://127.0.0.1:{published.port}", "--token-file", tmp_path / "token")
+    said = tieout("drill", tmp_path / "pay.toml", f"seller={books}", *url)
+    assert said.returncode == 1, said.stderr
+    lost = key_hash(row_bytes(PAY, "S-0", 1, {})[:39]).hex()
+    assert said.stdout.splitlines() == [
+        "differs\tS-2",
+        "only_here\tS-8",
+        f"only_there\t{lost}",
+    ]
+    assert "5 records of seller here, 5 of seller there" in said.stderr
+    refused = tieout("drill", tmp_path / "pay.toml", f"seller={books}", *url[:2])
+    assert (refused.returncode, "cannot be drilled into" in refused.stderr) == (2, True)

@@ -18,6 +18,7 @@ from tieout.agreement.parse import parse_agreement
 from tieout.reference import adjusting, alarms, governing, motions
 from tieout.reference.lifecycles import ADJUSTMENT_LIFE, ALARM_LIFE, CHANGE_LIFE, LIVES, MOTION_LIFE
 from tieout.testing.governed import agreed_histories, governed_histories
+from tieout.testing.grouped import grouped_histories
 from tieout.testing.histories import History, histories, refined_histories
 from tieout.testing.people import people_histories
 from tieout.testing.rulebooks import RuleBook, rule_book
@@ -44,6 +45,7 @@ TABLES = {(life, was, now) for life, table in LIVES.items() for (was, _), now in
     | agreed_histories()
     | people_histories()
     | timely_histories()
+    | grouped_histories()
 )
 def test_nothing_happens_that_is_not_in_a_table(history: History) -> None:
     """R-ALARM-1 to R-ALARM-4, R-ESCALATE-1, R-ADJ-1 to R-ADJ-8, R-AGREE-1, R-MEMBER-1."""

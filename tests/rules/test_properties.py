@@ -17,6 +17,7 @@ from tieout.agreement.parse import parse_agreement
 from tieout.testing.agreements import choose_tree, to_toml
 from tieout.testing.dice import Dice
 from tieout.testing.governed import tell_governed
+from tieout.testing.grouped import group, tell_grouped
 from tieout.testing.histories import SCRIPT_BYTES, History, histories, tell
 from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.people import tell_of_people
@@ -24,7 +25,7 @@ from tieout.testing.rulebooks import RuleBook
 from tieout.testing.statements import Statement, choose_statements
 from tieout.testing.stating import tell_stating
 from tieout.testing.timely import tell_timely
-from tieout.testing.workbench import Sender, Workbench, row_bytes
+from tieout.testing.workbench import Sender, Workbench, newest_genesis, row_bytes
 from tieout.wire.block import Block
 from tieout.wire.codes import (
     NO_ITEM,
@@ -49,6 +50,8 @@ scripts = st.binary(min_size=SCRIPT_BYTES, max_size=SCRIPT_BYTES)
 def notifying_agreement(dice: Dice) -> Agreement:
     """An agreement under which nothing is approved, so that nothing is frozen (R-ORDER-1)."""
     tree = choose_tree(dice, max_fields=4)
+    if dice.happens(50):
+        tree = group(dice, tree)
     return parse_agreement(to_toml({**tree, "adjustment": {"mode": "notify"}}))
 
 
@@ -56,7 +59,7 @@ def breaks_after_cutoff(
     rules: RuleBook, agreement: Agreement, statements: Sequence[Statement], dice: Dice
 ) -> list[BreakRow]:
     """Publish statements in this order, cut into batches and blocks as the dice fall, and close."""
-    bench = Workbench(rules)
+    bench = Workbench(rules, newest_genesis())
     bench.enact(agreement, [[1 + role] for role in range(len(agreement.roles))])
     items: list[bytes] = []
     rest = list(statements)
@@ -81,7 +84,7 @@ def breaks_after_cutoff(
 def test_any_order_and_any_batching_ends_in_the_same_breaks(
     rules: RuleBook, script: bytes, shuffler: random.Random
 ) -> None:
-    """R-ORDER-1."""
+    """R-ORDER-1, of agreements with groups too (R-GROUP-4, R-GROUP-5)."""
     dice = Dice(script)
     agreement = notifying_agreement(dice)
     statements = choose_statements(dice, agreement, transaction_count=3)
@@ -249,7 +252,14 @@ def test_histories_come_across_everything_that_can_become_of_something() -> None
     items: set[ItemOutcome] = set()
     rows: set[RowOutcome] = set()
     kinds: set[int] = set()
-    for told_by in (tell, tell_governed, tell_of_people, tell_stating, tell_timely) * 250:
+    for told_by in (
+        tell,
+        tell_governed,
+        tell_of_people,
+        tell_stating,
+        tell_timely,
+        tell_grouped,
+    ) * 250:
         for result in told_by(generator.randbytes(SCRIPT_BYTES)).results:
             items |= {item.outcome for item in result.items}
             rows |= {

@@ -10,6 +10,7 @@ from tieout.agreement.parse import parse_agreement
 from tieout.testing.agreements import choose_tree, to_toml
 from tieout.testing.dice import Dice
 from tieout.testing.governed import agreed_histories, governed_histories
+from tieout.testing.grouped import grouped_histories
 from tieout.testing.histories import History, histories, refined_histories
 from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.people import people_histories
@@ -57,6 +58,13 @@ def test_kernel_and_reference_say_the_same_of_every_history(history: History) ->
 @given(refined_histories())
 def test_kernel_and_reference_say_the_same_of_refined_agreements(history: History) -> None:
     """R-TOL-6 to R-TOL-11."""
+    compare(history)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(grouped_histories())
+def test_kernel_and_reference_say_the_same_of_groups(history: History) -> None:
+    """R-GROUP-1 to R-GROUP-6."""
     compare(history)
 
 

@@ -21,6 +21,7 @@ from tieout.agreement.stated import (
     StatedDelay,
     StatedDrift,
     StatedField,
+    StatedGroup,
     StatedSeverity,
     StatedTolerance,
 )
@@ -67,6 +68,7 @@ def canonical_bytes(stated: StatedAgreement) -> bytes:
             {"name": each.name, "says": format_formula(each.formula)} for each in stated.invariants
         ]
         or None,
+        "groups": [_group_tree(each) for each in stated.groups] or None,
         "escalation": [
             {"after": _delay_tree(each.after), "to": each.to} for each in stated.escalation
         ]
@@ -99,26 +101,30 @@ def read_canonical(data: bytes, findings: Findings) -> dict[str, object] | None:
     if not isinstance(tree, dict) or tree.pop("format", None) != FORMAT:
         findings.add("format", f"not a canonical form of format {FORMAT}", _NOT_CANONICAL)
         return None
-    fields = tree.get("fields")
-    if not isinstance(fields, list) or not all(isinstance(field, dict) for field in fields):
+    if not _name_parts(tree, "fields", None):
         findings.add("fields", "not a list of fields", _NOT_CANONICAL)
         return None
-    tree["fields"] = {
-        str(field.get("name")): {key: value for key, value in field.items() if key != "name"}
-        for field in fields
-    }
-    if "invariants" in tree and not _name_invariants(tree):
-        findings.add("invariants", "not a list of invariants", _NOT_CANONICAL)
-        return None
+    for key, part in (("invariants", "says"), ("groups", None)):
+        if key in tree and not _name_parts(tree, key, part):
+            findings.add(key, f"not a list of {key}", _NOT_CANONICAL)
+            return None
     return tree
 
 
-def _name_invariants(tree: dict[str, object]) -> bool:
-    """Make a table of the list of invariants; False when it is no such list."""
-    stated = tree["invariants"]
+def _name_parts(tree: dict[str, object], key: str, part: str | None) -> bool:
+    """Make a table, by name, of the list at a key; False when it is no such list.
+
+    Its values are what stands at `part` of the objects, or, with None, the objects themselves.
+    """
+    stated = tree.get(key)
     if not isinstance(stated, list) or not all(isinstance(each, dict) for each in stated):
         return False
-    tree["invariants"] = {str(each.get("name")): each.get("says") for each in stated}
+    tree[key] = {
+        str(each.get("name")): each.get(part)
+        if part is not None
+        else {name: value for name, value in each.items() if name != "name"}
+        for each in stated
+    }
     return True
 
 
@@ -191,6 +197,20 @@ def _calendar_tree(calendar: StatedCalendar) -> dict[str, object]:
             "changes": None
             if changes is None
             else [[format_time(moment), format_offset(offset)] for moment, offset in changes],
+        }
+    )
+
+
+def _group_tree(group: StatedGroup) -> dict[str, object]:
+    return _stated_only(
+        {
+            "name": group.name,
+            "key": group.key,
+            "members": group.members,
+            "counterparts": group.counterparts,
+            "sum": group.sum,
+            "tolerance": group.tolerance,
+            "count": group.count,
         }
     )
 

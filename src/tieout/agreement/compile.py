@@ -13,6 +13,7 @@ from tieout.agreement.calendars import WEEKDAYS
 from tieout.agreement.canonical import agreement_hash, canonical_bytes
 from tieout.agreement.codes import settled, without_ignored
 from tieout.agreement.errors import Findings
+from tieout.agreement.groups import compile_groups
 from tieout.agreement.invariants import compile_invariants
 from tieout.agreement.limits import MAX_PERCENT_DECIMALS, MAX_PERCENT_UNITS
 from tieout.agreement.model import (
@@ -76,6 +77,7 @@ def compile_agreement(
     deadlines_us = compiler.deadlines()
     business_deadlines = compiler.business_deadlines()
     invariants = compile_invariants(stated.invariants, stated.roles, fields, findings)
+    groups = compile_groups(stated, fields, findings)
     severity, escalation = compile_urgency(stated, fields, compiler.named_calendar, findings)
     layout = compiler.layout()
     canonical = canonical_bytes(stated)
@@ -103,6 +105,7 @@ def compile_agreement(
         severity=severity,
         escalation=escalation,
         needs_rules=_needed_rules(stated),
+        groups=groups,
     )
 
 
@@ -118,7 +121,7 @@ def _needed_rules(stated: StatedAgreement) -> int:
         or (field.tolerance and (field.tolerance.base or field.tolerance.by))
         for field in stated.fields
     )
-    is_newest = bool(stated.severity or stated.escalation) or any(
+    is_newest = bool(stated.groups or stated.severity or stated.escalation) or any(
         isinstance(field.drift_days, StatedDrift) and field.drift_days.calendar
         for field in stated.fields
     )

@@ -18,6 +18,7 @@ from tieout.agreement.model import (
     Delay,
     Field,
     FieldType,
+    Group,
     Policy,
     RoundingMode,
     Tolerance,
@@ -58,6 +59,7 @@ def explain(agreement: Agreement) -> str:
         _titled("Who reports what", _reports(agreement)),
         _titled("When a field ties out", _each_field(agreement, _ties_out)),
         *_invariants(agreement),
+        *_groups(agreement),
         _titled("Which value stands when they differ", _each_field(agreement, _stands)),
         *_deciding(agreement),
         _titled("How long a role may stay silent", _deadlines(agreement)),
@@ -168,6 +170,36 @@ def _invariants(agreement: Agreement) -> list[str]:
             where = f"in each record of {roles}"
         lines.append(_item(each.name, width, f"{each.says}, {where}"))
     return [_titled("What must hold besides", lines)]
+
+
+def _groups(agreement: Agreement) -> list[str]:
+    if not agreement.groups:
+        return []
+    width = max(len(each.name) for each in agreement.groups)
+    lines = [_item(each.name, width, _group(agreement, each)) for each in agreement.groups]
+    apart = _listed([agreement.roles[role] for role in agreement.apart], "and")
+    lines.append(_line(f"Nobody waits for {apart}: their records are transactions of their own."))
+    return [_titled("What is settled together", lines)]
+
+
+def _group(agreement: Agreement, group: Group) -> str:
+    members, counterparts = (
+        _listed([agreement.roles[role] for role in roles], "and") for roles in group.sides
+    )
+    key, total = agreement.fields[group.key], agreement.fields[group.sum]
+    said = f"all records with one {key.name}"
+    if total.currency_field is not None:
+        said += f" and one {agreement.fields[total.currency_field].name}"
+    said += f": the sum of {total.name} of {members} is that of {counterparts}"
+    if group.tolerance:
+        said += f", within {format_scaled(group.tolerance, total.scale)}"
+    if group.count is not None:
+        name = agreement.fields[group.count].name
+        return (
+            f"{said}; judged when there are as many records of {members} as {counterparts} states"
+            f" in {name}, or at the cut-off"
+        )
+    return f"{said}; judged at the cut-off"
 
 
 def _how_it_ties_out(agreement: Agreement, field: Field) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 from tieout.agreement import keys
 from tieout.agreement.errors import Findings
 from tieout.agreement.formula import FormulaError, parse_formula
+from tieout.agreement.groups import read_groups
 from tieout.agreement.limits import (
     MAX_CHOSEN_TOLERANCES,
     MAX_DRIFT_DAYS,
@@ -78,6 +79,7 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
     retention_us = _section(top, "retention", keys.RETENTION).duration("closed")
     invariants = _invariants(top)
     votes = _votes(top)
+    groups = read_groups(_section(top, "groups", None), roles or ())
     severity = read_severity(_section(top, "severity", keys.SEVERITY))
     escalation = read_escalation(top)
     if roles is None:
@@ -98,6 +100,7 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
         business_deadlines=business_deadlines,
         calendars=calendars,
         votes=votes,
+        groups=groups,
         severity=severity,
         escalation=escalation,
     )

@@ -16,7 +16,7 @@ FIELD_NAME: Final = IDENTIFIER
 TOP: Final = (
     *("name", "version", "roles", "opened_by", "fields", "benchmark", "deadlines"),
     *("adjustment", "decision", "alarm", "retention", "invariants", "calendars"),
-    *("severity", "escalation"),
+    *("severity", "escalation", "groups"),
 )
 FIELD: Final = (
     *("type", "length", "scale", "currency", "tolerance", "drift_days"),
@@ -34,6 +34,7 @@ DEADLINE: Final = ("at", "calendar", "until")
 CALENDAR: Final = ("weekend", "holidays", "workdays", "offset", "changes")
 ADJUSTMENT: Final = ("mode", "automatic_up_to")
 DECIDING: Final = ("votes",)
+GROUP: Final = ("key", "members", "counterparts", "sum", "tolerance", "count")
 ALARM: Final = ("quorum",)
 RETENTION: Final = ("closed",)
 SEVERITY: Final = ("kinds", "amounts", "ages")

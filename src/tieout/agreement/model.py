@@ -301,6 +301,34 @@ class Invariant:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Many records that are settled together (R-GROUP-1).
+
+    `sides` are the ascending roles of the members and of their counterparts, no role in both. `key`
+    is the code field by which records find each other, `sum` the number field that is added up on
+    both sides, `tolerance` scaled as that field, 0 or more. `count` is the integer field in which a
+    counterpart announces how many members there are, None where that is never announced.
+    """
+
+    name: str
+    key: int
+    sides: tuple[tuple[int, ...], tuple[int, ...]]
+    sum: int
+    tolerance: int
+    count: int | None
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """The roles whose records are the members."""
+        return self.sides[0]
+
+    @property
+    def counterparts(self) -> tuple[int, ...]:
+        """The roles whose records settle the members."""
+        return self.sides[1]
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """One version of an agreement.
 
@@ -331,6 +359,30 @@ class Agreement:
     escalation: tuple[Escalation, ...] = ()
     needs_rules: int = 1
     """The first version of the rules that knows everything that is stated (R-AGREE-3)."""
+    groups: tuple[Group, ...] = ()
+
+    @property
+    def place_names(self) -> tuple[str, ...]:
+        """The names of the fields and, behind them, of the invariants and of the groups."""
+        fields = [field.name for field in self.fields]
+        invariants = [invariant.name for invariant in self.invariants]
+        return (*fields, *invariants, *(group.name for group in self.groups))
+
+    @property
+    def first_group_place(self) -> int:
+        """The place of the first group, behind fields and invariants."""
+        return len(self.fields) + len(self.invariants)
+
+    @property
+    def apart(self) -> tuple[int, ...]:
+        """The roles that speak in transactions of their own, ascending (R-GROUP-2)."""
+        return tuple(sorted({role for group in self.groups for role in group.counterparts}))
+
+    def break_kind(self, place: int) -> BreakKind:
+        """The kind of a break that the mask of mismatches has at a place."""
+        if place < len(self.fields):
+            return BreakKind.MISMATCH
+        return BreakKind.INVARIANT if place < self.first_group_place else BreakKind.GROUP
 
     @property
     def is_urgent(self) -> bool:
@@ -338,6 +390,5 @@ class Agreement:
         return self.severity is not None or self.escalation != ()
 
     def name_of_place(self, place: int) -> str:
-        """The name of a field or, behind the fields, of an invariant."""
-        fields = len(self.fields)
-        return self.fields[place].name if place < fields else self.invariants[place - fields].name
+        """The name of a field or, behind the fields, of an invariant or a group."""
+        return self.place_names[place]

@@ -120,6 +120,19 @@ class StatedEscalation:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedGroup:
+    """`[groups.<name>]`. Roles stand in the order of `roles`."""
+
+    name: str
+    key: str
+    members: tuple[str, ...]
+    counterparts: tuple[str, ...]
+    sum: str
+    tolerance: Decimal | None
+    count: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StatedAgreement:
     """The whole file. Roles named in a list other than `roles` stand in the order of `roles`.
 
@@ -143,5 +156,6 @@ class StatedAgreement:
     calendars: dict[str, StatedCalendar] = field(default_factory=dict)
     votes: int | None = None
     """Of `[decision]`; 0: a majority. None: there is no such table."""
+    groups: tuple[StatedGroup, ...] = ()
     severity: StatedSeverity | None = None
     escalation: tuple[StatedEscalation, ...] = ()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from cyclopts import Parameter
 
-from tieout.cli.files import read_agreement
+from tieout.cli.files import read_agreement, read_text
 from tieout.cli.outcome import Failure, Outcome
 from tieout.cli.output import print_json, say
 from tieout.cli.places import DEFAULT_LEDGER, Ledger
@@ -52,6 +52,8 @@ def drill(
     against: str | None = None,
     after: str | None = None,
     until: str | None = None,
+    url: str | None = None,
+    token_file: Path | None = None,
     json: Flag = False,
 ) -> int:
     """Find the records in which a file and a ledger differ, by exchanging hashes.
@@ -73,6 +75,11 @@ def drill(
         Only transactions that were opened after this time (ISO 8601).
     until
         Only transactions that were opened at or before this time.
+    url
+        A node that is asked over HTTP instead of a ledger's directory: another party's, for
+        example. Records that only it has are named by the hash of their id.
+    token_file
+        A file with the token for that node.
     json
         Print the result as JSON.
 
@@ -88,7 +95,12 @@ def drill(
     role = only_role(reading)
     period = (cutoff_us_of(after, "--after") or 0, cutoff_us_of(until, "--until") or END_US)
     rows = whole_rows(role)
-    result = _compared(stated, role, rows, ledger, against or role.name, period, began)
+    if url is None:
+        result = _compared(stated, role, rows, ledger, against or role.name, period, began)
+    else:
+        chosen = {"after": after, "until": until}
+        token = read_text(token_file, "the token").strip() if token_file else ""
+        result = _asked(stated, role, rows, url, token, against or role.name, chosen, began)
     if json:
         print_json(result)
     else:
@@ -133,6 +145,54 @@ def _compared(
     )
 
 
+def _asked(
+    agreement: "Agreement",
+    role: "FiledRole",
+    rows: "Rows",
+    url: str,
+    token: str,
+    against: str,
+    chosen: dict[str, str | None],
+    began: float,
+) -> Drilled:
+    """Drill from the file into what a node's ledger holds of a role. Raises Failure."""
+    from tieout.cli.own_books import held_in
+    from tieout.kernel.holdings import Holding, common_fields
+    from tieout.merkle.drill import find_differences
+    from tieout.merkle.errors import MerkleError
+    from tieout.sdk.errors import SdkError
+    from tieout.sdk.http.client import NodeClient
+
+    fields = common_fields(agreement, role.index, agreement.roles.index(against))
+    mine = held_in(Holding(agreement, role.index, fields), rows)
+    own, there = mine.tree(), 0
+    with_role = role.name if against != role.name else None
+
+    def ask(question: bytes) -> bytes:
+        nonlocal there
+        told, there = client.drill(agreement.name, against, question, with_role=with_role, **chosen)
+        return told
+
+    try:
+        with NodeClient(url, token) as client:
+            found = find_differences(own, ask)
+    except (SdkError, MerkleError, ValueError) as error:
+        raise Failure(
+            f"{url} cannot be drilled into: {error}", "look at --url and --token-file"
+        ) from error
+    return Drilled(
+        here=mine.count,
+        there=there,
+        changed=_ids(found.changed, mine, own),
+        only_here=_ids(found.only_mine, mine, own),
+        only_there=sorted(key.hex() for key in found.only_theirs),
+        complete=found.is_complete,
+        questions=found.questions,
+        bytes_exchanged=found.asked_bytes + found.answered_bytes,
+        seconds=round(time.perf_counter() - began, 3),
+    )
+
+
 def _ids(keys: list[bytes], holding: "Holding", tree: "SetTree") -> list[str]:
     """The ids of the transactions with these key hashes, all of which are in the set."""
     from tieout.units.ids import unpad
@@ -153,7 +213,7 @@ def _tell(result: Drilled, mine: str, theirs: str) -> None:
         for one in ids:
             print(f"{what}\t{one}")
     count = len(result.changed) + len(result.only_here) + len(result.only_there)
-    say(f"{result.here:,} records of {mine} here, {result.there:,} of {theirs} on the ledger")
+    say(f"{result.here:,} records of {mine} here, {result.there:,} of {theirs} there")
     say(f"  {count:,} differ" if count else "  they are the same")
     if not result.complete:
         say("  there are more: these books differ in too much to be drilled into; use reconcile")

@@ -7,6 +7,9 @@ want text, exactly. A line says (R-MATCH-2, R-MATCH-3, R-MISS-1, R-MISS-2):
   invariant that does not hold stands by its name in the place of a field, without values;
 - reported, benchmark: numbers with exactly `scale` decimals, dates and times in ISO 8601;
 - basis: the authority's role, or `majority`;
+- of a group (R-GROUP-7), which stands by its name in the place of a field: reported and benchmark
+  are the two sums; basis is its key and, where a single member explains the difference exactly,
+  `without` or `with` that member `twice`;
 - difference, reported − benchmark: numbers as the field, dates in days, times in seconds; empty
   for codes, texts, and money in different currencies;
 - status: `open`; or, where there is no benchmark, `undecided`, or `awaiting` while its authority
@@ -22,7 +25,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from tieout.agreement.breakrow import BreakRow
+from tieout.agreement.breakrow import BreakRow, Suspicion
 from tieout.agreement.model import NUMBERS, Agreement, Field, FieldType
 from tieout.units.dates import format_date, format_seconds, format_time
 from tieout.units.numbers import format_scaled
@@ -36,6 +39,13 @@ STATUSES: Final = {
     BenchmarkState.AWAITING: "awaiting",
     BenchmarkState.UNDECIDED: "undecided",
     BenchmarkState.DECIDED: "open",
+}
+
+
+_SUSPICIONS: Final = {
+    Suspicion.NONE: "{key}",
+    Suspicion.WITHOUT: "{key} without {suspect}",
+    Suspicion.TWICE: "{key} with {suspect} twice",
 }
 
 
@@ -62,7 +72,12 @@ def line_of(agreement: Agreement, row: BreakRow) -> BreakLine:
     """One open break of a transaction under `agreement`, as texts."""
     reported, benchmark, basis, difference = "", "", "", ""
     field = None
-    if row.field is not None and row.kind is not BreakKind.INVARIANT:
+    if row.field is not None and row.kind is BreakKind.GROUP:
+        total = summed_field(agreement, row.field)
+        reported, benchmark = value_text(total, row.reported), value_text(total, row.benchmark)
+        difference = difference_text(total, row.difference)
+        basis = group_text(row.group_key or b"", row.suspect or b"", row.suspicion)
+    elif row.field is not None and row.kind is not BreakKind.INVARIANT:
         field = agreement.fields[row.field]
         reported = value_text(field, row.reported)
         if row.state is BenchmarkState.DECIDED:
@@ -80,6 +95,16 @@ def line_of(agreement: Agreement, row: BreakRow) -> BreakLine:
         difference=difference,
         status=STATUSES[row.state],
     )
+
+
+def summed_field(agreement: Agreement, place: int) -> Field:
+    """The field that the group at a place adds up."""
+    return agreement.fields[agreement.groups[place - agreement.first_group_place].sum]
+
+
+def group_text(key: bytes, suspect: bytes, suspicion: Suspicion) -> str:
+    """Which group is meant, and the member that would explain its difference (R-GROUP-7)."""
+    return _SUSPICIONS[suspicion].format(key=key.decode("ascii"), suspect=suspect.decode("utf-8"))
 
 
 def value_text(field: Field, value: int | bytes | None) -> str:

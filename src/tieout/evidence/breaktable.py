@@ -7,9 +7,11 @@ names are looked up in small tables, numbers are written digit by digit for all 
 no text of a ledger has a NUL in it (R-ROW-1), deleting all of them leaves the file.
 
 Input is the table of open breaks as the compiled rules list it: a structured array with the columns
-`id, kind, field, role, state, basis, has_difference, agreement, difference, reported, benchmark`;
-`field` is 255 for a whole record, and counts invariants behind the fields; `basis` is a role's
-index, 254 for majority, 255 for none; values are the raw bytes of rows, NUL padded.
+`id, kind, field, role, state, basis, has_difference, agreement, difference, reported, benchmark`,
+and where agreements have groups `group_key, suspect, suspicion, shown`;
+`field` is 255 for a whole record, and counts invariants and groups behind the fields;
+`basis` is a role's index, 254 for majority, 255 for none; values are the raw bytes of rows, NUL
+padded.
 
 What is not here: the meaning of the columns, which `breaklist` explains; both give the same bytes.
 """
@@ -20,10 +22,20 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tieout.agreement.breakrow import Suspicion
 from tieout.agreement.model import NUMBERS, Agreement, Field, FieldType
-from tieout.evidence.breaklist import DECISION, KINDS, MAJORITY, STATUSES, csv_bytes, quoted
+from tieout.evidence.breaklist import (
+    DECISION,
+    KINDS,
+    MAJORITY,
+    STATUSES,
+    csv_bytes,
+    group_text,
+    quoted,
+    summed_field,
+)
 from tieout.units.dates import format_date, format_seconds, format_time
-from tieout.wire.codes import BenchmarkState
+from tieout.wire.codes import NO_FIELD, BenchmarkState
 from tieout.wire.rows import ColumnKind
 
 Bytes: TypeAlias = NDArray[np.uint8]
@@ -34,6 +46,8 @@ CHUNK_LINES: Final = 1 << 15
 BY_DECISION: Final = 253
 BY_MAJORITY: Final = 254
 NO_BASIS: Final = 255
+REPORTED_SHOWN: Final = 1
+_NUMBER_BYTES: Final = 8
 _CODES: Final = 256
 _NEEDS_QUOTES: Final = np.frombuffer(b'",\r\n', dtype=np.uint8)
 _NUMPY_KINDS: Final = {ColumnKind.NUMBER: "<i8", ColumnKind.DATE: "<i4", ColumnKind.TIME: "<i8"}
@@ -75,9 +89,23 @@ def _values(
     count = len(table)
     reported, benchmark, difference = _Column(count), _Column(count), _Column(count)
     keys = book * _CODES + table["field"]
+    decided = table["state"] == BenchmarkState.DECIDED
+    basis = _Column(count)
+    named = np.where(decided, table["basis"], NO_BASIS)
+    basis.put(np.arange(count), _named(_basis_names(books), book * _CODES + named))
     for key in np.unique(keys).tolist():
         index, f = divmod(key, _CODES)
         agreement = books[index]
+        if f != NO_FIELD and f >= agreement.first_group_place:
+            total = summed_field(agreement, f)
+            places = np.flatnonzero((keys == key) & (table["shown"] & REPORTED_SHOWN != 0))
+            reported.put(places, _number_texts(total, table["reported"], places))
+            places = places[table["has_difference"][places] != 0]
+            benchmark.put(places, _number_texts(total, table["benchmark"], places))
+            difference.put(places, _differences(total, table["difference"][places]))
+            places = np.flatnonzero(keys == key)
+            basis.put(places, _group_texts(table[places]))
+            continue
         if f >= len(agreement.fields):  # the whole record, or an invariant
             continue
         field, kind = agreement.fields[f], agreement.layout.columns[f].kind
@@ -88,10 +116,21 @@ def _values(
         benchmark.put(places, _written(field, kind, _cut(table["benchmark"], places, width)))
         places = places[table["has_difference"][places] != 0]
         difference.put(places, _differences(field, table["difference"][places]))
-    decided = table["state"] == BenchmarkState.DECIDED
-    basis = np.where(decided, table["basis"], NO_BASIS)
-    names = _named(_basis_names(books), book * _CODES + basis)
-    return reported.matrix, benchmark.matrix, names, difference.matrix
+    return reported.matrix, benchmark.matrix, basis.matrix, difference.matrix
+
+
+def _number_texts(field: Field, raw: NDArray[np.void], places: NDArray[np.intp]) -> Bytes:
+    """The sums of a group, from their bytes."""
+    return _written(field, ColumnKind.NUMBER, _cut(raw, places, _NUMBER_BYTES))
+
+
+def _group_texts(lines: NDArray[np.void]) -> Bytes:
+    """Which groups are meant, and the members that would explain their differences."""
+    texts = [
+        quoted(group_text(key, suspect, Suspicion(suspicion))).encode("utf-8")
+        for key, suspect, suspicion in lines[["group_key", "suspect", "suspicion"]].tolist()
+    ]
+    return _raw(np.array(texts, dtype=np.bytes_))
 
 
 class _Column:
@@ -116,14 +155,8 @@ def _codes_of(named: Iterable[tuple[int, str]]) -> Bytes:
 
 
 def _field_names(books: Iterable[Agreement]) -> Bytes:
-    """Names of fields, and behind them those of invariants."""
-    return _name_table(
-        name
-        for each in books
-        for name in _padded(
-            each.name_of_place(place) for place in range(len(each.fields) + len(each.invariants))
-        )
-    )
+    """Names of fields, and behind them those of invariants and groups."""
+    return _name_table(name for each in books for name in _padded(each.place_names))
 
 
 def _role_names(books: Iterable[Agreement]) -> Bytes:

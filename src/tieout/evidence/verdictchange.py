@@ -121,13 +121,9 @@ def _order(new: Agreement, old: Agreement, name: BreakName) -> tuple[int, int, i
     """Whole records first; then places and roles as the new version has them, then as the old."""
     places = [
         "",
-        *(each.name_of_place(place) for each in (new, old) for place in range(_place_count(each))),
+        *(name for each in (new, old) for name in each.place_names),
     ]
     return places.index(name.place), [*new.roles, *old.roles].index(name.role), name.kind
-
-
-def _place_count(agreement: Agreement) -> int:
-    return len(agreement.fields) + len(agreement.invariants)
 
 
 def _difference(name: BreakName, recorded: Side, anew: Side) -> Difference | None:
@@ -166,7 +162,7 @@ def _side(world: World, other: World, key: TransactionKey, name: BreakName) -> S
 def _told(standing: Standing, agreement: Agreement, each: Break) -> Side:
     """The facts of a break, as the breaks file has them."""
     reported, benchmark, basis, difference = "", "", "", ""
-    if each.field is not None and each.kind is not BreakKind.INVARIANT:
+    if each.field is not None and each.kind not in (BreakKind.INVARIANT, BreakKind.GROUP):
         field = agreement.fields[each.field]
         reported = value_text(field, amount_of(each.reported))
         if each.state is BenchmarkState.DECIDED:

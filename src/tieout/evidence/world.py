@@ -79,6 +79,8 @@ class World:
             return ()
         if name.kind is BreakKind.INVARIANT:
             return _invariant_rules(agreement, name)
+        if name.kind is BreakKind.GROUP:
+            return _group_rules(agreement, name)
         if name.place:
             return _field_rules(agreement, transaction, name)
         return _RECORD_RULES[name.kind]
@@ -140,6 +142,13 @@ def _invariant_rules(agreement: Agreement, name: BreakName) -> tuple[str, ...]:
     for each in agreement.invariants:
         if each.name == name.place and agreement.roles.index(name.role) in each.roles:
             return ("R-INV-2",) if each.is_across else ("R-INV-1",)
+    return ()
+
+
+def _group_rules(agreement: Agreement, name: BreakName) -> tuple[str, ...]:
+    for each in agreement.groups:
+        if each.name == name.place and agreement.roles.index(name.role) in sum(each.sides, ()):
+            return ("R-GROUP-4", "R-GROUP-5")
     return ()
 
 

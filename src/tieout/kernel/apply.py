@@ -205,7 +205,11 @@ def _accept(
     base = serial * plan[at.P_SLOT_BYTES]
     role = cursor[at.C_ROLE]
     block = role_block(plan, base, role)
-    is_watched = load8(slots, base + at.STATUS) == MATCHED or (
+    # R-CHANGE-1, R-REVERSE-3: what is silent changes nothing while it matches.
+    is_watched = (
+        load8(slots, base + at.STATUS) == MATCHED
+        and load16(slots, block + at.FLAGS) & at.STATES != 0
+    ) or (
         load8(slots, base + at.JUDGED) & at.REVERSED != 0 and load8(rows, row + at.ROW_ACTION) == 0
     )
     changed = not is_first and is_watched and _compared_changes(plan, slots, block, rows, row)

@@ -9,9 +9,11 @@ from tieout.kernel import index
 from tieout.kernel import layout as at
 from tieout.kernel.apply import apply_rows
 from tieout.kernel.book import Book, books_of
+from tieout.kernel.groups import Groups
 from tieout.kernel.items import Item
 from tieout.kernel.rowcheck import check_rows
 from tieout.kernel.state import State, Vouched
+from tieout.kernel.timing import settle_groups
 from tieout.merkle.lanes import rows_root
 from tieout.merkle.tree import leaf_hash
 from tieout.wire.batch import Batch, BatchHeader
@@ -76,7 +78,10 @@ def apply_batch(state: State, batch: Batch, item: int, vouched: Vouched | None) 
     cursor[at.C_ROLE] = header.role
     cursor[at.C_MAY_OPEN] = state.newest[header.agreement] is book
     cursor[at.C_OUTCOMES : at.C_OUTCOMES + _OUTCOMES] = 0
-    _run(state, book, rows, hashes)
+    if book.groups is not None and book.groups.concern(header.role):
+        _run_with_groups(state, book, book.groups, rows, hashes)
+    else:
+        _run(state, book, rows, hashes)
     counts = cursor[at.C_OUTCOMES : at.C_OUTCOMES + _OUTCOMES].tolist()
     return ItemResult(ItemOutcome.ACCEPTED, rows=tuple(counts))
 
@@ -142,6 +147,17 @@ def _run(state: State, book: Book, rows: Bytes, hashes: Numbers) -> None:
             break
     if book.is_urgent:
         book.touched.append(np.arange(first_new, book.count, dtype=np.int64))
+
+
+def _run_with_groups(
+    state: State, book: Book, groups: Groups, rows: Bytes, hashes: Numbers
+) -> None:
+    """Apply all rows, then judge the groups whose records are others now (R-GROUP-6)."""
+    role, item = int(book.cursor[at.C_ROLE]), int(book.cursor[at.C_ITEM])
+    before = groups.look(book, role, _located(book, rows, hashes))
+    _run(state, book, rows, hashes)
+    groups.replace(before, groups.look(book, role, _located(book, rows, hashes)))
+    settle_groups(state, book, groups, item)
 
 
 def _found_elsewhere(state: State, book: Book, rows: Bytes, hashes: Numbers) -> Bytes:

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from tieout.agreement.model import Agreement, BusinessDeadline
 from tieout.kernel import index
 from tieout.kernel import layout as at
+from tieout.kernel.groups import Groups
 from tieout.kernel.plan import make_plan
 from tieout.merkle.lanes import leaf_hashes
 from tieout.merkle.tree import root
+from tieout.wire.limits import ID_BYTES
 
 if TYPE_CHECKING:
     from tieout.kernel.still import StillBook
@@ -153,6 +155,7 @@ class Book:
         self.deadlines = _deadlines_of(agreement)
         self.asked = [0] * len(self.deadlines)
         self.judged = 0
+        self.groups = Groups(agreement) if agreement.groups else None
         self.is_urgent = agreement.is_urgent
         self.touched: list[Numbers] = []
         """What the block has touched so far, perhaps more, where an agreement is urgent."""
@@ -207,6 +210,11 @@ class Book:
         slots = self.slots
         index.locate(self.table, slots.data, slots.image_bytes, hashes, padded, 40, serial)
         return None if serial[0] < 0 else int(serial[0])
+
+    def id_of(self, serial: int) -> bytes:
+        """The id of a transaction, without padding."""
+        start = serial * self.slots.image_bytes
+        return self.slots.data[start : start + ID_BYTES].tobytes().rstrip(b"\0")
 
     def opened_us(self, first: int, last: int) -> Numbers:
         """When transactions first to last − 1 were opened (µs), in rising order; a copy."""

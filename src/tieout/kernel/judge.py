@@ -35,7 +35,7 @@ def _cut_off(plan: Any, slots: Any, base: Int64, cursor: Any, slot_marks: Any) -
     store8(slots, base + at.JUDGED, load8(slots, base + at.JUDGED) | 1)
     if load8(slots, base + at.STATUS) != MATCHED or load64(slots, base + at.CLOSED) != 0:
         return True
-    # Every role states, so every role was heard before: the verdict is the same.
+    # Every role that is expected states, so every role was heard before: the verdict is the same.
     store64(slots, base + at.CLOSED, cursor[at.C_TIME])
     mark_pages(slot_marks, base, plan[at.P_SLOT_BYTES])
     return False

@@ -37,6 +37,8 @@ INTRUDER: Final = 2
 FLAGS: Final = 4
 ROUNDS: Final = 6
 REVISION: Final = 8
+BROKEN_GROUPS: Final = 12
+TIED_GROUPS: Final = 14
 LATEST: Final = 16
 PRESENCE: Final = 24
 MISMATCH: Final = 32
@@ -94,9 +96,15 @@ P_COMPARED: Final = 14  # mask of fields with compare = true
 P_SETTLES: Final = 15  # 1: the fast way is closed, since equal values may still change a verdict
 P_INVARIANTS: Final = 16  # where the list of where each invariant is begins
 P_INVARIANT_COUNT: Final = 17
-P_FIELD_MASK: Final = 18  # all fields; the bits behind them are invariants
-P_DECIDES: Final = 19  # 1: behind the roles of a slot is a block of what was decided (R-DECIDE-3)
-P_TABLES: Final = 20
+P_FIELD_MASK: Final = 18  # all fields; the bits behind them are invariants, then groups
+P_APART: Final = 19  # mask of the roles that speak in transactions of their own
+P_GROUPS: Final = 20  # where the lines of the groups begin: counterparts (mask), field of the key
+P_GROUP_COUNT: Final = 21
+P_FIRST_GROUP: Final = 22  # fields and invariants together
+P_PLACES: Final = 23  # fields, invariants and groups together
+P_DECIDES: Final = 24  # 1: behind the roles of a slot is a block of what was decided (R-DECIDE-3)
+P_TABLES: Final = 25
+GROUP_LINE: Final = 2
 
 # One line for each role: what it reports (mask), must report (mask), then for every other role
 # where the list of their common stretches is.

@@ -30,7 +30,14 @@ from tieout.kernel import layout as at
 from tieout.kernel.apply import same_record
 from tieout.kernel.compare import alike_currency
 from tieout.kernel.telling import NOWHERE
-from tieout.kernel.verdict import DECIDED, field_line, look, note_benchmark, role_block
+from tieout.kernel.verdict import (
+    DECIDED,
+    field_line,
+    kind_at,
+    look,
+    note_benchmark,
+    role_block,
+)
 from tieout.kernel.words import KEY_BYTES, bit, copy_bytes
 from tieout.wire.codes import BreakKind
 from tieout.wire.rows import ColumnKind
@@ -66,7 +73,6 @@ _AHEAD: Final = 8
 _MISSING: Final = np.int64(BreakKind.MISSING)
 _LAST_WHOLE_RECORD_KIND: Final = np.int64(BreakKind.DISPUTED)
 _MISMATCH: Final = np.int64(BreakKind.MISMATCH)
-_INVARIANT: Final = np.int64(BreakKind.INVARIANT)
 _DATE: Final = np.int64(ColumnKind.DATE)
 _CODE: Final = np.int64(ColumnKind.CODE)
 _AUTHORITY: Final = np.int64(Policy.AUTHORITY)
@@ -156,7 +162,7 @@ def count_breaks(plan: Any, slots: Any, serials: Any, counts: Any) -> None:
                 count += ((flags & at.WHOLE_RECORD_BREAKS) >> (kind + 2)) & 1
             mismatch, blank = load64(slots, block + at.MISMATCH), load64(slots, block + at.BLANK)
             if mismatch | blank != 0:
-                for field in range(plan[at.P_FIELDS] + plan[at.P_INVARIANT_COUNT]):
+                for field in range(plan[at.P_PLACES]):
                     count += ((mismatch >> field) & 1) + ((blank >> field) & 1)
         counts[i] = count
 
@@ -214,7 +220,7 @@ def list_breaks(
             blank |= load64(slots, block + at.BLANK)
         if mismatch != 0:
             look(plan, slots, base, adjustments, cursor)
-        for field in range(plan[at.P_FIELDS] + plan[at.P_INVARIANT_COUNT]):
+        for field in range(plan[at.P_PLACES]):
             if (mismatch | blank) & bit(field) == 0:
                 continue
             is_field = field < plan[at.P_FIELDS]
@@ -233,7 +239,8 @@ def list_breaks(
                         plan, slots, base, adjustments, cursor, table, line, role, field, width
                     )
                 else:
-                    _put_line(plan, slots, serial, table, line, role, field, _INVARIANT)
+                    kind = kind_at(plan, field)
+                    _put_line(plan, slots, serial, table, line, role, field, kind)
                 line += line_bytes
 
 

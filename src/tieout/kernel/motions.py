@@ -141,7 +141,7 @@ def _may_be_decided(state: State, found: Found, field: int) -> bool:
 
 def _may_be_reversed(found: Found) -> bool:
     """Whether every role states and nothing but a dispute is open (R-REVERSE-1)."""
-    if found.number(at.JUDGED, 1) & at.REVERSED:
+    if found.book.agreement.groups or found.number(at.JUDGED, 1) & at.REVERSED:
         return False
     for role in range(len(found.book.holders)):
         block = found.book.role_offset(role)

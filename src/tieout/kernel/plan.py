@@ -53,19 +53,27 @@ def make_plan(number: int, agreement: Agreement) -> NDArray[np.int64]:
     words[at.P_OPENED_BY] = _mask(agreement.opened_by)
     words[at.P_ALL_ROLES] = (1 << roles) - 1
     words[at.P_AUTOMATIC] = int(agreement.mode is not AdjustmentMode.NOTIFY)
-    places = fields + len(agreement.invariants)
+    places = len(agreement.place_names)
     words[at.P_VERDICT_BYTES] = at.EVENT_BYTES * (8 + 8 * roles + places * (2 * roles + 1))
     words[at.P_FIELD_MASK] = (1 << fields) - 1
     words[at.P_COMPARED] = _mask(i for i, f in enumerate(agreement.fields) if f.compare)
     # A field that a role reports alone may choose another tolerance for values that it does not.
     chooses = any(field.choice for field in agreement.fields)
     decides = agreement.votes is not None  # which value stands need not be one that is stated
-    words[at.P_SETTLES] = int(chooses or agreement.invariants != () or decides)
+    settles = chooses or decides or agreement.invariants != () or agreement.groups != ()
+    words[at.P_SETTLES] = int(settles)
+    words[at.P_APART] = _mask(agreement.apart)
+    words[at.P_GROUP_COUNT] = len(agreement.groups)
+    words[at.P_FIRST_GROUP] = agreement.first_group_place
+    words[at.P_PLACES] = places
     for role in range(roles):
         _put_role(words, agreement, role)
     for index in range(fields):
         _put_field(words, agreement, index)
     put_invariants(words, agreement)
+    words[at.P_GROUPS] = len(words)
+    for group in agreement.groups:
+        words.extend((_mask(group.counterparts), group.key))
     return np.array([_signed(word) for word in words], dtype=np.int64)
 
 

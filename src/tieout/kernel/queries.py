@@ -20,6 +20,7 @@ from tieout.kernel.agreeing import enactment_key, must_agree
 from tieout.kernel.book import Book, Bytes, books_of
 from tieout.kernel.digest import is_episode
 from tieout.kernel.governing import is_of_agreements, needed_votes, parties_to_agree, upcoming
+from tieout.kernel.groupbreaks import about_group, with_groups
 from tieout.kernel.members import Change, Party
 from tieout.kernel.operations import adjustment_id_of
 from tieout.kernel.state import State
@@ -165,7 +166,7 @@ def _break_table(parts: list[tuple[Book, NDArray[np.int64]]]) -> NDArray[np.void
             table,
             width,
         )
-    return table.view(dtype)
+    return with_groups(books, table.view(dtype))
 
 
 _KEY_DTYPE: Final = np.dtype([("id", f"S{ID_BYTES}"), ("originator", "<u2"), ("stage", "u1")])
@@ -238,7 +239,7 @@ def break_row(agreement: Agreement, line: np.void) -> BreakRow:
     basis = _WORDS_OF_BASIS.get(int(line["basis"]))
     if line["basis"] < listing.BY_DECISION:
         basis = agreement.roles[line["basis"]]
-    return BreakRow(
+    row = BreakRow(
         agreement=int(line["agreement"]),
         transaction_id=bytes(line["id"]),
         originator=int(line["originator"]),
@@ -252,6 +253,7 @@ def break_row(agreement: Agreement, line: np.void) -> BreakRow:
         difference=int(line["difference"]) if line["has_difference"] else None,
         state=state,
     )
+    return row._replace(**about_group(line))
 
 
 def _value(column: Column | None, raw: np.void) -> int | bytes | None:

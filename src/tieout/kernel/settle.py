@@ -24,7 +24,16 @@ from tieout.compiled.memory import (
 from tieout.kernel import layout as at
 from tieout.kernel.adjust import adjust_after_verdict
 from tieout.kernel.telling import NOBODY, NOWHERE, mark_pages, tell
-from tieout.kernel.verdict import AWAITING, DECIDED, UNDECIDED, evaluate, role_block
+from tieout.kernel.verdict import (
+    AWAITING,
+    DECIDED,
+    UNDECIDED,
+    evaluate,
+    expected_roles,
+    kind_at,
+    role_block,
+    waits_for_groups,
+)
 from tieout.kernel.words import ZERO, bit
 from tieout.wire.codes import AlarmState, BreakKind, EventKind, Status
 
@@ -46,8 +55,6 @@ _ALARM_CLEARED: Final = np.int64(EventKind.ALARM_CLEARED)
 _FIRST_STATUS: Final = np.int64(EventKind.TRANSACTION_PENDING)
 
 _MISSING: Final = np.int64(BreakKind.MISSING)
-_MISMATCH: Final = np.int64(BreakKind.MISMATCH)
-_INVARIANT: Final = np.int64(BreakKind.INVARIANT)
 _KIND_SHIFT: Final = 2  # the flag of a whole-record break is bit kind + 2
 _LAST_WHOLE_RECORD_KIND: Final = np.int64(BreakKind.CHANGED_AFTER_MATCH)
 
@@ -83,7 +90,7 @@ def _settle_flags(plan: Any, cursor: Any, duplicate_on: Int64, duplicate_off: In
                 cursor[at.V_ROLES + role * at.V_ROLE_LINE] &= ~at.CHANGED
         return _all_breaks(plan, cursor) != 0
     found = _all_breaks(plan, cursor)
-    quiet = found == at.CHANGED and states == plan[at.P_ALL_ROLES]
+    quiet = found == at.CHANGED and expected_roles(plan, states) & ~states == 0
     if found & at.CHANGED and (quiet or states == 0):
         for role in range(plan[at.P_ROLES]):
             cursor[at.V_ROLES + role * at.V_ROLE_LINE] &= ~at.CHANGED
@@ -142,10 +149,10 @@ def _state_before(plan: Any, slots: Any, base: Int64, field: Int64) -> Int64:
 def _tell_field(
     plan: Any, slots: Any, base: Int64, serial: Int64, events: Any, cursor: Any, field: Int64
 ) -> bool:
-    """Step 3 for one field, or one invariant; True when a break opened."""
+    """Step 3 for one field, one invariant or one group; True when a break opened."""
     agreement = plan[at.P_AGREEMENT]
     mask = bit(field)
-    kind = np.int64(_MISMATCH if field < plan[at.P_FIELDS] else _INVARIANT)
+    kind = kind_at(plan, field)
     state_before = _state_before(plan, slots, base, field)
     state_after = cursor[at.V_FIELDS + field * at.V_FIELD_LINE]
     opened, was, now = False, False, False
@@ -188,13 +195,16 @@ def _write(plan: Any, slots: Any, base: Int64, cursor: Any) -> None:
 
 
 @helper
-def _status(plan: Any, cursor: Any, has_breaks: bool) -> Int64:
+def _status(plan: Any, slots: Any, base: Int64, cursor: Any, has_breaks: bool) -> Int64:
     """R-STATUS-1."""
-    if cursor[at.V_STATES] == 0 or (cursor[at.V_REVERSED] != 0 and not has_breaks):
+    states = cursor[at.V_STATES]
+    if states == 0 or (cursor[at.V_REVERSED] != 0 and not has_breaks):
         return WITHDRAWN
     if has_breaks:
         return BROKEN
-    return MATCHED if cursor[at.V_STATES] == plan[at.P_ALL_ROLES] else PENDING
+    if expected_roles(plan, states) & ~states != 0:
+        return PENDING
+    return PENDING if waits_for_groups(plan, slots, base, states) else MATCHED
 
 
 @helper
@@ -256,13 +266,13 @@ def settle(
     opened = _tell_whole_records(plan, slots, base, serial, events, cursor) or has_opened
     changed = _changed_fields(plan, slots, base, cursor)
     if changed != 0:
-        for field in range(plan[at.P_FIELDS] + plan[at.P_INVARIANT_COUNT]):
+        for field in range(plan[at.P_PLACES]):
             if changed & bit(field):
                 told = _tell_field(plan, slots, base, serial, events, cursor, field)
                 opened = opened or told
     _write(plan, slots, base, cursor)
     before = load8(slots, base + at.STATUS)
-    after = _status(plan, cursor, has_breaks)
+    after = _status(plan, slots, base, cursor, has_breaks)
     store8(slots, base + at.STATUS, after)
     if is_first or after != before:
         kind = _FIRST_STATUS + after

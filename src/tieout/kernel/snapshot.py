@@ -244,4 +244,6 @@ def _load_book(
     book.table = index.empty_table(control.slots)
     size, scratch = book.slots.image_bytes, np.zeros(_REBUILT_AT_A_TIME, np.int64)
     index.rebuild(book.table, book.slots.data, size, control.slots, state.index_secret, scratch)
+    if book.groups is not None:
+        book.groups.refill(book)
     return book

@@ -15,8 +15,9 @@ from tieout.kernel import judge as judging
 from tieout.kernel import layout as at
 from tieout.kernel.book import Book, books_of
 from tieout.kernel.businesstime import deadlines_us
+from tieout.kernel.groups import Groups
 from tieout.kernel.state import State
-from tieout.wire.codes import NO_ITEM, NO_ROW, ItemOutcome
+from tieout.wire.codes import NO_ITEM, NO_ROW, EventKind, ItemOutcome
 from tieout.wire.limits import MAX_DEADLINES_PER_BLOCK
 
 Numbers = NDArray[np.int64]
@@ -91,8 +92,28 @@ def close_cutoff(state: State, name: str, cutoff_us: int, item: int) -> tuple[It
     for book, end in ends:
         first, book.judged = book.judged, end
         serials = np.arange(first, end, dtype=np.int64)
+        if book.groups is not None:
+            book.groups.note_judged(book, serials)
         run_judge(state, book, judging.CUT_OFF, item, serials)
+    for book, _ in ends:
+        if book.groups is not None:
+            settle_groups(state, book, book.groups, item)
     return ItemOutcome.ACCEPTED, total
+
+
+def settle_groups(state: State, book: Book, groups: Groups, item: int) -> None:
+    """Judge the groups that have changed, and the transactions that answer for them (R-GROUP-6)."""
+    still, serials = groups.settle(book)
+    for serial, role, rule in still:
+        state.events.tell(
+            EventKind.GROUP_CHANGED,
+            item=item,
+            agreement=book.number,
+            serial=serial,
+            role=role,
+            field=book.agreement.first_group_place + rule,
+        )
+    run_judge(state, book, judging.AGAIN, item, serials)
 
 
 def judge_deadlines(state: State) -> None:

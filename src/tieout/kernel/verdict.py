@@ -18,7 +18,7 @@ from tieout.kernel import layout as at
 from tieout.kernel.compare import same_value, within
 from tieout.kernel.invariants import judge_invariants
 from tieout.kernel.words import bit
-from tieout.wire.codes import AdjustmentStatus, BenchmarkState
+from tieout.wire.codes import AdjustmentStatus, BenchmarkState, BreakKind
 
 AWAITING: Final = np.int64(BenchmarkState.AWAITING)
 UNDECIDED: Final = np.int64(BenchmarkState.UNDECIDED)
@@ -28,6 +28,10 @@ _MAJORITY: Final = np.int64(Policy.MAJORITY)
 PROPOSED: Final = np.int64(AdjustmentStatus.PROPOSED)
 APPROVED: Final = np.int64(AdjustmentStatus.APPROVED)
 POSTED: Final = np.int64(AdjustmentStatus.POSTED)
+
+MISMATCH: Final = np.int64(BreakKind.MISMATCH)
+_INVARIANT: Final = np.int64(BreakKind.INVARIANT)
+_GROUP: Final = np.int64(BreakKind.GROUP)
 
 # What a verdict keeps of the old flags; the others follow from the slot.
 _KEPT: Final = at.STATES | at.WITHDREW | at.OVERDUE | at.DUPLICATE | at.CHANGED | at.DISPUTED
@@ -62,7 +66,7 @@ def frozen_fields(plan: Any, slots: Any, block: Int64, adjustments: Any) -> Int6
 def look(plan: Any, slots: Any, base: Int64, adjustments: Any, cursor: Any) -> None:
     """Who states, who is heard, what is frozen."""
     judged = load8(slots, base + at.JUDGED) & 1
-    states, heard, frozen = np.int64(0), np.int64(0), np.int64(0)
+    states, heard, frozen = np.int64(0), plan[at.P_APART], np.int64(0)
     for role in range(plan[at.P_ROLES]):
         block = role_block(plan, base, role)
         flags = load16(slots, block + at.FLAGS)
@@ -84,19 +88,53 @@ def look(plan: Any, slots: Any, base: Int64, adjustments: Any, cursor: Any) -> N
 
 
 @helper
+def kind_at(plan: Any, place: Int64) -> Int64:
+    """The kind of a break in a field or, behind the fields, of an invariant or a group."""
+    if place < plan[at.P_FIELDS]:
+        return MISMATCH
+    return _INVARIANT if place < plan[at.P_FIRST_GROUP] else _GROUP
+
+
+@inlined
+def expected_roles(plan: Any, states: Int64) -> Int64:
+    """The roles that a transaction waits for when these state in it, as masks (R-GROUP-2)."""
+    together = plan[at.P_ALL_ROLES] & ~plan[at.P_APART]
+    return np.int64(together if states & together != 0 else 0)
+
+
+@helper
+def waits_for_groups(plan: Any, slots: Any, base: Int64, states: Int64) -> bool:
+    """Whether a counterpart's record stands in a group that is not tied out (R-GROUP-5)."""
+    line = plan[at.P_GROUPS]
+    for group in range(plan[at.P_GROUP_COUNT]):
+        counterparts, key = number_at(plan, line), number_at(plan, line + 1)
+        for role in range(plan[at.P_ROLES]):
+            block = role_block(plan, base, role)
+            if (
+                counterparts & states & bit(role) != 0
+                and load64(slots, block + at.PRESENCE) & bit(key) != 0
+                and load16(slots, block + at.TIED_GROUPS) & bit(group) == 0
+            ):
+                return True
+        line += at.GROUP_LINE
+    return False
+
+
+@helper
 def _judge_roles(plan: Any, slots: Any, base: Int64, cursor: Any) -> None:
-    """Whole records and blanks (R-MISS-1, R-MISS-2, R-OPEN-1, R-BIND-1)."""
+    """Whole records, blanks and groups (R-MISS-1, R-MISS-2, R-OPEN-1, R-BIND-1, R-GROUP-2)."""
     states, heard = cursor[at.V_STATES], cursor[at.V_HEARD]
-    opened_by = plan[at.P_OPENED_BY]
+    opened_by, apart = plan[at.P_OPENED_BY], plan[at.P_APART]
+    expected = expected_roles(plan, states)
     judged = load8(slots, base + at.JUDGED) & 1
     is_compared = cursor[at.V_REVERSED] == 0
     opened_wrongly = (
-        is_compared and judged != 0 and opened_by != 0 and states != 0 and states & opened_by == 0
+        is_compared and judged != 0 and opened_by != 0 and expected != 0 and states & opened_by == 0
     )
     for role in range(plan[at.P_ROLES]):
         block = role_block(plan, base, role)
         flags = load16(slots, block + at.FLAGS) & _KEPT
-        blank = np.int64(0)
+        blank, broken = np.int64(0), np.int64(0)
         if load16(slots, block + at.INTRUDER) != 0:
             flags |= at.UNEXPECTED
         if not is_compared:
@@ -104,13 +142,14 @@ def _judge_roles(plan: Any, slots: Any, base: Int64, cursor: Any) -> None:
         elif states & bit(role):
             required = plan[at.P_TABLES + role * at.ROLE_LINE + at.R_REQUIRED]
             blank = required & ~load64(slots, block + at.PRESENCE)
-            if opened_wrongly:
+            if opened_wrongly or (apart & bit(role) != 0 and states != bit(role)):
                 flags |= at.UNEXPECTED
-        elif states != 0 and heard & bit(role) != 0 and not opened_wrongly:
+            broken = load16(slots, block + at.BROKEN_GROUPS) << plan[at.P_FIRST_GROUP]
+        elif expected & heard & bit(role) != 0 and not opened_wrongly:
             flags |= at.MISSING
         line = at.V_ROLES + role * at.V_ROLE_LINE
         cursor[line] = flags
-        cursor[line + 1] = 0
+        cursor[line + 1] = broken  # R-GROUP-5
         cursor[line + 2] = blank
 
 
@@ -298,3 +337,5 @@ def evaluate(plan: Any, slots: Any, base: Int64, adjustments: Any, cursor: Any) 
             cursor[at.V_FIELDS + field * at.V_FIELD_LINE] = 0
     if plan[at.P_INVARIANT_COUNT] != 0 and cursor[at.V_REVERSED] == 0:
         judge_invariants(plan, slots, base, cursor)
+    for place in range(plan[at.P_FIRST_GROUP], plan[at.P_PLACES]):
+        cursor[at.V_FIELDS + place * at.V_FIELD_LINE] = 0

@@ -143,13 +143,11 @@ def breaks_of(agreement: Agreement, found: kernel.Transaction) -> list[Found]:
     told = []
     for role, standing in zip(agreement.roles, found.roles, strict=True):
         told += [Found(kind.name.lower(), role) for kind in standing.whole_record_breaks]
-        fields = len(agreement.fields)
-        for place in range(fields + len(agreement.invariants)):
+        for place, name in enumerate(agreement.place_names):
             if standing.blank >> place & 1:
-                told.append(Found("missing", role, agreement.name_of_place(place)))
+                told.append(Found("missing", role, name))
             if standing.mismatch >> place & 1:
-                kind = "mismatch" if place < fields else "invariant"
-                told.append(Found(kind, role, agreement.name_of_place(place)))
+                told.append(Found(agreement.break_kind(place).name.lower(), role, name))
     return told
 
 

@@ -44,6 +44,7 @@ _ABOUT_TRANSACTIONS: Final = np.isin(
     np.arange(256),
     [
         *range(EventKind.ROW_NOT_APPLIED, EventKind.ADJUSTMENT_FAILED + 1),
+        EventKind.GROUP_CHANGED,
         *range(EventKind.DISPUTE_RAISED, EventKind.MOTION_EXPIRED + 1),
     ],
 )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tieout import kernel
 from tieout.agreement.breakrow import BreakRow
 from tieout.agreement.model import Agreement, Field, FieldType
-from tieout.evidence.breaklist import KINDS, line_of
+from tieout.evidence.breaklist import KINDS, line_of, summed_field
 from tieout.projections.errors import ProjectionError
 from tieout.projections.records import AlarmRecord, BreakRecord
 from tieout.projections.stated import currency_of
@@ -277,8 +277,16 @@ def identity_of(state: kernel.State, transaction_key: int) -> tuple[int, str]:
 
 
 def _field_of(agreement: Agreement, place: int | None) -> Field | None:
-    """The field of a break; None for one of the whole record, or of an invariant."""
-    return None if place is None or place >= len(agreement.fields) else agreement.fields[place]
+    """The field whose values a break tells; None for whole records and invariants."""
+    if place is None:
+        return None
+    match agreement.break_kind(place):
+        case BreakKind.MISMATCH:
+            return agreement.fields[place]
+        case BreakKind.GROUP:
+            return summed_field(agreement, place)
+        case _:
+            return None
 
 
 def _scale_of(agreement: Agreement, place: int | None) -> int:

@@ -1,5 +1,6 @@
 """Cut-offs: the moment from which silence counts (R-CUT-1)."""
 
+from tieout.reference import groups
 from tieout.reference.events import Events
 from tieout.reference.judging import judge
 from tieout.reference.state import Book, State
@@ -26,7 +27,10 @@ def close_cutoff(state: State, body: CloseCutoff, party: int, events: Events) ->
     for transaction in transactions:
         transaction.judged = True
         state.book_of(transaction).judged_count += 1
+        groups.note_judged(state.book_of(transaction), transaction)
         judge(state, transaction, events)
+    for book in books:
+        groups.settle(state, book, events)  # R-GROUP-6
     kind = EventKind.CUTOFF_CLOSED
     events.add(kind, agreement=newest.number, serial=len(transactions))
     return ItemOutcome.ACCEPTED

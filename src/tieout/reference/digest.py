@@ -20,7 +20,7 @@ STATE_TAG: Final = b"tieout/state/1\0"
 PAGE_BYTES: Final = 65_536
 AFFAIRS_SINCE: Final = 4
 _SLOT: Final = struct.Struct("<36sHBBqqIBBHQQ")
-_ROLE: Final = struct.Struct("<HHHHIIQQQQQ")
+_ROLE: Final = struct.Struct("<HHHHIHHQQQQQ")
 _ADJUSTMENT: Final = struct.Struct("<QBBBBIQIIII")
 _BOOK: Final = struct.Struct("<HQ32sQ32s")
 
@@ -32,8 +32,9 @@ WHOLE_RECORD_FLAGS: Final = {
     BreakKind.CHANGED_AFTER_MATCH: 1 << 6,
     BreakKind.DISPUTED: 1 << 11,
 }
-APART: Final = (BreakKind.MISMATCH, BreakKind.INVARIANT)
-"""Both stand in one mask: the bits of the fields, and behind them those of the invariants."""
+AT_A_PLACE: Final = (BreakKind.MISMATCH, BreakKind.INVARIANT, BreakKind.GROUP)
+"""They stand in one mask: the bits of the fields, and behind them those of the invariants, and of
+the groups."""
 
 
 def app_hash(state: State) -> bytes:
@@ -147,10 +148,11 @@ def _role(book: Book, transaction: Transaction, index: int, role: Role) -> bytes
         flags,
         role.rounds,
         record.revision if record else 0,
-        0,
+        role.broken_groups,
+        role.tied_groups,
         0 if role.adjustment is None else 1 + role.adjustment,
         record.presence if record else 0,
-        _bits(each.field for each in breaks if each.kind in APART),
+        _bits(each.field for each in breaks if each.kind in AT_A_PLACE),
         _bits(each.field for each in breaks if each.kind is BreakKind.MISSING),
         record.place if record else 0,
     )

@@ -81,7 +81,7 @@ def move_reversal(
     is_in_time = _is_in_time(state, body.expires_us)
     if (
         not is_in_time
-        or not _may_be_reversed(transaction)
+        or not _may_be_reversed(state, transaction)
         or is_expired(state, state.book_of(transaction), transaction)
     ):
         return ItemOutcome.NOT_APPLICABLE
@@ -113,7 +113,7 @@ def vote(
         return ItemOutcome.NOT_ENTITLED
     if signer.party in (*motion.in_favour, *motion.against):
         return ItemOutcome.NO_EFFECT
-    if motion.place is None and body.in_favour and not _may_be_reversed(transaction):
+    if motion.place is None and body.in_favour and not _may_be_reversed(state, transaction):
         return ItemOutcome.NOT_APPLICABLE
     (motion.in_favour if body.in_favour else motion.against).append(signer.party)
     detail = 1 if body.in_favour else 0
@@ -165,8 +165,10 @@ def _may_be_decided(state: State, transaction: Transaction, f: int) -> bool:
     return (undecided or transaction.is_disputed) and voting >= votes_needed(agreement, voting)
 
 
-def _may_be_reversed(transaction: Transaction) -> bool:
+def _may_be_reversed(state: State, transaction: Transaction) -> bool:
     """Whether every role states and nothing but a dispute is open (R-REVERSE-1)."""
+    if state.book_of(transaction).agreement.groups:
+        return False
     breaks = transaction.verdict.breaks if transaction.verdict else ()
     return (
         not transaction.is_reversed

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tieout.reference import adjusting
+from tieout.reference import adjusting, groups
 from tieout.reference.deadlines import set_deadlines
 from tieout.reference.events import Events
 from tieout.reference.items import rows_of
@@ -12,7 +12,7 @@ from tieout.reference.transaction import Role, Transaction, new_transaction
 from tieout.reference.values import Record, Row, amount_of
 from tieout.wire.batch import Batch, BatchHeader
 from tieout.wire.block import ItemResult
-from tieout.wire.codes import Action, EventKind, ItemOutcome, RowOutcome, Status
+from tieout.wire.codes import NO_ROW, Action, EventKind, ItemOutcome, RowOutcome, Status
 
 PLACE_SHIFT: Final = 16
 """A place is leaf index × 65,536 + row index."""
@@ -31,6 +31,8 @@ def apply_batch(state: State, batch: Batch, events: Events) -> ItemResult:
     for index, row in enumerate(rows):  # R-ROW-2
         events.row_is_applied(index)
         counts[apply_row(state, book, header.party, header.role, row, events)] += 1
+    events.row_is_applied(NO_ROW)
+    groups.settle(state, book, events)  # R-GROUP-6
     return ItemResult(ItemOutcome.ACCEPTED, rows=tuple(counts))
 
 
@@ -146,10 +148,11 @@ def _accept(
 ) -> None:
     """Let a record stand, and do what follows."""
     role = transaction.roles[role_index]
-    is_watched = transaction.status is Status.MATCHED or (  # R-CHANGE-1, R-REVERSE-3
-        transaction.is_reversed and record.action is Action.STATE
-    )
-    changes = is_watched and _changes(book, role, record)
+    matches = transaction.status is Status.MATCHED and role.states  # R-CHANGE-1
+    returns = transaction.is_reversed and record.action is Action.STATE  # R-REVERSE-3
+    is_watched = matches or returns
+    changes = is_watched and role.record is not None and _changes(book, role.record, record)
+    groups.follow(book, transaction, role_index, role.record, record)  # R-GROUP-1
     role.party = party  # R-BIND-1
     role.record = record
     role.duplicate = False  # R-SAME-2
@@ -159,14 +162,14 @@ def _accept(
     judge(state, transaction, events)
 
 
-def _changes(book: Book, role: Role, record: Record) -> bool:
+def _changes(book: Book, standing: Record, record: Record) -> bool:
     """Whether a record says something else in a compared field than the standing one."""
-    if record.action is Action.WITHDRAW or role.record is None:
+    if record.action is Action.WITHDRAW:
         return True
     return any(
         field.compare and amount_of(was) != amount_of(now)
         for field, was, now in zip(
-            book.agreement.fields, role.record.values, record.values, strict=True
+            book.agreement.fields, standing.values, record.values, strict=True
         )
     )
 

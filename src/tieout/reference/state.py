@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tieout.agreement.model import Agreement
 from tieout.merkle.log import Frontier
+from tieout.reference.grouping import Groups
 from tieout.reference.members import Members, members_of
 from tieout.reference.transaction import Adjustment, Transaction
 from tieout.reference.values import RowReader, Value
@@ -167,6 +168,7 @@ class Book:
     transactions: list[Transaction] = field(default_factory=list)
     judged_count: int = 0
     adjustments: list[Adjustment] = field(default_factory=list)
+    groups: Groups = field(default_factory=Groups)
 
 
 @dataclass(slots=True)

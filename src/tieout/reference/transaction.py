@@ -81,6 +81,8 @@ class Role:
     `record` is the standing record. `rounds` counts adjustments approved at once (R-ADJ-3);
     `adjustment` is the index of the latest one in the book, None when there was none. `dispute` is
     the one that the role has raised (R-DISPUTE-1).
+    `speaks_apart`: the role speaks in transactions of its own (R-GROUP-2). `broken_groups` and
+    `tied_groups` are bits of the groups that the record answers for (R-GROUP-5).
     """
 
     party: int = 0
@@ -91,6 +93,9 @@ class Role:
     changed_after_match: bool = False
     rounds: int = 0
     adjustment: int | None = None
+    speaks_apart: bool = False
+    broken_groups: int = 0
+    tied_groups: int = 0
     dispute: Dispute | None = None
 
     @property
@@ -153,13 +158,16 @@ class Transaction:
         return any(role.dispute for role in self.roles)
 
     def is_heard(self, role: int) -> bool:
-        """Whether nothing more has to be waited for from a role (R-FINAL-1)."""
-        return self.judged or self.roles[role].overdue or self.roles[role].states
+        """Whether nothing more has to be waited for from a role (R-FINAL-1, R-GROUP-2)."""
+        spoken = self.roles[role]
+        return self.judged or spoken.overdue or spoken.states or spoken.speaks_apart
 
 
 def new_transaction(agreement: Agreement, transaction_id: bytes, originator: int) -> Transaction:
     """A transaction of which nobody has spoken yet."""
-    return Transaction(transaction_id, originator, 0, [Role() for _ in agreement.roles])
+    apart = agreement.apart
+    roles = [Role(speaks_apart=index in apart) for index in range(len(agreement.roles))]
+    return Transaction(transaction_id, originator, 0, roles)
 
 
 def stating(transaction: Transaction) -> dict[int, Record]:

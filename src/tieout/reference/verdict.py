@@ -6,7 +6,7 @@ and through frozen benchmarks (R-FREEZE-1). That is why any order of the same re
 same breaks (R-ORDER-1).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 from tieout.agreement.model import Agreement
@@ -27,54 +27,102 @@ from tieout.wire.codes import BenchmarkState, BreakKind, Status
 def verdict(agreement: Agreement, transaction: Transaction) -> Verdict:
     """Judge a transaction under the agreement that it is pinned to. Changes nothing."""
     records = stating(transaction)
-    breaks = [*_whole_records(agreement, transaction, records)]
-    if not transaction.is_reversed:  # R-REVERSE-3
-        breaks.extend(_fields(agreement, transaction, records))
-        breaks.extend(broken_invariants(agreement, records))
-    if transaction.is_reversed:
-        breaks.extend(each for each in _changes_after_match(transaction) if each.role in records)
-    elif records and (breaks or len(records) < len(agreement.roles)):
+    if transaction.is_reversed:  # R-REVERSE-3
+        return _reversed(agreement, transaction, records)
+    breaks = [
+        *_whole_records(agreement, transaction, records),
+        *_fields(agreement, transaction, records),
+        *broken_invariants(agreement, records),
+        *_broken_groups(agreement, transaction, records),
+    ]
+    awaited = [role for role in expected_roles(agreement, records) if role not in records]
+    if records and (breaks or awaited):
         breaks.extend(_changes_after_match(transaction))
     breaks.sort(key=lambda each: each.key)
-    status = _status(agreement, transaction, records, breaks)
-    return Verdict(status, tuple(breaks))
+    is_whole = not awaited and not _waits_for_groups(agreement, transaction, records)
+    return Verdict(_status(records, breaks, is_whole=is_whole), tuple(breaks))
 
 
-def _status(
-    agreement: Agreement,
-    transaction: Transaction,
-    records: Mapping[int, Record],
-    breaks: Sequence[Break],
-) -> Status:
+def _reversed(
+    agreement: Agreement, transaction: Transaction, records: Mapping[int, Record]
+) -> Verdict:
+    """R-REVERSE-3: nothing is compared, and nobody is missing."""
+    breaks = [
+        *_whole_records(agreement, transaction, records),
+        *(each for each in _changes_after_match(transaction) if each.role in records),
+    ]
+    breaks.sort(key=lambda each: each.key)
+    is_broken = len(breaks) > 0 and len(records) > 0
+    return Verdict(Status.BROKEN if is_broken else Status.WITHDRAWN, tuple(breaks))
+
+
+def _status(records: Mapping[int, Record], breaks: Sequence[Break], *, is_whole: bool) -> Status:
     """R-STATUS-1."""
-    if not records or (transaction.is_reversed and not breaks):
+    if not records:
         return Status.WITHDRAWN
     if breaks:
         return Status.BROKEN
-    return Status.MATCHED if len(records) == len(agreement.roles) else Status.PENDING
+    return Status.MATCHED if is_whole else Status.PENDING
+
+
+def expected_roles(agreement: Agreement, stating: Iterable[int]) -> tuple[int, ...]:
+    """The roles that a transaction waits for, when these state in it (R-GROUP-2)."""
+    apart = agreement.apart
+    if all(role in apart for role in stating):
+        return ()
+    return tuple(role for role in range(len(agreement.roles)) if role not in apart)
+
+
+def _broken_groups(
+    agreement: Agreement, transaction: Transaction, records: Mapping[int, Record]
+) -> Iterator[Break]:
+    """R-GROUP-5: the groups that the records answer for and that do not tie out."""
+    for role in records:
+        for index in range(len(agreement.groups)):
+            if transaction.roles[role].broken_groups >> index & 1:
+                place = agreement.first_group_place + index
+                yield Break(BreakKind.GROUP, place, role, ("R-GROUP-4", "R-GROUP-5"))
+
+
+def _waits_for_groups(
+    agreement: Agreement, transaction: Transaction, records: Mapping[int, Record]
+) -> bool:
+    """Whether a counterpart's record stands in a group that is not tied out (R-GROUP-5)."""
+    return any(
+        role in rule.counterparts
+        and record.values[rule.key] is not None
+        and not transaction.roles[role].tied_groups >> index & 1
+        for index, rule in enumerate(agreement.groups)
+        for role, record in records.items()
+    )
 
 
 def _whole_records(
     agreement: Agreement, transaction: Transaction, records: Mapping[int, Record]
 ) -> Iterator[Break]:
     """Records that are missing, said twice, or said by somebody who should not have spoken."""
+    expected = expected_roles(agreement, records)
     unopened = (  # R-OPEN-1
         transaction.judged
         and not transaction.is_reversed
-        and len(records) > 0
+        and len(expected) > 0
         and len(agreement.opened_by) > 0
         and not any(role in records for role in agreement.opened_by)
     )
     for index, role in enumerate(transaction.roles):
         silent = index not in records
-        is_asked = silent and not transaction.is_reversed
-        if is_asked and transaction.is_heard(index) and records and not unopened:
+        is_asked = silent and index in expected and not transaction.is_reversed
+        if is_asked and transaction.is_heard(index) and not unopened:
             yield Break(BreakKind.MISSING, None, index, ("R-MISS-1",))
         if role.duplicate:
             yield Break(BreakKind.DUPLICATE, None, index, ("R-SAME-2",))
-        if role.intruder or (unopened and not silent):
-            rules = [("R-BIND-1", role.intruder != 0), ("R-OPEN-1", unopened and not silent)]
-            which = tuple(number for number, holds in rules if holds)
+        rules = [
+            ("R-BIND-1", role.intruder != 0),
+            ("R-OPEN-1", unopened and not silent),
+            ("R-GROUP-2", role.speaks_apart and not silent and len(records) > 1),
+        ]
+        which = tuple(number for number, holds in rules if holds)
+        if which:
             yield Break(BreakKind.UNEXPECTED, None, index, which)
         if role.dispute:
             yield Break(BreakKind.DISPUTED, None, index, ("R-DISPUTE-1",))

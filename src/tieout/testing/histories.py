@@ -223,8 +223,7 @@ class Story:
     def _row(self, agreement: Agreement, role: int) -> bytes:
         """What a role says about one of a few transactions."""
         dice = self.dice
-        first = agreement is self.versions[0]
-        transaction_id = dice.pick(_IDS if first else _LATER_IDS)
+        transaction_id = self.choose_id(agreement, role)
         originator = 1 if dice.happens(5) else 0
         transaction = self._find(agreement.name, originator, transaction_id)
         values: dict[int, int | bytes] = {}
@@ -252,6 +251,15 @@ class Story:
             salt=bytes(15) + bytes((dice.throw() & 1,)),
         )
 
+    def choose_id(self, agreement: Agreement, role: int) -> bytes:
+        """Which transaction a role speaks about."""
+        del role
+        return self.dice.pick(_IDS if agreement is self.versions[0] else _LATER_IDS)
+
+    def choose_value(self, agreement: Agreement, f: int) -> int | bytes:
+        """What a role states for a field."""
+        return choose_value(self.dice, agreement.fields[f])
+
     def _values(
         self,
         agreement: Agreement,
@@ -267,7 +275,7 @@ class Story:
         if known and asked and dice.happens(70):
             return {**known, **_values_of(asked.benchmarks)}
         return {
-            f: choose_value(dice, agreement_field)
+            f: self.choose_value(agreement, f)
             for f, agreement_field in enumerate(agreement.fields)
             if role in agreement_field.roles and not dice.happens(3)
         }

@@ -72,6 +72,7 @@ from tieout.projections.schema import empty
 from tieout.projections.worked import Work
 from tieout.projections.write import write
 from tieout.testing.governed import agreed_histories, governed_histories, tell_governed
+from tieout.testing.grouped import grouped_histories
 from tieout.testing.histories import History, histories, refined_histories, tell
 from tieout.wire.codes import Status
 
@@ -227,7 +228,7 @@ class ReadModelSuite:
     """Subclass it in a test module, with a fixture `database` that gives a migrated Database."""
 
     @some
-    @given(history=histories() | refined_histories())
+    @given(history=histories() | refined_histories() | grouped_histories())
     def test_after_every_block_the_lists_are_what_the_rules_say(
         self, database: Database, history: History
     ) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from tieout.agreement.breakrow import BreakRow
 from tieout.agreement.model import Agreement, Field, FieldType
+from tieout.evidence.breaklist import group_text, summed_field
 from tieout.testing.workbench import PARTIES
 from tieout.units.dates import format_date, format_seconds, format_time, parse_date, parse_time
 from tieout.units.numbers import format_scaled, parse_scaled
@@ -64,9 +65,17 @@ def words_of_break(agreement: Agreement, row: BreakRow) -> str:
     words += [agreement.name_of_place(row.field), agreement.roles[row.role]]
     if row.kind is BreakKind.INVARIANT:
         return " ".join(words)
-    field = agreement.fields[row.field]
+    is_group = row.kind is BreakKind.GROUP
+    field = agreement.fields[row.field] if not is_group else summed_field(agreement, row.field)
     if row.reported is not None:
         words.append(word_of(field, row.reported))
+    if is_group:
+        if row.benchmark is not None and row.difference is not None:
+            against = word_of(field, row.benchmark)
+            words += ["against", against, word_of_difference(field, row.difference)]
+        return " ".join(
+            [*words, group_text(row.group_key or b"", row.suspect or b"", row.suspicion)]
+        )
     if row.benchmark is not None:
         words += ["against", word_of(field, row.benchmark), str(row.basis)]
     elif row.kind is BreakKind.MISMATCH:

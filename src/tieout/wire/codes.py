@@ -121,6 +121,7 @@ class BreakKind(IntEnum):
     CHANGED_AFTER_MATCH = 4
     MISMATCH = 5
     INVARIANT = 6
+    GROUP = 8
     DISPUTED = 9
 
 
@@ -243,6 +244,7 @@ class EventKind(IntEnum):
     CHANGE_REFUSED = 44
     CHANGE_EXPIRED = 45
     CHANGE_SUPERSEDED = 46
+    GROUP_CHANGED = 55
     DISPUTE_RAISED = 63
     DISPUTE_WITHDRAWN = 64
     DISPUTE_SETTLED = 65

@@ -199,6 +199,12 @@ class AsyncNodeClient:
         """See NodeClient."""
         return await self._run(partial(self._client.certificate, agreement, cutoff))
 
+    async def drill(
+        self, agreement: str, role: str, question: bytes, **chosen: Filter | None
+    ) -> tuple[bytes, int]:
+        """See NodeClient."""
+        return await self._run(partial(self._client.drill, agreement, role, question, **chosen))
+
     async def _list(self, ask: Callable[[], Listing[Item]]) -> "AsyncListing[Item]":
         return AsyncListing(self._threads, await self._run(ask))
 

@@ -27,7 +27,7 @@ from urllib.parse import quote
 import msgspec
 
 from tieout.evidence.pack import PackReport, verify_pack
-from tieout.sdk.errors import RequestRefused, StillPending
+from tieout.sdk.errors import NodeConfused, RequestRefused, StillPending
 from tieout.sdk.http import forms
 from tieout.sdk.http.connections import Connections
 from tieout.sdk.http.events import EventStream
@@ -274,6 +274,22 @@ class NodeClient:
         target = f"/v1/agreements/{quote(agreement, safe='')}/certificate"
         return self._connections.ask("GET", target + query_of({"cutoff": cutoff})).body
 
+    def drill(
+        self, agreement: str, role: str, question: bytes, **chosen: Filter | None
+    ) -> tuple[bytes, int]:
+        """The answer to a question about parts of what the ledger holds of a role, and how many.
+
+        Hashes only: docs/formats/set-hash.md says of what, `tieout.merkle.drill` asks. `chosen` are
+        `after` and `until` (ISO 8601) and `with_role`, whose compared fields alone are hashed.
+        """
+        query = {"with" if name == "with_role" else name: value for name, value in chosen.items()}
+        target = f"/v1/agreements/{quote(agreement, safe='')}/roles/{quote(role, safe='')}/drill"
+        answer = self._connections.ask("POST", target + query_of(query), question, _OCTETS)
+        records = answer.headers.get("tieout-records", "")
+        if not records.isdecimal():
+            raise NodeConfused(self._connections.name, "it does not say how many records it holds")
+        return answer.body, int(records)
+
 
 def verify(pack: bytes, genesis: bytes) -> PackReport:
     """Check an evidence pack against the genesis that you trust, offline, and say what it proves.
@@ -284,6 +300,7 @@ def verify(pack: bytes, genesis: bytes) -> PackReport:
     return verify_pack(pack, parse_genesis(genesis))
 
 
+_OCTETS: Final = {"Content-Type": "application/octet-stream"}
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="string")
 
 
