@@ -21,6 +21,7 @@ PAGE_BYTES: Final = 65_536
 AFFAIRS_SINCE: Final = 4
 _SLOT: Final = struct.Struct("<36sHBBqqIBBHQQ")
 _ROLE: Final = struct.Struct("<HHHHIHHQQQQQ")
+_DECIDED: Final = struct.Struct("<24xQ24x")
 _ADJUSTMENT: Final = struct.Struct("<QBBBBIQIIII")
 _BOOK: Final = struct.Struct("<HQ32sQ32s")
 
@@ -125,7 +126,7 @@ def _decided(book: Book, transaction: Transaction) -> bytes:
         return b""
     decided = transaction.decided
     currencies = asked_currencies(agreement, decided) or {}
-    block = _ROLE.pack(0, 0, 0, 0, 0, 0, 0, _bits(decided), 0, 0, 0)
+    block = _DECIDED.pack(_bits(decided))
     return block + pack_values(agreement, {**currencies, **decided})
 
 
