@@ -30,6 +30,8 @@ from tieout.kernel.queries import (
     breaks_of,
     changes,
     counts,
+    is_disputed,
+    motion,
     opened_us,
     parties,
     row_statuses,
@@ -46,7 +48,7 @@ from tieout.kernel.queries import (
 from tieout.kernel.reading import located, slots_of, statuses_of
 from tieout.kernel.selftest import SelfTestError, warm
 from tieout.kernel.snapshot import SnapshotError, SnapshotRoom, dump, load, log_frontier
-from tieout.kernel.state import PoisonedError, State, initial_state, reserve
+from tieout.kernel.state import Motion, PoisonedError, State, initial_state, reserve
 from tieout.kernel.still import Still, StillPart
 from tieout.kernel.timing import next_deadline_us
 
@@ -56,6 +58,7 @@ __all__ = [
     "Change",
     "Counts",
     "Key",
+    "Motion",
     "Party",
     "PoisonedError",
     "SelfTestError",
@@ -82,10 +85,12 @@ __all__ = [
     "dump",
     "founders",
     "initial_state",
+    "is_disputed",
     "load",
     "located",
     "log_frontier",
     "members_document",
+    "motion",
     "next_deadline_us",
     "opened_us",
     "parties",

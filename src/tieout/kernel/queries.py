@@ -20,7 +20,7 @@ from tieout.kernel.digest import is_episode
 from tieout.kernel.governing import needed_votes, upcoming
 from tieout.kernel.members import Change, Party
 from tieout.kernel.operations import adjustment_id_of, enactment_key
-from tieout.kernel.state import State
+from tieout.kernel.state import Motion, State
 from tieout.kernel.words import KEY_BYTES
 from tieout.wire.codes import (
     NO_FIELD,
@@ -482,6 +482,19 @@ def _standing(block: bytes) -> Standing:
         row=place & 0xFFFF,
         values=block[at.VALUES :],
     )
+
+
+def motion(
+    state: State, agreement_name: str, originator: int, transaction_id: bytes
+) -> Motion | None:
+    """The open motion about a transaction, by its id (UTF-8); None when there is none."""
+    found = transaction(state, agreement_name, originator, transaction_id)
+    return None if found is None else state.motions.get((found.agreement, found.serial))
+
+
+def is_disputed(role: Standing) -> bool:
+    """Whether a role disputes its transaction (R-DISPUTE-1)."""
+    return BreakKind.DISPUTED in role.whole_record_breaks
 
 
 def adjustments(state: State, agreement_name: str) -> list[Adjustment]:
