@@ -57,6 +57,7 @@ B_REPORTED: Final = 64
 BY_DECISION: Final = 253
 BY_MAJORITY: Final = 254
 NO_BASIS: Final = 255
+WORDS_OF_BASIS: Final = {BY_MAJORITY: "majority", BY_DECISION: "decision"}
 
 NEW: Final = 0
 """The role has no standing record for the transaction."""

@@ -107,6 +107,11 @@ def expire(state: State) -> None:
             _tell(state, EventKind.MOTION_EXPIRED, found, motion, NO_ITEM)
 
 
+def open_motion(state: State, agreement_number: int, serial: int) -> Motion | None:
+    """The open motion about a transaction, None when there is none."""
+    return state.motions.get((agreement_number, serial))
+
+
 def voters(state: State, found: Found) -> list[int]:
     """The members that are bound to a role of the transaction, ascending."""
     book = found.book

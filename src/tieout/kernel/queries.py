@@ -226,9 +226,6 @@ def breaks(state: State, agreement_name: str) -> list[BreakRow]:
     return [break_row(state.books[line["agreement"] - 1].agreement, line) for line in table]
 
 
-_WORDS_OF_BASIS: Final = {listing.BY_MAJORITY: "majority", listing.BY_DECISION: "decision"}
-
-
 def break_row(agreement: Agreement, line: np.void) -> BreakRow:
     """A line of `break_table` or `breaks_of`, whose book has this agreement."""
     kind, state = BreakKind(line["kind"]), BenchmarkState(line["state"])
@@ -236,7 +233,7 @@ def break_row(agreement: Agreement, line: np.void) -> BreakRow:
     field = None if line["field"] == NO_FIELD else int(line["field"])
     is_mismatch = kind is BreakKind.MISMATCH
     column = agreement.layout.columns[field] if is_mismatch and field is not None else None
-    basis = _WORDS_OF_BASIS.get(int(line["basis"]))
+    basis = listing.WORDS_OF_BASIS.get(int(line["basis"]))
     if line["basis"] < listing.BY_DECISION:
         basis = agreement.roles[line["basis"]]
     row = BreakRow(
