@@ -44,8 +44,10 @@ _ABOUT_TRANSACTIONS: Final = np.isin(
     np.arange(256),
     [
         *range(EventKind.ROW_NOT_APPLIED, EventKind.ADJUSTMENT_FAILED + 1),
+        *range(EventKind.DISPUTE_SETTLED, EventKind.MOTION_EXPIRED + 1),
         EventKind.GROUP_CHANGED,
-        *range(EventKind.DISPUTE_RAISED, EventKind.MOTION_EXPIRED + 1),
+        EventKind.DISPUTE_RAISED,
+        EventKind.DISPUTE_WITHDRAWN,
     ],
 )
 """Which kinds are about a transaction, by number."""
