@@ -89,6 +89,16 @@ class StatedDeadline:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedStage:
+    """`[stages.<name>]`. Roles and fields stand in the order of the file; None: not stated."""
+
+    name: str
+    roles: tuple[str, ...] | None
+    fields: tuple[str, ...] | None
+    carried: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class StatedInvariant:
     """One key of `[invariants]`."""
 
@@ -156,6 +166,7 @@ class StatedAgreement:
     calendars: dict[str, StatedCalendar] = field(default_factory=dict)
     votes: int | None = None
     """Of `[decision]`; 0: a majority. None: there is no such table."""
+    stages: tuple[StatedStage, ...] = ()
     groups: tuple[StatedGroup, ...] = ()
     severity: StatedSeverity | None = None
     escalation: tuple[StatedEscalation, ...] = ()

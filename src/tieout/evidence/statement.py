@@ -155,7 +155,7 @@ def _benchmarks(book: Book, transaction: Transaction) -> tuple[BenchmarkStatemen
     fields = {each.field for each in told if each.kind is BreakKind.MISMATCH}
     fields |= transaction.frozen.keys() | transaction.decided.keys()
     asked = [f for f in range(len(book.agreement.fields)) if f in fields]
-    return tuple(_benchmark(book.agreement, transaction, f) for f in asked)
+    return tuple(_benchmark(transaction.terms, transaction, f) for f in asked)
 
 
 def _benchmark(agreement: Agreement, transaction: Transaction, f: int) -> BenchmarkStatement:

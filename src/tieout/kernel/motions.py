@@ -146,7 +146,8 @@ def _may_be_decided(state: State, found: Found, field: int) -> bool:
 
 def _may_be_reversed(found: Found) -> bool:
     """Whether every role states and nothing but a dispute is open (R-REVERSE-1)."""
-    if found.book.agreement.groups or found.number(at.JUDGED, 1) & at.REVERSED:
+    agreement = found.book.agreement
+    if agreement.groups or agreement.stages or found.number(at.JUDGED, 1) & at.REVERSED:
         return False
     for role in range(len(found.book.holders)):
         block = found.book.role_offset(role)

@@ -167,7 +167,8 @@ def _may_be_decided(state: State, transaction: Transaction, f: int) -> bool:
 
 def _may_be_reversed(state: State, transaction: Transaction) -> bool:
     """Whether every role states and nothing but a dispute is open (R-REVERSE-1)."""
-    if state.book_of(transaction).agreement.groups:
+    agreement = state.book_of(transaction).agreement
+    if agreement.groups or agreement.stages:
         return False
     breaks = transaction.verdict.breaks if transaction.verdict else ()
     return (

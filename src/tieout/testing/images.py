@@ -33,6 +33,7 @@ def slot_dtype(agreement: Agreement) -> np.dtype[np.void]:
             ("values", _values_dtype(agreement)),
         ]
     )
+    links = [("previous", "<u8"), ("following", "<u8")] if agreement.stages else []
     return np.dtype(
         [
             ("id", "S36"),
@@ -49,6 +50,7 @@ def slot_dtype(agreement: Agreement) -> np.dtype[np.void]:
             ("undecided", "<u8"),
             ("roles", role, (len(agreement.roles),)),
             *([("decided", role)] if agreement.votes is not None else []),
+            *links,
         ]
     )
 
