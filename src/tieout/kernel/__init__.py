@@ -54,6 +54,7 @@ from tieout.kernel.state import Motion, PoisonedError, State, initial_state, res
 from tieout.kernel.still import Still, StillPart
 from tieout.kernel.timeline import timeline
 from tieout.kernel.timing import next_deadline_us
+from tieout.kernel.urgency import urgency_of
 
 __all__ = [
     "NO_VERDICT",
@@ -113,6 +114,7 @@ __all__ = [
     "transaction",
     "unjudged",
     "upcoming_parties",
+    "urgency_of",
     "validators",
     "votes_needed",
     "vouch",
