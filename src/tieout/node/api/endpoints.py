@@ -115,7 +115,7 @@ ACTING: Final = (
     Endpoint(
         "POST", _TRANSACTION + "/acknowledge", "acknowledge_alarm", Permission.APPROVE,
         "Say that a person has seen the alarm.", acting.acknowledge,
-        _one("It is acknowledged.", acting.Done), looking.TransactionQuery,
+        _one("It is acknowledged.", acting.Done), acting.AlarmQuery,
         problems=_PERSON_PROBLEMS,
     ),
     Endpoint(
@@ -199,12 +199,12 @@ LOOKING: Final = (
         "GET", _TRANSACTION, "tell_transaction", _READ,
         "One transaction: verdict, values, breaks, correcting entries, timeline.",
         looking.tell_transaction, _one("Its story.", looking.Told), looking.TransactionQuery,
-        problems=("not_found",),
+        problems=("not_found", "conflict"),
     ),
     Endpoint(
         "GET", _TRANSACTION + "/evidence", "give_evidence", _READ,
         "The evidence pack of one transaction, to be verified offline.", looking.give_evidence,
-        _one("The pack.", Pack), looking.TransactionQuery, problems=("not_found",),
+        _one("The pack.", Pack), looking.TransactionQuery, problems=("not_found", "conflict"),
     ),
     Endpoint(
         "GET", "/v1/alarms/{alarm}", "tell_alarm", _READ, "One alarm, and who confirmed it.",

@@ -90,10 +90,10 @@ def _pack(call: Call) -> tuple[bytes, int]:
     call.house.book(name)
     with ordering.reading() as state:
         try:
-            found = kernel.transaction(state, name, call.query.originator, key.encode())
+            stages = kernel.timeline(state, name, call.query.originator, key.encode())
         except UnicodeEncodeError:
-            found = None
-        if found is None:
+            stages = ()
+        if not stages:
             raise ProblemError(
                 "not_found", "there is no such transaction; ids are compared exactly"
             )
@@ -102,6 +102,8 @@ def _pack(call: Call) -> tuple[bytes, int]:
                 return proofs.pack(name, call.query.originator, key), state.height
             except MissingError as error:
                 raise ProblemError("not_found", str(error)) from error
+            except EngineError as error:  # of an agreement with stages
+                raise ProblemError("conflict", str(error)) from error
 
 
 def _who(report: PackReport, step: Any) -> str:
