@@ -86,7 +86,7 @@ def test_a_story_and_a_pack_of_stages_are_not_made_yet(node: Node) -> None:
     caller = node.caller("operator")
     for path in (f"{PATH}/A", f"{PATH}/C", f"{PATH}/C/evidence"):
         said = caller.get(path)
-        assert (said.status, said.code) == (409, "conflict"), path
+        assert (said.status, said.code) == (404, "not_found"), path
         assert "with stages is not made yet" in said.json["detail"]
 
 

@@ -37,6 +37,9 @@ _WITH_BREAKS: Final = frozenset({"alarm_raised", "alarm_escalated", "severity_ch
 _BLOCKS_AT_ONCE: Final = 256
 _FINDINGS_AT_ONCE: Final = 200
 """Findings of one step: what is kept in memory, and done again when the node is killed."""
+_PACE_S: Final = 0.05
+"""Looks begin at least so far apart: each syncs a disk that the journal shares. What comes after a
+while of quiet is told at once."""
 _LOOK_S: Final = 1.0
 """How often a thread looks that nobody has woken."""
 _DETAILS_S: Final = 5.0
@@ -121,6 +124,7 @@ class AlarmDesk:
 
     def _watch(self) -> None:
         while not self._stopping.is_set():
+            began_s = time.monotonic()
             self._news.clear()
             try:
                 self._mind_the_clock()
@@ -132,6 +136,7 @@ class AlarmDesk:
                 log.exception("alarms_not_taken")
                 self._stopping.wait(_LOOK_S)
             self._news.wait(self._patience_s(self.outbox.next_due_us()))
+            self._stopping.wait(max(0.0, began_s + _PACE_S - time.monotonic()))
 
     def _take_blocks(self) -> bool:
         """Take some blocks in; whether there are more."""
