@@ -117,3 +117,35 @@ def test_what_stands_at_a_later_stage_alone_is_no_unknown_transaction(desk: Desk
     desk.tieout("reconcile", "agreement.toml", "bank@settled=rows.csv")
     said = desk.tieout("show", "A")
     assert (said.code, "with stages is not made yet" in said.err) == (2, True), said.err
+
+
+def test_what_people_do_names_the_stage(desk: Desk) -> None:
+    """R-STAGE-8: which one is meant is never guessed."""
+    desk.file("agreement.toml", PAIR + "[stages.ordered]\n[stages.settled]\n")
+    desk.file("rows.csv", "transaction_id,amount", "A,1.00")
+    files = [
+        f"{role}@{at}=rows.csv" for at in ("ordered", "settled") for role in ("seller", "bank")
+    ]
+    assert desk.tieout("reconcile", "agreement.toml", *files).code == 0
+    act = ["dispute", "A", "--role", "bank", "--as", "approver-1", "--reason", "not ours"]
+    for words, wrong in (
+        ([], "which stage? it stands at ordered (matched), settled (matched)"),
+        (["--stage", "paid"], "it does not stand at 'paid'"),
+    ):
+        said = desk.tieout(*act, *words)
+        assert (said.code, wrong in said.err) == (2, True), said.err
+    said = desk.tieout(*act, "--stage", "settled")
+    assert (said.code, "A at settled: broken" in said.err) == (0, True), said.err
+    found = [(each["stage"], each["kind"]) for each in desk.tieout("breaks", "--json").json]
+    assert found == [("settled", "disputed")]
+    withdrawn = desk.tieout(*act[:-2], "--withdraw", "--stage", "settled", "--json").json
+    assert (withdrawn["stage"], withdrawn["status"]) == ("settled", "matched")
+
+
+def test_a_stage_is_named_only_where_there_are_some(desk: Desk) -> None:
+    desk.file("agreement.toml", PAIR)
+    desk.file("rows.csv", "transaction_id,amount", "A,1.00")
+    desk.tieout("reconcile", "agreement.toml", "seller=rows.csv", "bank=rows.csv")
+    act = ["dispute", "A", "--role", "bank", "--as", "approver-1", "--reason", "x"]
+    said = desk.tieout(*act, "--stage", "settled")
+    assert (said.code, "pair has no stages" in said.err) == (2, True), said.err
