@@ -16,6 +16,7 @@ MANUAL = (ROOT / "docs" / "agreement.md").read_text(encoding="utf-8")
 EXAMPLES = {
     "bulk-subscription": ROOT / "examples" / "bulk" / "agreement.toml",
     "fund-subscription": ROOT / "examples" / "fund-subscription.toml",
+    "fund-redemption": ROOT / "examples" / "redemption" / "agreement.toml",
     "holiday-subscription": ROOT / "examples" / "holiday" / "agreement.toml",
     "fund-subscription, generous": ROOT / "examples" / "tightened" / "agreement.toml",
     "fund-subscription, tightened": ROOT / "examples" / "tightened" / "next.toml",
@@ -37,6 +38,8 @@ ENTRIES = [
     *(f"deadlines.<role>.{key}" for key in keys.DEADLINE),
     "calendars.<name>",
     *(f"calendars.<name>.{key}" for key in keys.CALENDAR),
+    "stages.<name>",
+    *(f"stages.<name>.{key}" for key in keys.STAGE),
     *(f"adjustment.{key}" for key in keys.ADJUSTMENT),
     "adjustment.automatic_up_to.<field>",
     "adjustment.automatic_up_to.<field>.<currency>",
@@ -65,7 +68,7 @@ def test_the_pieces_of_the_manual_are_parts_of_good_files() -> None:
     for piece in re.findall(r"```toml\n(.*?)```", MANUAL, re.DOTALL):
         is_whole = any(
             table in piece
-            for table in ("[invariants]", "[calendars.", "[severity]", "[[escalation]]")
+            for table in ("[invariants]", "[calendars.", "[severity]", "[[escalation]]", "[stages.")
         )
         if is_whole or ("[fields." in piece and "[fields.amount]" not in piece):
             top = 'name = "a"\nversion = 1\nroles = ["seller", "registrar"]\n'

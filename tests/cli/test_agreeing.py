@@ -90,3 +90,16 @@ def test_what_cannot_be_proposed_is_said(begun: Desk) -> None:
     refused(say(begun, "agreement", "backtest", "--change", "7"), "no open change 7")
     refused(say(begun, "agreement", "backtest"), "--change N")
     assert say(begun, "member", "changes").err == "no change of members is open\n"
+
+
+def test_other_holders_than_the_roles_names_are_proposed_and_vote(begun: Desk) -> None:
+    """R-AGREE-5: whoever is bound anew, and whoever held the role."""
+    assert say(begun, "member", "admit", "custodian", "--as", "ledger-operator").code == 0
+    said = say(
+        begun, "agreement", "propose", "next.toml", "--no-backtest", "--holder", "bank=custodian",
+        "--json",
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    assert (said.json["must_agree"], said.json["votes_needed"]) == (["bank", "custodian"], 0)
+    assert said.json["not_yet"] == ["bank", "custodian"]
+    assert said.json["does"][0].endswith("held by seller: seller; bank: custodian")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.desk import MONEY, PAY, TRIO, Desk, agreement
 from tieout.cli.day import Request, reconcile_day
-from tieout.cli.files import read_agreement
+from tieout.cli.files import Part, read_agreement
 from tieout.cli.filing import check_headers
 from tieout.cli.outcome import Failure
 from tieout.cli.reading import Reading
@@ -246,7 +246,7 @@ def test_a_run_that_another_one_overtook_says_so_and_can_be_run_again(desk: Desk
     desk.file("s.csv", HEAD, *rows)
     desk.file("changed.csv", HEAD, *changed, "new,1.00")
     terms = read_agreement(desk.folder / "pay.toml")
-    reading = Reading(check_headers(terms, {0: [desk.folder / "changed.csv"]}, {}))
+    reading = Reading(check_headers(terms, {Part(0, 0): [desk.folder / "changed.csv"]}, {}))
     reading.begin()
     assert desk.tieout("reconcile", "pay.toml", "seller=s.csv", "bank=s.csv").code == 0
     overtaken = Request(

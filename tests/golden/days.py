@@ -14,6 +14,7 @@ from tests.golden import (
     member_days,
     people_days,
     refined_days,
+    staged_days,
     statement_days,
     time_days,
 )
@@ -456,6 +457,7 @@ DAYS: Final[dict[str, Callable[[RuleBook], None]]] = {
     **people_days.DAYS,
     **statement_days.DAYS,
     **time_days.DAYS,
+    **staged_days.DAYS,
     **group_days.DAYS,
 }
 """The golden ledgers by the names of their files: of rules version 1, then of 2, 3 and 4."""

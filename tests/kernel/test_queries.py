@@ -7,9 +7,11 @@ from tests.kernel.replaying import replay
 from tieout import kernel, reference
 from tieout.kernel import listing
 from tieout.reference.adjusting import id_of
+from tieout.reference.state import TransactionKey
 from tieout.testing.histories import History, histories
 from tieout.testing.membership import steps_of
 from tieout.testing.rulebooks import rule_book
+from tieout.testing.staging import staged_histories
 from tieout.testing.workbench import Workbench, governed_genesis, row_bytes, signing_key
 from tieout.wire.codes import (
     Action,
@@ -177,3 +179,24 @@ def test_the_parties_are_all_that_ever_were_members() -> None:
     bench.apply()
     found = [(party.name, party.until_height) for party in kernel.parties(bench.state)]
     assert found == [("north", 0), ("south", 1), ("east", 0)]
+
+
+@some
+@given(staged_histories())
+def test_the_timeline_of_a_transaction_is_its_stages(history: History) -> None:
+    """R-STAGE-1."""
+    state, _ = replay(history)
+    for expected in transactions_of(history):
+        key = key_of(history, expected)
+        name = expected.transaction_id.rstrip(b"\0")
+        told = kernel.timeline(state, history.name, expected.originator, name)
+        stages = history.state.stages_of(key)
+        assert [(each.stage, each.serial, each.status) for each in told] == [
+            (each.stage, each.serial, each.status) for each in stages
+        ]
+
+
+def key_of(history: History, transaction: reference.Transaction) -> TransactionKey:
+    return TransactionKey(
+        history.name, transaction.originator, transaction.transaction_id, transaction.stage
+    )

@@ -14,7 +14,7 @@ from tieout import reference
 from tieout.agreement.breakrow import BreakRow
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
-from tieout.testing.agreements import choose_tree, to_toml
+from tieout.testing.agreements import Tree, choose_tree, to_toml
 from tieout.testing.dice import Dice
 from tieout.testing.governed import tell_governed
 from tieout.testing.grouped import group, tell_grouped
@@ -22,6 +22,7 @@ from tieout.testing.histories import SCRIPT_BYTES, History, histories, tell
 from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.people import tell_of_people
 from tieout.testing.rulebooks import RuleBook
+from tieout.testing.staging import stage_tree
 from tieout.testing.statements import Statement, choose_statements
 from tieout.testing.stating import tell_stating
 from tieout.testing.timely import tell_timely
@@ -40,6 +41,8 @@ from tieout.wire.codes import (
 )
 from tieout.wire.operations import CloseCutoff
 
+KEY_STAGE = 38
+"""Where the stage stands in a row."""
 ORDER_MATTERS = (BreakKind.DUPLICATE, BreakKind.CHANGED_AFTER_MATCH)
 scripts = st.binary(min_size=SCRIPT_BYTES, max_size=SCRIPT_BYTES)
 
@@ -88,6 +91,26 @@ def test_any_order_and_any_batching_ends_in_the_same_breaks(
     dice = Dice(script)
     agreement = notifying_agreement(dice)
     statements = choose_statements(dice, agreement, transaction_count=3)
+    shuffled = list(statements)
+    shuffler.shuffle(shuffled)
+    expected = breaks_after_cutoff(rules, agreement, statements, Dice(b""))
+    actual = breaks_after_cutoff(rules, agreement, shuffled, dice)
+    assert [row for row in expected if row.kind not in ORDER_MATTERS] == [
+        row for row in actual if row.kind not in ORDER_MATTERS
+    ]
+
+
+@given(scripts, st.randoms(use_true_random=False))
+def test_any_order_of_stages_ends_in_the_same_breaks(
+    rules: RuleBook, script: bytes, shuffler: random.Random
+) -> None:
+    """R-ORDER-1, R-STAGE-7: what comes ahead of its time ends as if it had not."""
+    dice = Dice(script)
+    tree: Tree = {**choose_tree(dice, max_fields=3), "adjustment": {"mode": "notify"}}
+    agreement = parse_agreement(to_toml(stage_tree(dice, tree)))
+    statements = choose_statements(dice, agreement, transaction_count=2)
+    statements = [each for each in statements if not dice.happens(20)]
+    statements.sort(key=lambda each: each.row[KEY_STAGE])
     shuffled = list(statements)
     shuffler.shuffle(shuffled)
     expected = breaks_after_cutoff(rules, agreement, statements, Dice(b""))

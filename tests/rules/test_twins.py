@@ -15,6 +15,7 @@ from tieout.testing.histories import History, histories, refined_histories
 from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.people import people_histories
 from tieout.testing.rulebooks import rule_book
+from tieout.testing.staging import staged_histories
 from tieout.testing.statements import choose_statements
 from tieout.testing.stating import stating_histories
 from tieout.testing.timely import timely_histories
@@ -58,6 +59,13 @@ def test_kernel_and_reference_say_the_same_of_every_history(history: History) ->
 @given(refined_histories())
 def test_kernel_and_reference_say_the_same_of_refined_agreements(history: History) -> None:
     """R-TOL-6 to R-TOL-11."""
+    compare(history)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(staged_histories())
+def test_kernel_and_reference_say_the_same_of_transactions_with_stages(history: History) -> None:
+    """R-STAGE-1 to R-STAGE-8."""
     compare(history)
 
 

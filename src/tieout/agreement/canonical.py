@@ -22,6 +22,7 @@ from tieout.agreement.stated import (
     StatedField,
     StatedGroup,
     StatedSeverity,
+    StatedStage,
     StatedTolerance,
 )
 from tieout.agreement.table import BareDecimal
@@ -66,6 +67,7 @@ def canonical_bytes(stated: StatedAgreement) -> bytes:
             {"name": each.name, "says": format_formula(each.formula)} for each in stated.invariants
         ]
         or None,
+        "stages": [_stage_tree(each) for each in stated.stages] or None,
         "groups": [_group_tree(each) for each in stated.groups] or None,
         "escalation": [
             {"after": _delay_tree(each.after), "to": each.to} for each in stated.escalation
@@ -102,7 +104,7 @@ def read_canonical(data: bytes, findings: Findings) -> dict[str, object] | None:
     if not _name_parts(tree, "fields", None):
         findings.add("fields", "not a list of fields", _NOT_CANONICAL)
         return None
-    for key, part in (("invariants", "says"), ("groups", None)):
+    for key, part in (("invariants", "says"), ("groups", None), ("stages", None)):
         if key in tree and not _name_parts(tree, key, part):
             findings.add(key, f"not a list of {key}", _NOT_CANONICAL)
             return None
@@ -156,6 +158,17 @@ def _field_tree(field: StatedField) -> dict[str, object]:
             else {"decimals": rounded.decimals, "mode": rounded.mode},
             "ignore": field.ignore,
             "equivalent": field.equivalent,
+        }
+    )
+
+
+def _stage_tree(stage: StatedStage) -> dict[str, object]:
+    return _stated_only(
+        {
+            "name": stage.name,
+            "roles": stage.roles,
+            "fields": stage.fields,
+            "carried": stage.carried,
         }
     )
 

@@ -32,6 +32,7 @@ from tieout.agreement.model import (
     Tolerance,
     ToleranceChoice,
 )
+from tieout.agreement.stages import compile_stages
 from tieout.agreement.stated import (
     StatedAgreement,
     StatedCalendar,
@@ -77,6 +78,7 @@ def compile_agreement(
     deadlines_us = compiler.deadlines()
     business_deadlines = compiler.business_deadlines()
     invariants = compile_invariants(stated.invariants, stated.roles, fields, findings)
+    stages = compile_stages(stated, fields, findings)
     groups = compile_groups(stated, fields, findings)
     severity, escalation = compile_urgency(stated, fields, compiler.named_calendar, findings)
     layout = compiler.layout()
@@ -104,12 +106,15 @@ def compile_agreement(
         severity=severity,
         escalation=escalation,
         needs_rules=_needed_rules(stated),
+        stages=stages,
         groups=groups,
     )
 
 
 def _needed_rules(stated: StatedAgreement) -> int:
     """Return the first version of the rules that knows what is stated (R-AGREE-3)."""
+    if stated.stages:
+        return 4
     is_later = bool(stated.invariants or stated.business_deadlines or stated.calendars) or any(
         field.rounded
         or field.ignore
@@ -381,6 +386,8 @@ class _Compiler:
             return Policy.MAJORITY, None
         if basis == keys.DECISION:
             return Policy.DECISION, None
+        if basis == keys.PREVIOUS_STAGE and self._stated.stages:
+            return Policy.PREVIOUS_STAGE, None
         if own is not None:
             return Policy.AUTHORITY, self._policy_role(key, own, field)
         if basis in self._reporting(field) and basis in self._roles:
@@ -395,15 +402,19 @@ class _Compiler:
     def judge_default_benchmark(self) -> None:
         """Note a default that is no policy and no role."""
         default = self._stated.benchmark.get(keys.BENCHMARK_DEFAULT, keys.MAJORITY)
-        known = (keys.MAJORITY, keys.DECISION, *self._stated.roles)
+        known = (*self._policies(), *self._stated.roles)
         if default not in known:
             what = "way to find a benchmark"
             self._findings.add_unknown("benchmark.default", default, what, known)
 
+    def _policies(self) -> tuple[str, ...]:
+        further = (keys.PREVIOUS_STAGE,) if self._stated.stages else ()
+        return (keys.MAJORITY, keys.DECISION, *further)
+
     def _policy_role(self, key: str, basis: str, field: StatedField) -> int | None:
         if basis in self._roles:
             return self._reporting_role(key, basis, field)
-        known = (keys.MAJORITY, keys.DECISION, *self._reporting(field))
+        known = (*self._policies(), *self._reporting(field))
         self._findings.add_unknown(key, basis, "way to find a benchmark", known)
         return None
 

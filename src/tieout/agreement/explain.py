@@ -59,6 +59,7 @@ def explain(agreement: Agreement) -> str:
         _titled("Who reports what", _reports(agreement)),
         _titled("When a field ties out", _each_field(agreement, _ties_out)),
         *_invariants(agreement),
+        *_stages(agreement),
         *_groups(agreement),
         _titled("Which value stands when they differ", _each_field(agreement, _stands)),
         _titled("How long a role may stay silent", _deadlines(agreement)),
@@ -169,6 +170,23 @@ def _invariants(agreement: Agreement) -> list[str]:
             where = f"in each record of {roles}"
         lines.append(_item(each.name, width, f"{each.says}, {where}"))
     return [_titled("What must hold besides", lines)]
+
+
+def _stages(agreement: Agreement) -> list[str]:
+    if not agreement.stages:
+        return []
+    width = max(len(stage.name) for stage in agreement.stages)
+    lines = []
+    for stage in agreement.stages:
+        roles = _listed([agreement.roles[role] for role in stage.roles], "and")
+        fields = _listed([agreement.fields[f].name for f in stage.fields], "and")
+        carried = _listed([agreement.fields[f].name for f in stage.carried], "and")
+        said = f"{fields}, by {roles}"
+        if stage.carried:
+            said += f"; {carried} must tie out with what was agreed on at the stage before"
+        lines.append(_item(stage.name, width, said))
+    lines.append(_line("What comes before the stage in front of it has tied out is out of order."))
+    return [_titled("Through which stages it goes", lines)]
 
 
 def _groups(agreement: Agreement) -> list[str]:
@@ -294,6 +312,11 @@ def _stands(agreement: Agreement, field: Field) -> str:
             return f"what {agreement.roles[field.authority]} states"
         case Policy.DECISION:
             return "people decide"
+        case Policy.PREVIOUS_STAGE:
+            return (
+                "what was agreed on at the stage before; at the first one what more than half of"
+                " the roles state"
+            )
         case _:
             return "what more than half of the roles state; without such a majority people decide"
 

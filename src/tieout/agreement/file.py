@@ -23,6 +23,7 @@ from tieout.agreement.limits import (
     MIN_ROLES,
 )
 from tieout.agreement.model import AdjustmentMode, Base, FieldType, RoundingMode
+from tieout.agreement.stages import read_stages
 from tieout.agreement.stated import (
     StatedAgreement,
     StatedDrift,
@@ -31,7 +32,7 @@ from tieout.agreement.stated import (
     StatedRounding,
     StatedTolerance,
 )
-from tieout.agreement.table import BareDecimal, Table, is_name
+from tieout.agreement.table import BareDecimal, Table, in_order, is_name
 from tieout.agreement.timetable import read_calendars, read_deadlines
 from tieout.agreement.urgency import read_escalation, read_severity
 from tieout.units.numbers import MAX_SCALE, shown
@@ -78,6 +79,8 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
     quorum = _section(top, "alarm", keys.ALARM).whole("quorum", 1, MAX_QUORUM)
     retention_us = _section(top, "retention", keys.RETENTION).duration("closed")
     invariants = _invariants(top)
+    names = tuple(field.name for field in fields)
+    stages = read_stages(top, roles or (), names)
     groups = read_groups(_section(top, "groups", None), roles or ())
     severity = read_severity(_section(top, "severity", keys.SEVERITY))
     escalation = read_escalation(top)
@@ -98,15 +101,11 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
         invariants=invariants,
         business_deadlines=business_deadlines,
         calendars=calendars,
+        stages=stages,
         groups=groups,
         severity=severity,
         escalation=escalation,
     )
-
-
-def in_order(names: tuple[str, ...], order: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names in the order of `order`, unknown ones behind, as they came."""
-    return tuple(sorted(names, key=lambda name: order.index(name) if name in order else len(order)))
 
 
 def _roles(top: Table) -> tuple[str, ...] | None:

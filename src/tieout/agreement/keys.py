@@ -16,7 +16,7 @@ FIELD_NAME: Final = IDENTIFIER
 TOP: Final = (
     *("name", "version", "roles", "opened_by", "fields", "benchmark", "deadlines"),
     *("adjustment", "alarm", "retention", "invariants", "calendars"),
-    *("severity", "escalation", "groups"),
+    *("severity", "escalation", "groups", "stages"),
 )
 FIELD: Final = (
     *("type", "length", "scale", "currency", "tolerance", "drift_days"),
@@ -32,6 +32,7 @@ IGNORED: Final = ("case", "punctuation", "leading_zeros")
 """What a comparison of codes may ignore; a list of these, no table."""
 DEADLINE: Final = ("at", "calendar", "until")
 CALENDAR: Final = ("weekend", "holidays", "workdays", "offset", "changes")
+STAGE: Final = ("roles", "fields", "carried")
 ADJUSTMENT: Final = ("mode", "automatic_up_to")
 GROUP: Final = ("key", "members", "counterparts", "sum", "tolerance", "count")
 ALARM: Final = ("quorum",)
@@ -43,6 +44,8 @@ ESCALATION: Final = ("after", "to")
 BENCHMARK_DEFAULT: Final = "default"
 MAJORITY: Final = "majority"
 DECISION: Final = "decision"
+PREVIOUS_STAGE: Final = "previous_stage"
+"""A policy where there are stages; elsewhere it may be the name of a role."""
 RESERVED_ROLES: Final = (MAJORITY, DECISION)
 """Would not be told from a policy in `[benchmark]`."""
 

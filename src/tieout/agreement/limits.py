@@ -54,6 +54,9 @@ MAX_SEVERITY_AMOUNTS: Final = 1_024
 MAX_INVARIANTS: Final = 16
 """Invariants of an agreement; with the fields at most 64, since both are bits of one word."""
 
+MAX_STAGES: Final = 8
+"""Stages of a transaction: a verdict may ask for one on each stage behind it, which this bounds."""
+
 MAX_GROUPS: Final = 16
 """Groups of an agreement: bits of 16 in the image of a record; with fields and invariants at most
 64, since all are bits of one word."""

@@ -37,11 +37,12 @@ NUMBERS = (
 
 
 class Policy(IntEnum):
-    """How the benchmark of a field is found (R-BENCH-1 to R-BENCH-3)."""
+    """How the benchmark of a field is found (R-BENCH-1 to R-BENCH-3, R-STAGE-6)."""
 
     MAJORITY = 1
     AUTHORITY = 2
     DECISION = 3
+    PREVIOUS_STAGE = 4
 
 
 class Base(IntEnum):
@@ -301,6 +302,20 @@ class Invariant:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of the transactions (R-STAGE-1), by ascending indices.
+
+    `roles` take part in it and `fields` are stated in it; `carried` are those of `fields` that are
+    compared with what was agreed at the stage before (R-STAGE-5).
+    """
+
+    name: str
+    roles: tuple[int, ...]
+    fields: tuple[int, ...]
+    carried: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Many records that are settled together (R-GROUP-1).
 
@@ -358,6 +373,20 @@ class Agreement:
     needs_rules: int = 1
     """The first version of the rules that knows everything that is stated (R-AGREE-3)."""
     groups: tuple[Group, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    """In their order; () where the transactions have no stages."""
+    stage: Stage | None = None
+    """Set where this is the agreement as it holds at one stage (`stages.at_stage`)."""
+
+    @property
+    def stage_number(self) -> int:
+        """The number of the stage at which this holds; 0 where nothing is said of stages."""
+        return 0 if self.stage is None else self.stages.index(self.stage)
+
+    @property
+    def taking_part(self) -> tuple[int, ...]:
+        """The roles that have to state: all, or those of the stage (R-STAGE-1)."""
+        return tuple(range(len(self.roles))) if self.stage is None else self.stage.roles
 
     @property
     def place_names(self) -> tuple[str, ...]:

@@ -89,6 +89,16 @@ class StatedDeadline:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedStage:
+    """`[stages.<name>]`. Roles and fields stand in the order of the file; None: not stated."""
+
+    name: str
+    roles: tuple[str, ...] | None
+    fields: tuple[str, ...] | None
+    carried: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class StatedInvariant:
     """One key of `[invariants]`."""
 
@@ -154,6 +164,7 @@ class StatedAgreement:
     invariants: tuple[StatedInvariant, ...] = ()
     business_deadlines: dict[str, StatedDeadline] = field(default_factory=dict)
     calendars: dict[str, StatedCalendar] = field(default_factory=dict)
+    stages: tuple[StatedStage, ...] = ()
     groups: tuple[StatedGroup, ...] = ()
     severity: StatedSeverity | None = None
     escalation: tuple[StatedEscalation, ...] = ()

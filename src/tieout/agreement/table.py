@@ -247,3 +247,8 @@ def _described(value: object) -> str:
             return "a table"
         case _:
             return "a date or time"
+
+
+def in_order(names: tuple[str, ...], order: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names in the order of `order`, unknown ones behind, as they came."""
+    return tuple(sorted(names, key=lambda name: order.index(name) if name in order else len(order)))

@@ -33,6 +33,7 @@ from tieout.engines.embedded.commit import Item, Pipeline
 from tieout.engines.embedded.ledger import EmbeddedLedger, found_ledger
 from tieout.engines.embedded.places import GENESIS_FILE
 from tieout.engines.errors import Refused
+from tieout.engines.publisher import Publisher
 from tieout.engines.receipt import Receipt
 from tieout.evidence.breaklist import KINDS
 from tieout.units.dates import format_time
@@ -204,7 +205,7 @@ def _prepared(run: _Run) -> Iterator[list[Item]]:
         reading = run.request.reading
         if not reading.has_begun:
             reading.begin()
-        turns = Lane(lambda: in_turn([_signed(run, role) for role in run.roles]), SIGNED_AHEAD)
+        turns = Lane(lambda: _signed_in_turn(run), SIGNED_AHEAD)
         try:
             # Meanwhile: memory that is new may cost more than all the rest.
             kernel.reserve(run.ledger.state, run.request.agreement.name, reading.likely_rows())
@@ -222,8 +223,18 @@ def _prepared(run: _Run) -> Iterator[list[Item]]:
             yield [publisher.batch(run.request.agreement, role.index, rows)]
 
 
-def _signed(run: _Run, role: FiledRole) -> Iterator[Item]:
-    publisher = run.ledger.publisher(run.ledger.party(role.name), vouch=True)
+def _signed_in_turn(run: _Run) -> Iterator[list[Item]]:
+    """Batches of all roles in turn, stage by stage, so that nothing comes ahead of its time."""
+    ledger = run.ledger
+    names = {role.name for role in run.roles}
+    # One for each party, so that its batches of several stages are numbered one after the other.
+    publishers = {name: ledger.publisher(ledger.party(name), vouch=True) for name in names}
+    for stage in sorted({role.part.stage for role in run.roles}):
+        roles = [role for role in run.roles if role.part.stage == stage]
+        yield from in_turn([_signed(run, role, publishers[role.name]) for role in roles])
+
+
+def _signed(run: _Run, role: FiledRole, publisher: Publisher) -> Iterator[Item]:
     for room in run.request.reading.batches_of(role):
         yield publisher.batch_in_place(run.request.agreement, role.index, room)
 
@@ -233,7 +244,8 @@ def _withdrawals(run: _Run) -> Iterator[list[Item]]:
     for role in [] if run.is_first else run.roles:
         reviser = Reviser(run.ledger, run.request.agreement, role, run.cutoff_us)
         gone = reviser.vanished()
-        run.vanished += [(role.name, one) for one in gone.ids()]
+        name = role.part.name(run.request.agreement)
+        run.vanished += [(name, one) for one in gone.ids()]
         if run.request.withdraw and len(gone):
             publisher = run.ledger.publisher(run.ledger.party(role.name))
             for rows in cut([gone.withdrawals()]):

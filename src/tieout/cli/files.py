@@ -2,11 +2,25 @@
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from tieout.agreement.errors import AgreementError
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
+from tieout.agreement.stages import at_stage
 from tieout.cli.outcome import Failure
+
+
+class Part(NamedTuple):
+    """Who speaks in a file, and of what: a role, at a stage (0 where there are none), by index."""
+
+    stage: int
+    role: int
+
+    def name(self, agreement: Agreement) -> str:
+        """As it is written on the command line: `seller`, or `seller@ordered`."""
+        role = agreement.roles[self.role]
+        return f"{role}@{agreement.stages[self.stage].name}" if agreement.stages else role
 
 
 def read_text(path: Path, what: str) -> str:
@@ -30,18 +44,36 @@ def read_agreement(path: Path) -> Agreement:
 
 def role_files(
     pairs: tuple[str, ...], agreement: Agreement, what: str = "ROLE=FILE"
-) -> dict[int, list[Path]]:
-    """The files of each role (by index), in the order given. Raises Failure for an unfit pair."""
-    files: dict[int, list[Path]] = {}
+) -> dict[Part, list[Path]]:
+    """The files of each role, in the order given. Raises Failure for an unfit pair.
+
+    Where the agreement has stages, each names its own: `seller@ordered=FILE`.
+    """
+    files: dict[Part, list[Path]] = {}
     for pair in pairs:
-        role, separator, name = pair.partition("=")
+        said, separator, name = pair.partition("=")
         if not separator or not name:
-            raise Failure(f"'{pair}' is not {what}", f"write for example {agreement.roles[0]}=file")
-        if role not in agreement.roles:
-            known = ", ".join(agreement.roles)
-            raise Failure(f"'{role}' is not a role of this agreement", f"its roles are: {known}")
-        files.setdefault(agreement.roles.index(role), []).append(Path(name))
+            example = Part(0, 0).name(agreement)
+            raise Failure(f"'{pair}' is not {what}", f"write for example {example}=file")
+        files.setdefault(_part(said, agreement), []).append(Path(name))
     return files
+
+
+def _part(said: str, agreement: Agreement) -> Part:
+    role, _, stage = said.partition("@")
+    if role not in agreement.roles:
+        known = ", ".join(agreement.roles)
+        raise Failure(f"'{role}' is not a role of this agreement", f"its roles are: {known}")
+    names = [each.name for each in agreement.stages]
+    if not names and stage:
+        raise Failure(f"'{said}': this agreement has no stages", f"write {role}=FILE")
+    if names and stage not in names:
+        known = f"write {role}@STAGE=FILE; its stages are: {', '.join(names)}"
+        raise Failure(f"'{said}' names no stage of this agreement", known)
+    part = Part(names.index(stage) if names else 0, agreement.roles.index(role))
+    if part.role not in at_stage(agreement, part.stage).taking_part:
+        raise Failure(f"{role} takes no part in the stage {stage}", "leave the file out")
+    return part
 
 
 def check_outputs(outputs: list[Path], inputs: list[Path]) -> None:

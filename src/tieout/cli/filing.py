@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tieout.agreement.model import Agreement
-from tieout.cli.files import read_text
+from tieout.agreement.stages import at_stage
+from tieout.cli.files import Part, read_text
 from tieout.cli.outcome import Failure
 from tieout.connectors.csv_known import KnownRows
 from tieout.connectors.csv_read import PLAIN, Chunk, read_rows, text_of_lines
@@ -17,10 +18,10 @@ from tieout.connectors.mapping_file import parse_mapping
 
 @dataclass(frozen=True, slots=True)
 class RoleFiles:
-    """The files of one role (an index of the agreement's roles), and how they are to be read."""
+    """The files of one role, and how they are to be read, under the terms that hold for them."""
 
     agreement: Agreement
-    role: int
+    part: Part
     paths: tuple[Path, ...]
     mapping: Mapping
     columns: tuple[tuple[str, ...], ...]
@@ -33,26 +34,26 @@ class RoleFiles:
 
 
 def check_headers(
-    agreement: Agreement, files: dict[int, list[Path]], mappings: dict[int, Path]
+    agreement: Agreement, files: dict[Part, list[Path]], mappings: dict[Part, Path]
 ) -> list[RoleFiles]:
-    """Read every mapping and every header, in the agreement's order of roles.
+    """Read every mapping and every header, in the agreement's order of stages and roles.
 
     Raises a ConnectorError for the first that does not fit; nothing has been written by then.
     """
     checked = []
-    for role in sorted(files):
-        mapping = PLAIN
-        if role in mappings:
-            path = mappings[role]
-            mapping = parse_mapping(read_text(path, "the mapping"), agreement, role, str(path))
+    for part in sorted(files):
+        mapping, terms = PLAIN, at_stage(agreement, part.stage)
+        if part in mappings:
+            path = mappings[part]
+            mapping = parse_mapping(read_text(path, "the mapping"), terms, part.role, str(path))
         columns = []
-        for path in files[role]:
+        for path in files[part]:
             if path.exists() and not path.is_file():
                 raise Failure(f"{path} is not a regular file", "write the rows to a file first")
-            reader = read_rows(path, agreement, role, mapping)
+            reader = read_rows(path, terms, part.role, mapping)
             columns.append(reader.columns)
             reader.close()
-        checked.append(RoleFiles(agreement, role, tuple(files[role]), mapping, tuple(columns)))
+        checked.append(RoleFiles(terms, part, tuple(files[part]), mapping, tuple(columns)))
     return checked
 
 
@@ -61,8 +62,9 @@ class FiledRole:
 
     def __init__(self, files: RoleFiles) -> None:
         self.files = files
-        self.index = files.role
-        self.name = files.agreement.roles[files.role]
+        self.part = files.part
+        self.index = files.part.role
+        self.name = files.agreement.roles[files.part.role]
         self.known = KnownRows(files.agreement.layout.row_bytes)
         self.repeats = 0
         self.bytes_read = 0
@@ -112,6 +114,11 @@ class FiledRole:
             before += path.stat().st_size
 
 
+def _plain_name(role: FiledRole) -> str:
+    """The role, with its stage where there are some, as a part of a file's name."""
+    return role.part.name(role.files.agreement).replace("@", "-")
+
+
 def write_refusals(path: Path | None, roles: list[FiledRole]) -> list[Path]:
     """Write refused rows so that they can be mended and reconciled again; the files written.
 
@@ -131,7 +138,7 @@ def write_refusals(path: Path | None, roles: list[FiledRole]) -> list[Path]:
     written = []
     for number, ((role, columns), refused) in enumerate(groups.items(), start=1):
         single = len(groups) == 1
-        name = path if single else path.with_stem(f"{path.stem}-{number}-{role.name}")
+        name = path if single else path.with_stem(f"{path.stem}-{number}-{_plain_name(role)}")
         write_refused(name, columns, refused, role.files.mapping)
         written.append(name)
     return written

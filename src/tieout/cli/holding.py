@@ -36,7 +36,7 @@ def stated_holders(
             )
         said.setdefault(role, set()).add(party_number(ledger, party))
     named |= {role: tuple(sorted(parties)) for role, parties in said.items()}
-    names = [party.name for party in kernel.parties(ledger.state)]
+    names = [party.name for party in kernel.upcoming_parties(ledger.state)]
     for role in agreement.roles:
         if role not in named and role not in names:
             raise Failure(

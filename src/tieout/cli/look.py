@@ -15,13 +15,13 @@ from tieout.cli.opening import (
 from tieout.cli.outcome import Outcome
 from tieout.cli.output import print_json, say
 from tieout.cli.places import DEFAULT_LEDGER, Ledger
-from tieout.cli.tables import break_lines
+from tieout.cli.tables import staged_lines
 from tieout.units.dates import format_time
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tieout.evidence.breaklist import BreakLine
+    from tieout.evidence.breaklist import StagedLine
     from tieout.evidence.pack import PackReport
     from tieout.evidence.packform import FieldValue, Statement
 
@@ -48,19 +48,25 @@ def breaks(
     """
     with open_ledger(ledger) as opened:
         names = chosen_agreements(opened, agreement)
-        lines = [line for name in names for line in break_lines(opened.state, name)]
+        lines = [line for name in names for line in staged_lines(opened.state, name)]
         height = opened.height
+    has_stages = any(each.stage for each in lines)
     if json:
-        print_json([line._asdict() for line in lines])
+        print_json([_as_object(each) for each in lines])
     elif not lines:
         say(f"everything ties out (as of block {height})")
     else:
-        _print_breaks(lines)
+        _print_breaks(lines, has_stages=has_stages)
         say(f"{len(lines):,} rows, as of block {height}. `tieout show ID` tells the story of one")
     return Outcome.INCOMPLETE if lines else Outcome.COMPLETE
 
 
-def _print_breaks(lines: "list[BreakLine]") -> None:
+def _as_object(each: "StagedLine") -> dict[str, str]:
+    line: dict[str, str] = each.line._asdict()
+    return {**line, "stage": each.stage} if each.stage else line
+
+
+def _print_breaks(lines: "list[StagedLine]", *, has_stages: bool) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -68,12 +74,15 @@ def _print_breaks(lines: "list[BreakLine]") -> None:
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     right = {"reported", "benchmark", "difference"}
-    for name in lines[0]._fields:
+    names = lines[0].line._fields
+    for name in (names[0], "stage", *names[1:]) if has_stages else names:
         words = STATUS_WORDS.get(name, name.replace("_", " "))
         table.add_column(words, justify="right" if name in right else "left", no_wrap=True)
-    for line in lines:
+    for stage, line in lines:
         cells = list(line)
         cells[1] = cells[1].replace("_", " ")
+        if has_stages:
+            cells.insert(1, stage)
         table.add_row(*map(Text, cells))
     console = Console()
     width = console.width if console.is_terminal else max(console.width, 160)

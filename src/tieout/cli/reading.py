@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tieout.agreement.model import Agreement
-from tieout.cli.files import check_outputs, role_files
+from tieout.cli.files import Part, check_outputs, role_files
 from tieout.cli.filing import FiledRole, RoleFiles, check_headers
 from tieout.cli.guarding import guarded
 from tieout.cli.intake import Lane, Rows
@@ -29,7 +29,7 @@ class Reading:
 
     def __init__(self, files: list[RoleFiles]) -> None:
         self.roles = [FiledRole(each) for each in files]
-        self._ahead: dict[int, Lane[Rows]] = {}
+        self._ahead: dict[Part, Lane[Rows]] = {}
 
     @property
     def has_begun(self) -> bool:
@@ -43,14 +43,14 @@ class Reading:
             # Loaded once, before several threads would.
             from tieout.connectors import csv_plan  # noqa: F401
         for role in self.roles:
-            self._ahead[role.index] = Lane(partial(_batches, role), room=0)
+            self._ahead[role.part] = Lane(partial(_batches, role), room=0)
 
     def batches_of(self, role: FiledRole) -> Iterator[Rows]:
         """The batches of a role that is read ahead, each with room for its head (`KnownRows`).
 
         Raises SourceError.
         """
-        return iter(self._ahead[role.index])
+        return iter(self._ahead[role.part])
 
     def likely_rows(self) -> int:
         """How many rows the longest role will have if its files go on as they began, and some more.
@@ -80,14 +80,16 @@ def reading_of(
     """
     by_role = role_files(files, agreement)
     if not by_role:
-        raise Failure("no files were named", f"write for example {agreement.roles[0]}=file.csv")
+        raise Failure(
+            "no files were named", f"write for example {Part(0, 0).name(agreement)}=file.csv"
+        )
     mappings = role_files(mapping, agreement, "ROLE=MAPPING")
-    for role, paths in mappings.items():
+    for part, paths in mappings.items():
         if len(paths) > 1:
-            raise Failure(f"two mappings were named for {agreement.roles[role]}")
+            raise Failure(f"two mappings were named for {part.name(agreement)}")
     inputs = [text, *chain(*by_role.values(), *mappings.values())]
     check_outputs([path for path in outputs if path is not None], inputs)
-    single = {role: paths[0] for role, paths in mappings.items()}
+    single = {part: paths[0] for part, paths in mappings.items()}
     return Reading(guarded(lambda: check_headers(agreement, by_role, single)))
 
 

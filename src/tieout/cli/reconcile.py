@@ -41,10 +41,11 @@ def reconcile(
     agreement
         The agreement (TOML).
     files
-        ROLE=FILE pairs. A role named twice: its files are read one after the other. A role
-        without a file: its records are missing.
+        ROLE=FILE pairs, ROLE@STAGE=FILE where the agreement has stages. A role named twice: its
+        files are read one after the other. A role without a file: its records are missing.
     mapping
-        ROLE=FILE: how that role's columns are to be read (TOML, docs/mapping.md). May be repeated.
+        ROLE=FILE, or ROLE@STAGE=FILE: how that role's columns are to be read (TOML,
+        docs/mapping.md). May be repeated.
     ledger
         The ledger's directory; begun with its own test keys where there is none.
     breaks

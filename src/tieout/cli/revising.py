@@ -99,7 +99,8 @@ class Reviser:
         state, name, version = self._ledger.state, self._agreement.name, self._agreement.version
         number = state.by_version[name, version].number
         stated = kernel.stated_ids(state, name, self._role.name, self._time_us)
-        stated = stated[stated["agreement"] == number]
+        is_meant = (stated["agreement"] == number) & (stated["stage"] == self._role.part.stage)
+        stated = stated[is_meant]
         if not len(stated):
             return Gone(self._agreement, stated)
         opened_us = kernel.opened_us(state, name, version)[stated["serial"].astype(np.int64)]

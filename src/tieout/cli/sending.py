@@ -84,10 +84,10 @@ def party_name(ledger: EmbeddedLedger, number: int) -> str:
 
 
 def party_number(ledger: EmbeddedLedger, name: str) -> int:
-    """The number of a member. Raises EngineError naming those that there are."""
+    """A party's number, as of the next block. Raises EngineError naming those that there are."""
     from tieout import kernel
 
-    members = kernel.parties(ledger.state)
+    members = kernel.upcoming_parties(ledger.state)
     for number, party in enumerate(members, start=1):
         if party.name == name:
             return number

@@ -7,7 +7,15 @@ from numpy.typing import NDArray
 
 from tieout import kernel
 from tieout.cli.outcome import Failure
-from tieout.evidence.breaklist import BreakLine, json_bytes, lines_of
+from tieout.evidence.breaklist import (
+    BreakLine,
+    StagedLine,
+    json_bytes,
+    lines_of,
+    staged_csv,
+    staged_json,
+    staged_lines_of,
+)
 from tieout.evidence.breaktable import table_csv
 
 
@@ -17,6 +25,17 @@ def break_lines(state: kernel.State, agreement: str) -> list[BreakLine]:
     return lines_of(agreements, kernel.breaks(state, agreement))
 
 
+def has_stages_under(state: kernel.State, agreement: str) -> bool:
+    """Whether the transactions of an agreement go through stages, in any version in force."""
+    return any(book.agreement.stages for book in state.books if book.agreement.name == agreement)
+
+
+def staged_lines(state: kernel.State, agreement: str) -> list[StagedLine]:
+    """As `break_lines`, each with the name of its stage."""
+    agreements = {book.number: book.agreement for book in state.books}
+    return staged_lines_of(agreements, kernel.breaks(state, agreement))
+
+
 def write_breaks(
     state: kernel.State, agreement: str, table: NDArray[np.void], path: Path | None
 ) -> None:
@@ -24,9 +43,14 @@ def write_breaks(
     if path is None:
         return
     agreements = {book.number: book.agreement for book in state.books}
+    has_stages = has_stages_under(state, agreement)
     try:
         with path.open("wb") as file:
-            if path.suffix == ".json":
+            if has_stages and path.suffix == ".json":
+                file.write(staged_json(staged_lines(state, agreement)))
+            elif has_stages:
+                file.write(staged_csv(staged_lines(state, agreement)))
+            elif path.suffix == ".json":
                 file.write(json_bytes(break_lines(state, agreement)))
             else:
                 file.writelines(table_csv(agreements, table))

@@ -21,6 +21,7 @@ from tieout.wire.rows import PREFIX_BYTES, SALT_OFFSET
 
 PRESENCE_OFFSET: Final = SALT_OFFSET - 8
 REVISION_OFFSET: Final = PRESENCE_OFFSET - 4
+STAGE_OFFSET: Final = REVISION_OFFSET - 2
 SLACK_BYTES: Final = 64
 """Writable bytes behind the last row: compiled code stores whole words."""
 

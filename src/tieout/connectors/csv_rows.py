@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tieout.agreement.model import Agreement
 from tieout.connectors.csv_header import IDENTITY, IGNORED, Header
-from tieout.connectors.csv_known import PRESENCE_OFFSET, REVISION_OFFSET
+from tieout.connectors.csv_known import PRESENCE_OFFSET, REVISION_OFFSET, STAGE_OFFSET
 from tieout.connectors.csv_records import Record, undecoded_reason
 from tieout.connectors.encodings import UNDECODED
 from tieout.connectors.mapping import TRANSACTION_ID, Mapping
@@ -30,8 +30,9 @@ class Refused:
 class RowForm:
     """Turns the records of one file into rows of the agreement's layout.
 
-    A row has originator, stage, action and salt zero and revision 1; its publisher fills in
-    its own. Raises UnitsError for a constant that does not fit its field.
+    A row has originator, action and salt zero, revision 1, and the stage at which the agreement is
+    meant to hold; its publisher fills in its own. Raises UnitsError for a constant that does not
+    fit its field.
     """
 
     def __init__(self, agreement: Agreement, mapping: Mapping, header: Header) -> None:
@@ -83,6 +84,7 @@ class RowForm:
     def _template(self) -> bytes:
         row = bytearray(self.agreement.layout.row_bytes)
         row[REVISION_OFFSET] = 1
+        row[STAGE_OFFSET] = self.agreement.stage_number
         presence = 0
         plain = Mapping()
         for index, field in enumerate(self.agreement.fields):

@@ -66,6 +66,7 @@ WHOLE_RECORD: Final = {
     BreakKind.DUPLICATE: "two records",
     BreakKind.UNEXPECTED: "unexpected record",
     BreakKind.CHANGED_AFTER_MATCH: "changed after match",
+    BreakKind.OUT_OF_ORDER: "out of order",
 }
 
 Item = tuple[bytes, npt.NDArray[np.void] | None]

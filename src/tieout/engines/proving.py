@@ -100,6 +100,7 @@ class LedgerProofs:
         Not where several parties order the ledger: their certificate takes more signatures than
         one. Raises MissingError when the ledger has no such transaction.
         """
+        self._refuse_stages(agreement, "an evidence pack")
         has_certificate = self._genesis.operator and agreement in self._cutoffs_us
         certificate = self.certificate(agreement) if has_certificate else None
         state = self._state
@@ -117,8 +118,9 @@ class LedgerProofs:
     def certificate(self, agreement: str, cutoff_us: int | None = None) -> Certificate:
         """The certificate of a cut-off (the last one without `cutoff_us`), as of now.
 
-        Raises EngineError when no such cut-off was closed.
+        Raises EngineError when no such cut-off was closed, and for an agreement with stages.
         """
+        self._refuse_stages(agreement, "a certificate")
         times_us = self._cutoffs_us.get(agreement, [])
         if not times_us or (cutoff_us is not None and cutoff_us not in times_us):
             raise EngineError(
@@ -134,6 +136,15 @@ class LedgerProofs:
         return build_certificate(
             self._genesis, self.checkpoint, content, [self._signer], lanes.rows_root, members
         )
+
+    def _refuse_stages(self, agreement: str, what: str) -> None:
+        """What is proven of one transaction knows nothing of several stages yet."""
+        book = self._state.newest.get(agreement)
+        if book is not None and book.agreement.stages:
+            raise EngineError(
+                f"{what} of an agreement with stages is not made yet",
+                "see what does not tie out, at which stage, with `tieout breaks`",
+            )
 
     def countersigned(self, others: Sequence[CertificateDocument]) -> CertificateDocument:
         """The certificate that others signed, computed anew here, with all signatures and this one.

@@ -25,6 +25,7 @@ from typing import Final
 from msgspec import structs
 
 from tieout.agreement.model import Agreement
+from tieout.agreement.stages import terms_of
 from tieout.evidence.errors import MissingError
 from tieout.evidence.limits import BACKTEST_ROWS, BACKTEST_SAMPLES
 from tieout.evidence.refit import Refit
@@ -202,7 +203,7 @@ class _Replay:
         self._sample = sample
         new = report.agreement
         holders: tuple[tuple[int, ...], ...] = ((),) * len(new.roles)
-        self._book = Book(1, new, holders, bytes(32), RowReader(new))
+        self._book = Book(1, new, holders, bytes(32), RowReader(new), terms_of(new))
         self.anew.state.books.append(self._book)
         self.anew.state.newest[new.name] = self._book
 

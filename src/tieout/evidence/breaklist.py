@@ -6,7 +6,7 @@ want text, exactly. A line says (R-MATCH-2, R-MATCH-3, R-MISS-1, R-MISS-2):
 - transaction_id, kind, and field (empty where the whole record is meant) and role by name; an
   invariant that does not hold stands by its name in the place of a field, without values;
 - reported, benchmark: numbers with exactly `scale` decimals, dates and times in ISO 8601;
-- basis: the authority's role, or `majority`;
+- basis: the authority's role, `majority` or `previous_stage`;
 - of a group (R-GROUP-7), which stands by its name in the place of a field: reported and benchmark
   are the two sums; basis is its key and, where a single member explains the difference exactly,
   `without` or `with` that member `twice`;
@@ -26,6 +26,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tieout.agreement.breakrow import BreakRow, Suspicion
+from tieout.agreement.keys import PREVIOUS_STAGE
 from tieout.agreement.model import NUMBERS, Agreement, Field, FieldType, Policy
 from tieout.units.dates import format_date, format_seconds, format_time
 from tieout.units.numbers import format_scaled
@@ -62,6 +63,40 @@ class BreakLine(NamedTuple):
     status: str
 
 
+class StagedLine(NamedTuple):
+    """A line of an agreement with stages: the stage by name, and the line."""
+
+    stage: str
+    line: BreakLine
+
+
+def staged_lines_of(
+    agreements: Mapping[int, Agreement], rows: Sequence[BreakRow]
+) -> list[StagedLine]:
+    """As `lines_of`, for agreements with stages; the stage is empty where a version has none."""
+    names = [[stage.name for stage in agreements[row.agreement].stages] for row in rows]
+    return [
+        StagedLine(stages[row.stage] if stages else "", line_of(agreements[row.agreement], row))
+        for stages, row in zip(names, rows, strict=True)
+    ]
+
+
+def staged_csv(lines: Sequence[StagedLine]) -> bytes:
+    """As `csv_bytes`, with the column `stage` behind the others."""
+    cells = [(*each.line, each.stage) for each in lines]
+    head = (*BreakLine._fields, "stage")
+    return "".join(",".join(map(quoted, line)) + "\r\n" for line in (head, *cells)).encode("utf-8")
+
+
+def staged_json(lines: Sequence[StagedLine]) -> bytes:
+    """As `json_bytes`, with the key `stage` behind the others."""
+    objects = [{**each.line._asdict(), "stage": each.stage} for each in lines]
+    if not objects:
+        return b"[]\n"
+    encoded = msgspec.json.Encoder().encode_lines(objects)
+    return b"[\n" + encoded.removesuffix(b"\n").replace(b"\n", b",\n") + b"\n]\n"
+
+
 def lines_of(agreements: Mapping[int, Agreement], rows: Iterable[BreakRow]) -> list[BreakLine]:
     """The line of each row. `agreements` has the agreement of each book number in `rows`."""
     return [line_of(agreements[row.agreement], row) for row in rows]
@@ -81,7 +116,7 @@ def line_of(agreement: Agreement, row: BreakRow) -> BreakLine:
         reported = value_text(field, row.reported)
         if row.state is BenchmarkState.DECIDED:
             benchmark = value_text(field, row.benchmark)
-            basis = basis_text(agreement, field)
+            basis = basis_text(agreement, field, row.basis)
             difference = difference_text(field, row.difference)
     return BreakLine(
         transaction_id=row.transaction_id.decode("utf-8"),
@@ -128,13 +163,6 @@ def difference_text(field: Field, difference: int | None) -> str:
     return format_scaled(difference, field.scale if field.type in NUMBERS else 0)
 
 
-def basis_text(agreement: Agreement, field: Field) -> str:
-    """Where a benchmark of the field comes from: the authority's role, or `majority`."""
-    if field.policy is Policy.AUTHORITY and field.authority is not None:
-        return agreement.roles[field.authority]
-    return MAJORITY
-
-
 def csv_bytes(lines: Sequence[BreakLine]) -> bytes:
     """The breaks file as RFC 4180 CSV, UTF-8, with its header line."""
     texts = [",".join(map(quoted, line)) + "\r\n" for line in (BreakLine._fields, *lines)]
@@ -155,3 +183,15 @@ def quoted(text: str) -> str:
     if any(mark in text for mark in '",\r\n'):
         return '"' + text.replace('"', '""') + '"'
     return text
+
+
+def basis_text(agreement: Agreement, field: Field, found: str | None = None) -> str:
+    """Where a benchmark of the field comes from: the authority's role, or `majority`.
+
+    At a stage that carries the field it was `found` in the one before, whatever its policy.
+    """
+    if found == PREVIOUS_STAGE:
+        return PREVIOUS_STAGE
+    if field.policy is Policy.AUTHORITY and field.authority is not None:
+        return agreement.roles[field.authority]
+    return MAJORITY

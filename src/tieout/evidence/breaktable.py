@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tieout.agreement.breakrow import Suspicion
+from tieout.agreement.keys import PREVIOUS_STAGE
 from tieout.agreement.model import NUMBERS, Agreement, Field, FieldType
 from tieout.evidence.breaklist import (
     KINDS,
@@ -42,6 +43,7 @@ Bytes: TypeAlias = NDArray[np.uint8]
 
 CHUNK_LINES: Final = 1 << 15
 """Lines written at once: the matrix stays within a few megabytes."""
+BY_PREVIOUS_STAGE: Final = 253
 BY_MAJORITY: Final = 254
 NO_BASIS: Final = 255
 REPORTED_SHOWN: Final = 1
@@ -165,6 +167,7 @@ def _basis_names(books: Iterable[Agreement]) -> Bytes:
     bases = []
     for each in books:
         names = _padded(each.roles)
+        names[BY_PREVIOUS_STAGE] = PREVIOUS_STAGE
         names[BY_MAJORITY] = MAJORITY
         bases += names
     return _name_table(bases)

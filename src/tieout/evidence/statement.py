@@ -8,7 +8,7 @@ reference implementation; nothing is judged here.
 from typing import Literal
 
 from tieout.agreement.model import Agreement
-from tieout.evidence.breaklist import basis_text, line_of, value_text
+from tieout.evidence.breaklist import line_of, value_text
 from tieout.evidence.packform import (
     AdjustmentStatement,
     BenchmarkStatement,
@@ -18,7 +18,7 @@ from tieout.evidence.packform import (
     Statement,
 )
 from tieout.reference.adjusting import id_of
-from tieout.reference.benchmark import find_benchmark
+from tieout.reference.benchmark import basis_of, find_benchmark
 from tieout.reference.breaks import break_rows_of
 from tieout.reference.invariants import sides_of
 from tieout.reference.records import PLACE_SHIFT
@@ -154,7 +154,7 @@ def _benchmarks(book: Book, transaction: Transaction) -> tuple[BenchmarkStatemen
     told: tuple[Break, ...] = transaction.verdict.breaks if transaction.verdict else ()
     fields = {each.field for each in told if each.kind is BreakKind.MISMATCH}
     asked = [f for f in range(len(book.agreement.fields)) if f in fields or f in transaction.frozen]
-    return tuple(_benchmark(book.agreement, transaction, f) for f in asked)
+    return tuple(_benchmark(transaction.terms, transaction, f) for f in asked)
 
 
 def _benchmark(agreement: Agreement, transaction: Transaction, f: int) -> BenchmarkStatement:
@@ -166,7 +166,7 @@ def _benchmark(agreement: Agreement, transaction: Transaction, f: int) -> Benchm
         state=_STATES[found.state],
         value=value_text(field, value),
         currency=_currency(agreement, f, found.value),
-        basis=basis_text(agreement, field) if found.value is not None else "",
+        basis=basis_of(agreement, field) if found.value is not None else "",
         rule=found.rule,
     )
 

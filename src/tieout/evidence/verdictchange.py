@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tieout.agreement.model import Agreement
-from tieout.evidence.breaklist import KINDS, STATUSES, basis_text, difference_text, value_text
+from tieout.evidence.breaklist import KINDS, STATUSES, difference_text, value_text
 from tieout.evidence.world import BreakName, World, key_of, name_of
 from tieout.reference.state import TransactionKey
 from tieout.reference.transaction import Break, Transaction
@@ -167,7 +167,7 @@ def _told(standing: Standing, agreement: Agreement, each: Break) -> Side:
         reported = value_text(field, amount_of(each.reported))
         if each.state is BenchmarkState.DECIDED:
             benchmark = value_text(field, amount_of(each.benchmark))
-            basis = basis_text(agreement, field)
+            basis = each.basis or ""
             difference = difference_text(field, each.difference)
     status = STATUSES[each.state]
     return Side(standing, each.rules, reported, benchmark, basis, difference, status)

@@ -48,8 +48,8 @@ class World:
         self.events = _Listener(self)
 
     def agreement_of(self, transaction: Transaction) -> Agreement:
-        """The version by which a transaction is judged here."""
-        return self.state.book_of(transaction).agreement
+        """The version by which a transaction is judged here, as it holds at its stage."""
+        return transaction.terms
 
     def hear(self, transaction: Transaction, opened: Break) -> None:
         """Remember a break that opens; the first time it stands for all."""
@@ -133,6 +133,7 @@ _RECORD_RULES = {
     BreakKind.DUPLICATE: ("R-SAME-2",),
     BreakKind.UNEXPECTED: ("R-BIND-1", "R-OPEN-1"),
     BreakKind.CHANGED_AFTER_MATCH: ("R-CHANGE-1",),
+    BreakKind.OUT_OF_ORDER: ("R-STAGE-3",),
     BreakKind.DISPUTED: ("R-DISPUTE-1",),
 }
 """By which rules the breaks of whole records are open or not."""

@@ -51,6 +51,7 @@ from tieout.kernel.selftest import SelfTestError, warm
 from tieout.kernel.snapshot import SnapshotError, SnapshotRoom, dump, load, log_frontier
 from tieout.kernel.state import PoisonedError, State, initial_state, reserve
 from tieout.kernel.still import Still, StillPart
+from tieout.kernel.timeline import timeline
 from tieout.kernel.timing import next_deadline_us
 
 __all__ = [
@@ -105,6 +106,7 @@ __all__ = [
     "state_digest",
     "stated_ids",
     "statuses_of",
+    "timeline",
     "transaction",
     "unjudged",
     "upcoming_parties",

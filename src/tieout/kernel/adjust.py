@@ -31,6 +31,7 @@ from tieout.kernel.verdict import (
     PROPOSED,
     field_line,
     role_block,
+    source_values,
 )
 from tieout.kernel.words import ZERO, bit, clear_bytes, copy_bytes, same_bytes
 from tieout.wire.codes import AdjustmentStatus, EventKind
@@ -170,7 +171,7 @@ def put_benchmarks(
             return False
         source = cursor[note + 1]
         if source >= 0:
-            start = role_block(plan, base, source) + at.VALUES
+            start = source_values(plan, base, source)
             fits, asked = _put_benchmark(plan, field, slots, start, adjustments, to, asked)
         else:
             start = (at.FROZEN_BASE - source) * plan[at.P_ADJUSTMENT_BYTES] + at.ADJ_VALUES

@@ -18,7 +18,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from tieout.compiled.loops import BYTES, FIXED_BYTES, FLAG, NUMBER, NUMBERS, entry, helper, inlined
+from tieout.compiled.loops import (
+    BYTES,
+    FIXED_BYTES,
+    FLAG,
+    NUMBER,
+    NUMBERS,
+    WORDS,
+    entry,
+    helper,
+    inlined,
+)
 from tieout.compiled.memory import (
     Int64,
     load8,
@@ -37,6 +47,7 @@ from tieout.kernel import layout as at
 from tieout.kernel.adjust import answer_open_adjustment
 from tieout.kernel.index import find, find_likely, insert
 from tieout.kernel.settle import MATCHED, PENDING, settle
+from tieout.kernel.stages import link, plan_at
 from tieout.kernel.telling import NOBODY, NOWHERE, mark_pages, tell
 from tieout.kernel.verdict import role_block
 from tieout.kernel.words import KEY_BYTES, ZERO, bit, copy_bytes, same_bytes
@@ -53,6 +64,10 @@ _NOT_APPLIED: Final = np.int64(EventKind.ROW_NOT_APPLIED)
 _BREAK_OPENED: Final = np.int64(EventKind.BREAK_OPENED)
 _FIRST_STATUS: Final = np.int64(EventKind.TRANSACTION_PENDING)
 _CHANGED_KIND: Final = np.int64(BreakKind.CHANGED_AFTER_MATCH)
+ELSEWHERE: Final = 1
+"""The transaction stands in the book of another version."""
+BEGUN: Final = 2
+"""It stands in this book, at another stage."""
 _LOOK_AHEAD: Final = 24
 _FETCH_AHEAD: Final = 12
 _LINE_BYTES: Final = 64
@@ -237,14 +252,36 @@ def _intrude(slots: Any, block: Int64, rows: Any, row: Int64, cursor: Any) -> bo
 
 
 @inlined
-def _open(plan: Any, slots: Any, rows: Any, row: Int64, cursor: Any) -> Int64:
+def _open(
+    plan: Any,
+    slots: Any,
+    slot_marks: Any,
+    rows: Any,
+    row: Int64,
+    table: Any,
+    secret: Any,
+    cursor: Any,
+) -> Int64:
     """Open a transaction for a row; its slot is still all zero. The serial."""
     serial = cursor[at.C_SLOTS]
     base = serial * plan[at.P_SLOT_BYTES]
     copy_bytes(slots, base, rows, row, KEY_BYTES)
     store64(slots, base + at.OPENED, cursor[at.C_TIME])
     cursor[at.C_SLOTS] = serial + 1
+    if plan[at.P_LINKS] != 0:
+        link(plan, slots, slot_marks, serial, table, secret)
     return serial
+
+
+@inlined
+def _count(cursor: Any, outcome: Int64) -> None:
+    put_number(cursor, at.C_OUTCOMES + outcome, number_at(cursor, at.C_OUTCOMES + outcome) + 1)
+
+
+@inlined
+def _may_open(elsewhere: Int64, cursor: Any) -> bool:
+    """Whether a transaction may be opened in this book, or at another stage (R-PIN-1)."""
+    return elsewhere == BEGUN or (elsewhere == 0 and cursor[at.C_MAY_OPEN] != 0)
 
 
 @helper
@@ -314,6 +351,7 @@ def _refuse_row(
     BYTES,
     BYTES,
     NUMBERS,
+    WORDS,
     FLAG,
 )
 def apply_rows(
@@ -329,17 +367,20 @@ def apply_rows(
     adjustment_marks: Any,
     events: Any,
     cursor: Any,
+    secret: Any,
     takes_slow_way: bool,
 ) -> Int64:
     """Apply the rows from `start`; the index of the first one not reached for lack of room.
 
-    `hashes`: of the rows' keys. `elsewhere[i]`: 1 when another version's book has the transaction.
+    `hashes`: of the rows' keys, made with `secret`. `elsewhere[i]`: ELSEWHERE when another
+    version's book has the transaction, BEGUN when this one has it at another stage.
     The caller keeps room in table and slots for as many transactions as there are rows, and has set
     the cursor's context. Row outcomes are counted in the cursor.
     """
     row_bytes, slot_bytes = plan[at.P_ROW_BYTES], plan[at.P_SLOT_BYTES]
     event_room = np.int64(events.size) - plan[at.P_VERDICT_BYTES]
-    adjustment_room = np.int64(adjustments.size) // plan[at.P_ADJUSTMENT_BYTES] - plan[at.P_ROLES]
+    adjustment_room = np.int64(adjustments.size) // plan[at.P_ADJUSTMENT_BYTES]
+    adjustment_room -= plan[at.P_PROPOSALS]
     mine = bit(cursor[at.C_ROLE])
     takes_slow_way = takes_slow_way or plan[at.P_SETTLES] != 0
     for i in range(start, np.int64(hashes.size)):
@@ -351,27 +392,28 @@ def apply_rows(
         key_hash = number_at(hashes, i)
         serial = find(table, slots, slot_bytes, key_hash, rows, row)
         is_first = serial < 0
-        if is_first and load8(elsewhere, i) == 0 and cursor[at.C_MAY_OPEN] != 0:
-            serial = _open(plan, slots, rows, row, cursor)
+        if is_first and _may_open(load8(elsewhere, i), cursor):
+            serial = _open(plan, slots, slot_marks, rows, row, table, secret, cursor)
             insert(table, key_hash, serial)
         if (
             serial >= 0
             and not takes_slow_way
             and _quick(plan, slots, serial, rows, row, events, cursor, is_first)
         ):
-            cursor[at.C_OUTCOMES] += 1
+            _count(cursor, _ACCEPTED)
             mark_pages(slot_marks, serial * slot_bytes, slot_bytes)
             continue
-        outcome = _outcome(plan, slots, serial, rows, row, cursor, is_first)
-        put_number(cursor, at.C_OUTCOMES + outcome, cursor[at.C_OUTCOMES + outcome] + 1)
+        here = plan_at(plan, load8(rows, row + at.ROW_STAGE))
+        outcome = _outcome(here, slots, serial, rows, row, cursor, is_first)
+        _count(cursor, outcome)
         follows, has_opened = True, False
         if outcome == _ACCEPTED:
             has_opened = _accept(
-                plan, slots, serial, rows, row, adjustments, events, cursor,
+                here, slots, serial, rows, row, adjustments, events, cursor,
                 adjustment_marks, is_first,
             )  # fmt: skip
         else:
-            follows = _refuse_row(plan, slots, serial, rows, row, events, cursor, outcome)
+            follows = _refuse_row(here, slots, serial, rows, row, events, cursor, outcome)
         if follows:
             settle(
                 plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks,

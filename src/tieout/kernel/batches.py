@@ -7,13 +7,14 @@ from numpy.typing import NDArray
 
 from tieout.kernel import index
 from tieout.kernel import layout as at
-from tieout.kernel.apply import apply_rows
+from tieout.kernel.apply import BEGUN, ELSEWHERE, apply_rows
 from tieout.kernel.book import Book, books_of
 from tieout.kernel.groups import Groups
 from tieout.kernel.items import Item
 from tieout.kernel.rowcheck import check_rows
 from tieout.kernel.state import State, Vouched
 from tieout.kernel.timing import settle_groups
+from tieout.kernel.words import KEY_BYTES
 from tieout.merkle.lanes import rows_root
 from tieout.merkle.tree import leaf_hash
 from tieout.wire.batch import Batch, BatchHeader
@@ -118,6 +119,8 @@ def _run(state: State, book: Book, rows: Bytes, hashes: Numbers) -> None:
     """Apply all rows, making room as often as it is needed."""
     if book.still is not None or book.is_urgent:
         book.keep(_located(book, rows, hashes))
+        for stage in range(len(book.agreement.stages)):
+            book.keep(_located_at(state, book, rows, len(hashes), stage))
     first_new = book.count
     elsewhere = _found_elsewhere(state, book, rows, hashes)
     book.make_room(len(hashes))
@@ -140,6 +143,7 @@ def _run(state: State, book: Book, rows: Bytes, hashes: Numbers) -> None:
             book.adjustments.marks,
             events.data,
             cursor,
+            state.index_secret,
             state.takes_slow_way,
         )
         events.size = int(cursor[at.C_EVENTS])
@@ -161,14 +165,31 @@ def _run_with_groups(
 
 
 def _found_elsewhere(state: State, book: Book, rows: Bytes, hashes: Numbers) -> Bytes:
-    """1 for each row whose transaction stands in the book of another version (R-PIN-1)."""
+    """ELSEWHERE or BEGUN for each row whose transaction stands already (R-PIN-1), else 0."""
     found = np.zeros(len(hashes), np.uint8)
     if len(state.books) == 1:
         return found
-    for other in books_of(state.books, book.agreement.name):
-        if other is not book and other.count > 0:
-            found |= (_located(other, rows, hashes) >= 0).astype(np.uint8)
+    books = list(books_of(state.books, book.agreement.name))
+    stages = max(len(each.agreement.stages) for each in books)
+    for other in books:
+        if other.count == 0:
+            continue
+        stands = np.zeros(len(hashes), np.bool_)
+        if other is not book:
+            stands = _located(other, rows, hashes) >= 0
+        for stage in range(stages):
+            stands |= _located_at(state, other, rows, len(hashes), stage) >= 0
+        found[stands] = BEGUN if other is book else ELSEWHERE
     return found
+
+
+def _located_at(state: State, book: Book, rows: Bytes, count: int, stage: int) -> Numbers:
+    """The serial of each row's transaction at another stage, −1 where there is none."""
+    keys = rows.reshape(count, -1)[:, : KEY_BYTES + 1].copy()
+    keys[:, at.KEY_STAGE] = stage
+    flat, hashes = keys.reshape(-1), np.empty(count, np.int64)
+    index.hash_keys(flat, KEY_BYTES + 1, state.index_secret, hashes)
+    return _located(book, flat, hashes)
 
 
 def _located(book: Book, rows: Bytes, hashes: Numbers) -> Numbers:

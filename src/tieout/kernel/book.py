@@ -190,16 +190,26 @@ class Book:
 
     def make_adjustment_room(self) -> None:
         """Make room for what one verdict may propose, with one image of scratch."""
-        roles = len(self.agreement.roles)
-        needed = self.adjustment_count + 2 * roles + 2
+        needed = self.adjustment_count + 2 * int(self.plan[at.P_PROPOSALS]) + 2
         self.adjustments.make_room(needed)
 
     def keep(self, serials: Numbers) -> None:
         """Must be called before transactions change, in any way, by whoever changes them."""
         if self.still is not None:
-            self.still.keep(serials)
+            self.still.keep(self._with_stages_behind(serials))
         if self.is_urgent:
-            self.touched.append(serials)
+            self.touched.append(self._with_stages_behind(serials))
+
+    def _with_stages_behind(self, serials: Numbers) -> Numbers:
+        """Transactions with the later stages of theirs, which may change with them (R-STAGE-7)."""
+        links = int(self.plan[at.P_LINKS])
+        if not links:
+            return serials
+        found = [serials[(serials >= 0) & (serials < self.count)]]
+        while len(found[-1]):
+            behind = self.column(links + at.FOLLOWING, "<i8")[found[-1]] - 1
+            found.append(behind[behind >= 0])
+        return np.concatenate(found)
 
     def find(self, key: bytes, secret: NDArray[np.uint64]) -> int | None:
         """The serial of the transaction with a key of KEY_BYTES, None when there is none."""

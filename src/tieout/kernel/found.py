@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from tieout.agreement.limits import MAX_STAGES
 from tieout.kernel import layout as at
 from tieout.kernel.book import Book, books_of
 from tieout.kernel.state import State
@@ -69,15 +70,15 @@ class Found:
 
 
 def find(state: State, body: AboutTransaction) -> Found | ItemOutcome:
-    """The transaction at stage 0, else the check that refuses the operation."""
+    """The transaction at the stage that is named, else the check that refuses the operation."""
     if body.agreement not in state.newest:
         return ItemOutcome.UNKNOWN_AGREEMENT
     transaction_id = body.transaction_id.encode()
     if len(transaction_id) > ID_BYTES or b"\0" in transaction_id:
         return ItemOutcome.UNKNOWN_TRANSACTION
-    if not 0 <= body.originator <= MAX_ORIGINATOR:
+    if not 0 <= body.originator <= MAX_ORIGINATOR or not 0 <= body.stage < MAX_STAGES:
         return ItemOutcome.UNKNOWN_TRANSACTION
-    key = _KEY.pack(transaction_id, body.originator, 0)
+    key = _KEY.pack(transaction_id, body.originator, body.stage)  # R-STAGE-8
     for book in books_of(state.books, body.agreement):
         serial = book.find(key, state.index_secret)
         if serial is not None:

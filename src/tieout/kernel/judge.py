@@ -13,9 +13,10 @@ from tieout.compiled.memory import Int64, load8, load16, load64, store8, store16
 from tieout.kernel import layout as at
 from tieout.kernel.adjust import propose, wanted
 from tieout.kernel.settle import MATCHED, settle
+from tieout.kernel.stages import plan_at
 from tieout.kernel.telling import mark_pages
 from tieout.kernel.verdict import evaluate, role_block
-from tieout.kernel.words import NO, ZERO
+from tieout.kernel.words import NO, ZERO, bit
 
 CUT_OFF: Final = 0
 """Judge at a cut-off."""
@@ -42,10 +43,11 @@ def _cut_off(plan: Any, slots: Any, base: Int64, cursor: Any, slot_marks: Any) -
 
 
 @helper
-def _ask(slots: Any, block: Int64) -> bool:
-    """Ask the role of a block, whose deadline has passed; True when it is silent."""
+def _ask(plan: Any, slots: Any, base: Int64, role: Int64) -> bool:
+    """Ask a role whose deadline has passed; True when it takes part and is silent."""
+    block = role_block(plan, base, role)
     flags = load16(slots, block + at.FLAGS)
-    if flags & at.STATES != 0:
+    if flags & at.STATES != 0 or plan[at.P_ALL_ROLES] & bit(role) == 0:
         return False
     store16(slots, block + at.FLAGS, flags | at.OVERDUE)
     return True
@@ -97,19 +99,22 @@ def judge(
     adjustment was refused.
     """
     event_room = np.int64(events.size) - plan[at.P_VERDICT_BYTES]
-    adjustment_room = np.int64(adjustments.size) // plan[at.P_ADJUSTMENT_BYTES] - plan[at.P_ROLES]
+    adjustment_room = (
+        np.int64(adjustments.size) // plan[at.P_ADJUSTMENT_BYTES] - plan[at.P_PROPOSALS]
+    )
     for i in range(start, np.int64(serials.size)):
         if cursor[at.C_EVENTS] > event_room or cursor[at.C_ADJUSTMENTS] >= adjustment_room:
             return i
         serial = serials[i]
         base = serial * plan[at.P_SLOT_BYTES]
+        here = plan_at(plan, load8(slots, base + at.KEY_STAGE))
         follows = mode != PROPOSE
         if mode == CUT_OFF:
             follows = _cut_off(plan, slots, base, cursor, slot_marks)
         elif mode == DEADLINE:
-            follows = _ask(slots, role_block(plan, base, roles[i]))
+            follows = _ask(here, slots, base, roles[i])
         elif mode == PROPOSE and not _propose(
-            plan, slots, serial, roles[i], adjustments, events, cursor,
+            here, slots, serial, roles[i], adjustments, events, cursor,
             slot_marks, adjustment_marks,
         ):  # fmt: skip
             return np.int64(-1)

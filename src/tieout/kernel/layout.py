@@ -51,8 +51,14 @@ MISSING: Final = 8
 DUPLICATE: Final = 16
 UNEXPECTED: Final = 32
 CHANGED: Final = 64
+OUT_OF_ORDER: Final = 512
 DISPUTED: Final = 2048
-WHOLE_RECORD_BREAKS: Final = MISSING | DUPLICATE | UNEXPECTED | CHANGED | DISPUTED
+WHOLE_RECORD_BREAKS: Final = MISSING | DUPLICATE | UNEXPECTED | CHANGED | OUT_OF_ORDER | DISPUTED
+
+# Behind the role blocks, where there are stages: 1 + serial of the stage before, of the one behind.
+PREVIOUS: Final = 0
+FOLLOWING: Final = 8
+LINKS_BYTES: Final = 16
 
 # ---------------------------------------------------------------- adjustment image
 ADJ_SERIAL: Final = 0
@@ -86,7 +92,7 @@ P_ADJUSTMENT_BYTES: Final = 7
 P_QUORUM: Final = 8
 P_RETENTION: Final = 9
 P_OPENED_BY: Final = 10  # mask of roles, 0 when anybody may open
-P_ALL_ROLES: Final = 11  # mask
+P_ALL_ROLES: Final = 11  # mask of those that take part
 P_AUTOMATIC: Final = 12  # 1: the mode allows to approve at once (R-ADJ-3)
 P_VERDICT_BYTES: Final = 13  # most bytes of events that one row or judgement gives
 P_COMPARED: Final = 14  # mask of fields with compare = true
@@ -99,8 +105,20 @@ P_GROUPS: Final = 20  # where the lines of the groups begin: counterparts (mask)
 P_GROUP_COUNT: Final = 21
 P_FIRST_GROUP: Final = 22  # fields and invariants together
 P_PLACES: Final = 23  # fields, invariants and groups together
-P_TABLES: Final = 24
+P_STAGES: Final = 24  # how many stages; one plan for each, one behind the other
+P_STAGE_WORDS: Final = 25  # of each of these plans
+P_LINKS: Final = 26  # where the links stand in a slot, 0 for none
+P_CARRIED: Final = 27  # mask of fields compared with the stage before
+P_PROPOSALS: Final = 28  # most adjustments that one row or judgement proposes
+P_EARLIER: Final = 29  # where the lines of the earlier stages begin, one for each and each field
+P_TABLES: Final = 30
 GROUP_LINE: Final = 2
+
+# What an earlier stage has for a field: how it is agreed there (R-STAGE-6).
+E_POLICY: Final = 0
+E_AUTHORITY: Final = 1
+E_ROLES: Final = 2  # mask of the roles that report it there
+EARLIER_LINE: Final = 3
 
 # One line for each role: what it reports (mask), must report (mask), then for every other role
 # where the list of their common stretches is.
@@ -237,7 +255,8 @@ V_STACK: Final = V_FIELDS + V_FIELD_LINE * MAX_FIELDS  # of wide numbers
 V_SCRATCH: Final = V_STACK + STACK_DEPTH * WIDE_WORDS  # two more of them
 CURSOR_WORDS: Final = V_SCRATCH + 2 * WIDE_WORDS
 
-# The source of a benchmark: the role whose value it is; a frozen one: −2 − index of the adjustment.
+# The source of a benchmark: the role whose value it is; a frozen one: −2 − index of the adjustment;
+# that of another stage: where its values stand among the slots, which is MAX_ROLES or more.
 NO_SOURCE: Final = -1
 FROZEN_BASE: Final = -2
 

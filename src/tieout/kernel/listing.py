@@ -17,6 +17,7 @@ from tieout.compiled.loops import (
 )
 from tieout.compiled.memory import (
     Int64,
+    load8,
     load16,
     load32,
     load32_signed,
@@ -29,6 +30,7 @@ from tieout.compiled.memory import (
 from tieout.kernel import layout as at
 from tieout.kernel.apply import same_record
 from tieout.kernel.compare import alike_currency
+from tieout.kernel.stages import plan_at
 from tieout.kernel.telling import NOWHERE
 from tieout.kernel.verdict import (
     DECIDED,
@@ -37,6 +39,7 @@ from tieout.kernel.verdict import (
     look,
     note_benchmark,
     role_block,
+    source_values,
 )
 from tieout.kernel.words import KEY_BYTES, bit, copy_bytes
 from tieout.wire.codes import BreakKind
@@ -54,6 +57,7 @@ B_SERIAL: Final = 48
 B_DIFFERENCE: Final = 56
 B_REPORTED: Final = 64
 
+BY_PREVIOUS_STAGE: Final = 253
 BY_MAJORITY: Final = 254
 NO_BASIS: Final = 255
 
@@ -75,6 +79,7 @@ _MISMATCH: Final = np.int64(BreakKind.MISMATCH)
 _DATE: Final = np.int64(ColumnKind.DATE)
 _CODE: Final = np.int64(ColumnKind.CODE)
 _AUTHORITY: Final = np.int64(Policy.AUTHORITY)
+_PREVIOUS_STAGE: Final = np.int64(Policy.PREVIOUS_STAGE)
 
 
 @helper
@@ -119,11 +124,12 @@ def _put_values(
     store8(table, line + B_STATE, cursor[note])
     if cursor[note] != DECIDED:
         return
-    is_by_role = plan[about + at.F_POLICY] == _AUTHORITY
-    store8(table, line + B_BASIS, plan[about + at.F_AUTHORITY] if is_by_role else BY_MAJORITY)
+    policy = plan[about + at.F_POLICY]
+    basis = np.int64(BY_PREVIOUS_STAGE if policy == _PREVIOUS_STAGE else BY_MAJORITY)
+    store8(table, line + B_BASIS, plan[about + at.F_AUTHORITY] if policy == _AUTHORITY else basis)
     source = cursor[note + 1]
     if source >= 0:
-        mark = role_block(plan, base, source) + at.VALUES
+        mark = source_values(plan, base, source)
         copy_bytes(table, line + B_REPORTED + width, slots, mark + offset, own_width)
         alike = alike_currency(plan, about, slots, values, slots, mark)
     else:
@@ -207,6 +213,7 @@ def list_breaks(
             _fetch(slots, serials[i + _AHEAD] * slot_bytes, slot_bytes)
         serial = serials[i]
         base = serial * slot_bytes
+        here = plan_at(plan, load8(slots, base + at.KEY_STAGE))
         line = _list_whole_records(plan, slots, serial, table, lines[i] * line_bytes, line_bytes)
         mismatch, blank = np.int64(0), np.int64(0)
         for role in range(roles):
@@ -214,13 +221,13 @@ def list_breaks(
             mismatch |= load64(slots, block + at.MISMATCH)
             blank |= load64(slots, block + at.BLANK)
         if mismatch != 0:
-            look(plan, slots, base, adjustments, cursor)
+            look(here, slots, base, adjustments, cursor)
         for field in range(plan[at.P_PLACES]):
             if (mismatch | blank) & bit(field) == 0:
                 continue
             is_field = field < plan[at.P_FIELDS]
             if is_field and mismatch & bit(field):
-                note_benchmark(plan, field, slots, base, adjustments, cursor)
+                note_benchmark(here, field, slots, base, adjustments, cursor)
             for role in range(roles):
                 block = role_block(plan, base, role)
                 if load64(slots, block + at.BLANK) & bit(field):
@@ -231,7 +238,7 @@ def list_breaks(
                 if is_field:
                     _put_line(plan, slots, serial, table, line, role, field, _MISMATCH)
                     _put_values(
-                        plan, slots, base, adjustments, cursor, table, line, role, field, width
+                        here, slots, base, adjustments, cursor, table, line, role, field, width
                     )
                 else:
                     kind = kind_at(plan, field)

@@ -234,6 +234,7 @@ def adjustment_id_of(state: State, book: Book, index: int) -> bytes:
         image.number(at.ADJ_REVISION, 4),
         fields,
         image.values(),
+        found.number(at.KEY_STAGE, 1),
     )
 
 

@@ -22,6 +22,7 @@ from tieout.agreement.model import (
     Field,
     Tolerance,
 )
+from tieout.agreement.stages import stage_count, terms_of
 from tieout.kernel import layout as at
 from tieout.kernel.businessdays import calendar_words
 from tieout.kernel.steps import ROUNDING, put_invariants
@@ -34,7 +35,21 @@ _SAME_BYTES: Final = CodeRule(
 
 
 def make_plan(number: int, agreement: Agreement) -> NDArray[np.int64]:
-    """Return the plan of an agreement under its agreement number."""
+    """Return the plan of an agreement under its agreement number.
+
+    Where it has stages there is one plan for each, all of one length: the agreement as it holds
+    there (R-STAGE-1). Places within a plan count from its own beginning.
+    """
+    stages = terms_of(agreement)
+    plans = [_plan_words(number, terms, stages[:i]) for i, terms in enumerate(stages)]
+    length = max(map(len, plans))
+    for words in plans:
+        words[at.P_STAGE_WORDS] = length
+        words.extend([0] * (length - len(words)))
+    return np.array([_signed(word) for words in plans for word in words], dtype=np.int64)
+
+
+def _plan_words(number: int, agreement: Agreement, earlier: tuple[Agreement, ...]) -> list[int]:
     roles, fields = len(agreement.roles), len(agreement.fields)
     words = [0] * (_HEAD + roles * at.ROLE_LINE + fields * at.FIELD_LINE)
     values_bytes = agreement.layout.values_bytes
@@ -45,20 +60,26 @@ def make_plan(number: int, agreement: Agreement) -> NDArray[np.int64]:
     words[at.P_VALUES_BYTES] = values_bytes
     words[at.P_ROW_BYTES] = agreement.layout.row_bytes
     words[at.P_ROLE_BYTES] = role_bytes
-    words[at.P_SLOT_BYTES] = at.ROLE_BLOCKS + roles * role_bytes
+    _put_stages(words, agreement, at.ROLE_BLOCKS + roles * role_bytes)
     words[at.P_ADJUSTMENT_BYTES] = at.ADJ_VALUES + values_bytes
     words[at.P_QUORUM] = agreement.quorum
     words[at.P_RETENTION] = agreement.retention_us
     words[at.P_OPENED_BY] = _mask(agreement.opened_by)
-    words[at.P_ALL_ROLES] = (1 << roles) - 1
+    words[at.P_ALL_ROLES] = _mask(agreement.taking_part)
     words[at.P_AUTOMATIC] = int(agreement.mode is not AdjustmentMode.NOTIFY)
     places = len(agreement.place_names)
-    words[at.P_VERDICT_BYTES] = at.EVENT_BYTES * (8 + 8 * roles + places * (2 * roles + 1))
+    # A verdict may ask for one on each stage behind it (R-STAGE-7).
+    stages = words[at.P_STAGES]
+    verdict_events = 8 + 10 * roles + places * (2 * roles + 1)
+    words[at.P_VERDICT_BYTES] = at.EVENT_BYTES * stages * verdict_events
+    words[at.P_PROPOSALS] = stages * roles
     words[at.P_FIELD_MASK] = (1 << fields) - 1
     words[at.P_COMPARED] = _mask(i for i, f in enumerate(agreement.fields) if f.compare)
     # A field that a role reports alone may choose another tolerance for values that it does not.
     chooses = any(field.choice for field in agreement.fields)
-    words[at.P_SETTLES] = int(chooses or agreement.invariants != () or agreement.groups != ())
+    # A stage that becomes final, or is no more, asks for a verdict on the next one.
+    is_wide = agreement.invariants != () or agreement.groups != () or agreement.stages != ()
+    words[at.P_SETTLES] = int(chooses or is_wide)
     words[at.P_APART] = _mask(agreement.apart)
     words[at.P_GROUP_COUNT] = len(agreement.groups)
     words[at.P_FIRST_GROUP] = agreement.first_group_place
@@ -71,7 +92,21 @@ def make_plan(number: int, agreement: Agreement) -> NDArray[np.int64]:
     words[at.P_GROUPS] = len(words)
     for group in agreement.groups:
         words.extend((_mask(group.counterparts), group.key))
-    return np.array([_signed(word) for word in words], dtype=np.int64)
+    words[at.P_EARLIER] = len(words)
+    for field in (field for stage in earlier for field in stage.fields):
+        authority = -1 if field.authority is None else field.authority
+        words.extend((field.policy, authority, _mask(field.roles)))
+    return words
+
+
+def _put_stages(words: list[int], agreement: Agreement, links: int) -> None:
+    """Write how many stages there are, and how large that makes a slot."""
+    words[at.P_STAGES] = stage_count(agreement)
+    words[at.P_SLOT_BYTES] = links
+    if agreement.stage is not None:
+        words[at.P_LINKS] = links
+        words[at.P_SLOT_BYTES] = links + at.LINKS_BYTES
+        words[at.P_CARRIED] = _mask(agreement.stage.carried)
 
 
 def field_line(roles: int, field: int) -> int:

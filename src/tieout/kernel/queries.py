@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tieout.agreement.breakrow import BreakRow
+from tieout.agreement.keys import PREVIOUS_STAGE
 from tieout.agreement.model import Agreement
 from tieout.kernel import index, listing
 from tieout.kernel import layout as at
@@ -41,6 +42,7 @@ from tieout.wire.rows import Column
 
 _KEY: Final = struct.Struct(f"<{ID_BYTES}sHB")
 _NUMBER_WIDTH: Final = 8
+_BASES: Final = {listing.BY_MAJORITY: "majority", listing.BY_PREVIOUS_STAGE: PREVIOUS_STAGE}
 _WHOLE_RECORD_SHIFT: Final = 2  # the flag of a break of a whole record is bit kind + 2
 
 
@@ -128,8 +130,8 @@ def break_table(state: State, agreement_name: str) -> NDArray[np.void]:
     """All breaks that are open now, in all versions, as one structured array in BreakRow's order.
 
     Columns: id S36, originator, stage, kind (BreakKind), field (255: whole record), role, state
-    (BenchmarkState), basis (the authority's role, BY_MAJORITY, NO_BASIS), has_difference,
-    agreement (book number), serial, difference (int64), reported and benchmark: bytes as in rows,
+    (BenchmarkState), basis (the authority's role, or as in `listing`), has_difference, agreement
+    (book number), serial, difference (int64), reported and benchmark: bytes as in rows,
     left-aligned, zero behind; they stand for mismatches only, the benchmark when it is decided.
     """
     books = list(books_of(state.books, agreement_name))
@@ -232,8 +234,8 @@ def break_row(agreement: Agreement, line: np.void) -> BreakRow:
     field = None if line["field"] == NO_FIELD else int(line["field"])
     is_mismatch = kind is BreakKind.MISMATCH
     column = agreement.layout.columns[field] if is_mismatch and field is not None else None
-    basis = "majority" if line["basis"] == listing.BY_MAJORITY else None
-    if line["basis"] < listing.BY_MAJORITY:
+    basis = _BASES.get(int(line["basis"]))
+    if line["basis"] < listing.BY_PREVIOUS_STAGE:
         basis = agreement.roles[line["basis"]]
     row = BreakRow(
         agreement=int(line["agreement"]),
@@ -413,12 +415,12 @@ def row_statuses(state: State, agreement_name: str, keys: Bytes) -> NDArray[np.u
 
 
 def transaction(
-    state: State, agreement_name: str, originator: int, transaction_id: bytes
+    state: State, agreement_name: str, originator: int, transaction_id: bytes, stage: int = 0
 ) -> Transaction | None:
-    """A transaction at stage 0, by its id (UTF-8, not padded); None when there is none."""
+    """A transaction at one stage, by its id (UTF-8, not padded); None when there is none."""
     if len(transaction_id) > ID_BYTES or b"\0" in transaction_id:
         return None
-    key = _KEY.pack(transaction_id, originator, 0)
+    key = _KEY.pack(transaction_id, originator, stage)
     for book in books_of(state.books, agreement_name):
         serial = book.find(key, state.index_secret)
         if serial is not None:

@@ -48,10 +48,11 @@ _ROLE_HEAD: Final = (
 
 
 @cache
-def slot_dtype(roles: int, values_bytes: int) -> np.dtype[np.void]:
+def slot_dtype(roles: int, values_bytes: int, *, has_links: bool = False) -> np.dtype[np.void]:
     """The slot image as docs/formats/state.md lays it out, its role blocks under `roles`."""
     role = np.dtype([*_ROLE_HEAD, ("values", f"V{values_bytes}")])
-    return np.dtype([*_SLOT_HEAD, ("roles", role, (roles,))])
+    links = [("previous", "<u8"), ("following", "<u8")] if has_links else []
+    return np.dtype([*_SLOT_HEAD, ("roles", role, (roles,)), *links])
 
 
 def slots_of(state: State, number: int, serials: NDArray[np.int64]) -> NDArray[np.void]:
@@ -60,7 +61,8 @@ def slots_of(state: State, number: int, serials: NDArray[np.int64]) -> NDArray[n
     size = book.slots.image_bytes
     images = book.slots.data[: book.count * size].reshape(book.count, size)
     layout = book.agreement.layout
-    dtype = slot_dtype(len(book.agreement.roles), layout.values_bytes)
+    has_links = bool(book.agreement.stages)
+    dtype = slot_dtype(len(book.agreement.roles), layout.values_bytes, has_links=has_links)
     return images[serials].reshape(-1).view(dtype)
 
 

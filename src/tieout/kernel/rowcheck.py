@@ -12,7 +12,8 @@ import numpy as np
 from tieout.compiled.loops import FIXED_BYTES, NUMBER, NUMBERS, WORDS, entry, helper, inlined
 from tieout.compiled.memory import Int64, load8, load32, load32_signed, load64, number_at
 from tieout.kernel import layout as at
-from tieout.kernel.words import TOP_BITS, ascii_marks, bit, hash_key, short_word, zero_bytes
+from tieout.kernel.stages import plan_at
+from tieout.kernel.words import TOP_BITS, ZERO, ascii_marks, bit, hash_key, short_word, zero_bytes
 from tieout.wire.limits import ID_BYTES, MAX_ABS_NUMBER
 from tieout.wire.rows import ColumnKind
 
@@ -142,7 +143,7 @@ def _well_formed(plan: Any, rows: Any, start: Int64, reports: Int64) -> bool:
     action = load8(rows, start + at.ROW_ACTION)
     presence = load64(rows, start + at.ROW_PRESENCE)
     values = start + at.ROW_VALUES
-    if load8(rows, start + at.ROW_STAGE) != 0 or load32(rows, start + at.ROW_REVISION) == 0:
+    if load32(rows, start + at.ROW_REVISION) == 0:
         return False
     if action != 0:
         return action == 1 and presence == 0 and zero_bytes(rows, values, plan[at.P_VALUES_BYTES])
@@ -160,14 +161,28 @@ def _well_formed(plan: Any, rows: Any, start: Int64, reports: Int64) -> bool:
     return True
 
 
+@helper
+def _part_of(plan: Any, role: Int64, stage: Int64) -> tuple[bool, Int64]:
+    """Whether a role takes part in a stage, and what it reports there (R-STAGE-2)."""
+    if stage >= plan[at.P_STAGES]:
+        return False, ZERO
+    here = plan_at(plan, stage)
+    takes_part = here[at.P_ALL_ROLES] & bit(role) != 0
+    return takes_part, here[at.P_TABLES + role * at.ROLE_LINE + at.R_REPORTS]
+
+
 @entry(NUMBER, NUMBERS, FIXED_BYTES, NUMBER, NUMBER, WORDS, NUMBERS)
 def check_rows(plan: Any, rows: Any, count: Int64, role: Int64, secret: Any, hashes: Any) -> Int64:
     """The index of the first malformed row, −1 for none; writes the hash of each row's key."""
     row_bytes = plan[at.P_ROW_BYTES]
-    reports = plan[at.P_TABLES + role * at.ROLE_LINE + at.R_REPORTS]
+    stage = np.int64(0)
+    takes_part, reports = _part_of(plan, role, stage)
     for i in range(count):
         start = i * row_bytes
-        if not _well_formed(plan, rows, start, reports):
+        if load8(rows, start + at.ROW_STAGE) != stage:
+            stage = load8(rows, start + at.ROW_STAGE)
+            takes_part, reports = _part_of(plan, role, stage)
+        if not takes_part or not _well_formed(plan, rows, start, reports):
             return i
         hashes[i] = hash_key(rows, start, secret)
     return -1

@@ -23,6 +23,7 @@ from tieout.compiled.memory import (
 )
 from tieout.kernel import layout as at
 from tieout.kernel.adjust import adjust_after_verdict
+from tieout.kernel.stages import beside, is_final, plan_at
 from tieout.kernel.telling import NOBODY, NOWHERE, mark_pages, tell
 from tieout.kernel.verdict import (
     AWAITING,
@@ -34,7 +35,7 @@ from tieout.kernel.verdict import (
     role_block,
     waits_for_groups,
 )
-from tieout.kernel.words import ZERO, bit
+from tieout.kernel.words import NO, ZERO, bit
 from tieout.wire.codes import AlarmState, BreakKind, EventKind, Status
 
 PENDING: Final = np.int64(Status.PENDING)
@@ -55,8 +56,9 @@ _ALARM_CLEARED: Final = np.int64(EventKind.ALARM_CLEARED)
 _FIRST_STATUS: Final = np.int64(EventKind.TRANSACTION_PENDING)
 
 _MISSING: Final = np.int64(BreakKind.MISSING)
+_FOLLOWING: Final = np.int64(at.FOLLOWING)
 _KIND_SHIFT: Final = 2  # the flag of a whole-record break is bit kind + 2
-_LAST_WHOLE_RECORD_KIND: Final = np.int64(BreakKind.CHANGED_AFTER_MATCH)
+_LAST_WHOLE_RECORD_KIND: Final = np.int64(BreakKind.OUT_OF_ORDER)
 
 
 @helper
@@ -236,7 +238,7 @@ def _put_alarm(
 
 
 @helper
-def settle(
+def _settle_stage(
     plan: Any,
     slots: Any,
     serial: Int64,
@@ -250,11 +252,7 @@ def settle(
     duplicate_on: Int64,
     duplicate_off: Int64,
 ) -> None:
-    """Judge a transaction anew, write the verdict and tell what has changed.
-
-    `is_first`: the transaction was just opened. `has_opened`: step 2 opened a break.
-    `duplicate_on`, `duplicate_off`: masks of roles whose `duplicate` opens or closes (R-SAME-2).
-    """
+    """Judge one slot anew, under the plan of its stage."""
     base = serial * plan[at.P_SLOT_BYTES]
     evaluate(plan, slots, base, adjustments, cursor)
     has_breaks = _settle_flags(plan, cursor, duplicate_on, duplicate_off)
@@ -284,3 +282,49 @@ def settle(
     adjust_after_verdict(
         plan, slots, base, serial, adjustments, events, cursor, slot_marks, adjustment_marks
     )
+
+
+@helper
+def settle(
+    plan: Any,
+    slots: Any,
+    serial: Int64,
+    adjustments: Any,
+    events: Any,
+    cursor: Any,
+    slot_marks: Any,
+    adjustment_marks: Any,
+    is_first: bool,
+    has_opened: bool,
+    duplicate_on: Int64,
+    duplicate_off: Int64,
+) -> None:
+    """Judge a transaction anew, write the verdict and tell what has changed.
+
+    `is_first`: the transaction was just opened. `has_opened`: step 2 opened a break.
+    `duplicate_on`, `duplicate_off`: masks of roles whose `duplicate` opens or closes (R-SAME-2).
+    The stages behind it follow, as long as they may build on it, or might before (R-STAGE-7).
+    """
+    if plan[at.P_LINKS] == 0:
+        _settle_stage(
+            plan, slots, serial, adjustments, events, cursor, slot_marks, adjustment_marks,
+            is_first, has_opened, duplicate_on, duplicate_off,
+        )  # fmt: skip
+        return
+    base = serial * plan[at.P_SLOT_BYTES]
+    was_final = not is_first and is_final(slots, base)
+    _settle_stage(
+        plan_at(plan, load8(slots, base + at.KEY_STAGE)), slots, serial, adjustments, events,
+        cursor, slot_marks, adjustment_marks, is_first, has_opened, duplicate_on, duplicate_off,
+    )  # fmt: skip
+    for _ in range(plan[at.P_STAGES] - 1):
+        following = beside(plan, slots, base, _FOLLOWING)
+        if following < 0 or not (was_final or is_final(slots, base)):
+            return
+        base = following
+        was_final = is_final(slots, base)
+        _settle_stage(
+            plan_at(plan, load8(slots, base + at.KEY_STAGE)), slots,
+            base // plan[at.P_SLOT_BYTES], adjustments, events, cursor, slot_marks,
+            adjustment_marks, NO, NO, ZERO, ZERO,
+        )  # fmt: skip

@@ -17,7 +17,8 @@ from tieout.compiled.memory import Int64, load8, load16, load64, number_at
 from tieout.kernel import layout as at
 from tieout.kernel.compare import same_value, within
 from tieout.kernel.invariants import judge_invariants
-from tieout.kernel.words import bit
+from tieout.kernel.stages import beside, is_out_of_order
+from tieout.kernel.words import ZERO, bit
 from tieout.wire.codes import AdjustmentStatus, BenchmarkState, BreakKind
 
 AWAITING: Final = np.int64(BenchmarkState.AWAITING)
@@ -25,6 +26,9 @@ UNDECIDED: Final = np.int64(BenchmarkState.UNDECIDED)
 DECIDED: Final = np.int64(BenchmarkState.DECIDED)
 _AUTHORITY: Final = np.int64(Policy.AUTHORITY)
 _MAJORITY: Final = np.int64(Policy.MAJORITY)
+_PREVIOUS_STAGE: Final = np.int64(Policy.PREVIOUS_STAGE)
+_PREVIOUS: Final = np.int64(at.PREVIOUS)
+_FOLLOWING: Final = np.int64(at.FOLLOWING)
 PROPOSED: Final = np.int64(AdjustmentStatus.PROPOSED)
 APPROVED: Final = np.int64(AdjustmentStatus.APPROVED)
 POSTED: Final = np.int64(AdjustmentStatus.POSTED)
@@ -122,6 +126,7 @@ def _judge_roles(plan: Any, slots: Any, base: Int64, cursor: Any) -> None:
     opened_by, apart = plan[at.P_OPENED_BY], plan[at.P_APART]
     expected = expected_roles(plan, states)
     judged = load8(slots, base + at.JUDGED) & 1
+    is_early = is_out_of_order(plan, slots, base)
     opened_wrongly = judged != 0 and opened_by != 0 and expected != 0 and states & opened_by == 0
     for role in range(plan[at.P_ROLES]):
         block = role_block(plan, base, role)
@@ -134,6 +139,8 @@ def _judge_roles(plan: Any, slots: Any, base: Int64, cursor: Any) -> None:
             blank = required & ~load64(slots, block + at.PRESENCE)
             if opened_wrongly or (apart & bit(role) != 0 and states != bit(role)):
                 flags |= at.UNEXPECTED
+            if is_early:
+                flags |= at.OUT_OF_ORDER
             broken = load16(slots, block + at.BROKEN_GROUPS) << plan[at.P_FIRST_GROUP]
         elif expected & heard & bit(role) != 0 and not opened_wrongly:
             flags |= at.MISSING
@@ -195,6 +202,76 @@ def _frozen_source(plan: Any, field: Int64, slots: Any, base: Int64, adjustments
     return np.int64(at.NO_SOURCE)
 
 
+@inlined
+def _all_alike(plan: Any, line: Int64, slots: Any, base: Int64, taking: Int64) -> bool:
+    first = np.int64(-1)
+    for role in range(plan[at.P_ROLES]):
+        if taking & bit(role):
+            values = role_block(plan, base, role) + at.VALUES
+            if first < 0:
+                first = values
+            elif not same_value(plan, line, slots, first, slots, values):
+                return False
+    return True
+
+
+@helper
+def _agreed_at(
+    plan: Any, field: Int64, slots: Any, base: Int64, stage: Int64, handed_on: Int64
+) -> Int64:
+    """Where the values stand that hold what an earlier stage agreed on, −1 for none (R-STAGE-6).
+
+    `base` is its slot, `handed_on` what the stage before that one agreed on.
+    """
+    earlier = plan[at.P_EARLIER] + (stage * plan[at.P_FIELDS] + field) * at.EARLIER_LINE
+    policy = number_at(plan, earlier + at.E_POLICY)
+    if policy == _PREVIOUS_STAGE and handed_on >= 0:
+        return handed_on
+    states = number_at(plan, earlier + at.E_ROLES)  # of a final stage every role states
+    taking, first = np.int64(0), np.int64(-1)
+    for role in range(plan[at.P_ROLES]):
+        block = role_block(plan, base, role)
+        if states & bit(role) == 0 or load64(slots, block + at.PRESENCE) & bit(field) == 0:
+            continue
+        taking |= bit(role)
+        if first < 0:
+            first = block + at.VALUES
+    if policy == _AUTHORITY:
+        authority = number_at(plan, earlier + at.E_AUTHORITY)
+        if taking & bit(authority):
+            return role_block(plan, base, authority) + at.VALUES
+    line = field_line(plan, field)
+    if policy == _MAJORITY:
+        state, role = _majority(plan, line, slots, base, taking, np.int64(0))
+        if state == DECIDED:
+            return role_block(plan, base, role) + at.VALUES
+    return first if _all_alike(plan, line, slots, base, taking) else np.int64(-1)
+
+
+@helper
+def _previous_stage(plan: Any, field: Int64, slots: Any, base: Int64) -> tuple[Int64, Int64]:
+    """R-STAGE-6: (state, where the values stand among the slots)."""
+    if is_out_of_order(plan, slots, base):
+        return AWAITING, np.int64(at.NO_SOURCE)
+    stage = load8(slots, base + at.KEY_STAGE)
+    other = base
+    for _ in range(stage):
+        other = beside(plan, slots, other, _PREVIOUS)
+    agreed = np.int64(-1)
+    for earlier in range(stage):
+        agreed = _agreed_at(plan, field, slots, other, np.int64(earlier), agreed)
+        other = beside(plan, slots, other, _FOLLOWING)
+    if agreed < 0:
+        return UNDECIDED, np.int64(at.NO_SOURCE)
+    return DECIDED, agreed
+
+
+@inlined
+def source_values(plan: Any, base: Int64, source: Int64) -> Int64:
+    """Where the values of a benchmark stand among the slots; `source` is not a frozen one."""
+    return source if source >= at.MAX_ROLES else role_block(plan, base, source) + at.VALUES
+
+
 @helper
 def benchmark(
     plan: Any, field: Int64, slots: Any, base: Int64, adjustments: Any, cursor: Any, taking: Int64
@@ -210,6 +287,9 @@ def benchmark(
             return np.int64(DECIDED), authority
         heard = cursor[at.V_HEARD] & bit(authority)
         return np.int64(UNDECIDED if heard else AWAITING), np.int64(at.NO_SOURCE)
+    if policy == _PREVIOUS_STAGE:
+        state, source = _previous_stage(plan, field, slots, base)
+        return np.int64(state), source
     if policy == _MAJORITY:
         waiting = number_at(plan, line + at.F_ROLES) & ~cursor[at.V_HEARD]
         state, source = _majority(plan, line, slots, base, taking, waiting)
@@ -227,19 +307,6 @@ def note_benchmark(
     note = at.V_FIELDS + field * at.V_FIELD_LINE
     cursor[note] = state
     cursor[note + 1] = source
-
-
-@inlined
-def _all_alike(plan: Any, line: Int64, slots: Any, base: Int64, taking: Int64) -> bool:
-    first = np.int64(-1)
-    for role in range(plan[at.P_ROLES]):
-        if taking & bit(role):
-            values = role_block(plan, base, role) + at.VALUES
-            if first < 0:
-                first = values
-            elif not same_value(plan, line, slots, first, slots, values):
-                return False
-    return True
 
 
 @helper
@@ -270,7 +337,7 @@ def _outside(
             continue
         values = role_block(plan, base, role) + at.VALUES
         if source >= 0:
-            mark = role_block(plan, base, source) + at.VALUES
+            mark = source_values(plan, base, source)
             fits = within(plan, field, slots, values, slots, mark, slots, base)
         else:
             mark = (at.FROZEN_BASE - source) * plan[at.P_ADJUSTMENT_BYTES] + at.ADJ_VALUES
@@ -289,8 +356,8 @@ def _judge_field(
     cursor[note] = 0
     cursor[note + 1] = at.NO_SOURCE
     taking = taking_part(plan, field, slots, base, cursor[at.V_STATES])
-    frozen = cursor[at.V_FROZEN] & bit(field)
-    if frozen == 0 and _all_alike(plan, field_line(plan, field), slots, base, taking):
+    settled = (cursor[at.V_FROZEN] | plan[at.P_CARRIED]) & bit(field)
+    if settled == 0 and _all_alike(plan, field_line(plan, field), slots, base, taking):
         return
     state, source = benchmark(plan, field, slots, base, adjustments, cursor, taking)
     if state == DECIDED:
@@ -317,13 +384,15 @@ def evaluate(plan: Any, slots: Any, base: Int64, adjustments: Any, cursor: Any) 
     """Write the verdict on the slot at `base` into the scratch of the cursor."""
     look(plan, slots, base, adjustments, cursor)
     _judge_roles(plan, slots, base, cursor)
-    compared = plan[at.P_COMPARED]
+    # What is out of order is kept, and compared later (R-STAGE-4).
+    is_early = is_out_of_order(plan, slots, base)
+    compared = ZERO if is_early else plan[at.P_COMPARED]
     for field in range(plan[at.P_FIELDS]):
         if compared & bit(field):
             _judge_field(plan, field, slots, base, adjustments, cursor)
         else:
             cursor[at.V_FIELDS + field * at.V_FIELD_LINE] = 0
-    if plan[at.P_INVARIANT_COUNT] != 0:
+    if plan[at.P_INVARIANT_COUNT] != 0 and not is_early:
         judge_invariants(plan, slots, base, cursor)
     for place in range(plan[at.P_FIRST_GROUP], plan[at.P_PLACES]):
         cursor[at.V_FIELDS + place * at.V_FIELD_LINE] = 0

@@ -41,6 +41,13 @@ class RecordForm:
     """Makes rows of one role's records. Reused for many."""
 
     def __init__(self, agreement: Agreement, role: int) -> None:
+        """Raises ProblemError for an agreement with stages, of which a record would name one."""
+        if agreement.stages:
+            raise ProblemError(
+                "conflict",
+                f"records of {agreement.name} have stages, which cannot be named here yet:"
+                " publish files with `tieout network publish` or `tieout reconcile`",
+            )
         names = (TRANSACTION_ID, *reported(agreement, role))
         indices = {field.name: index for index, field in enumerate(agreement.fields)}
         targets = (IDENTITY, *(indices[name] for name in names[1:]))

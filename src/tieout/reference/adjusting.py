@@ -47,7 +47,7 @@ def follow(book: Book, transaction: Transaction, events: Events) -> None:
         asked = _asked_for(book, transaction, role)  # R-ADJ-1
         if asked and not (latest and asked.repeats(latest)):  # R-ADJ-2
             _keep(book, transaction, asked, events)
-            if _may_be_approved_at_once(book.agreement, transaction, role):  # R-ADJ-3
+            if _may_be_approved_at_once(transaction, role):  # R-ADJ-3
                 asked.approved_at_once = True
                 transaction.roles[role].rounds += 1
                 _move(book, transaction, asked, AdjustmentCause.APPROVED, events)
@@ -57,7 +57,7 @@ def answer(book: Book, transaction: Transaction, role: int, events: Events) -> N
     """After a record of the role was accepted: what became of its open adjustment (R-ADJ-7)."""
     latest = latest_adjustment(book, transaction, role)
     if latest and latest.is_open:
-        ties_out = _ties_out(book.agreement, transaction, latest)
+        ties_out = _ties_out(transaction, latest)
         cause = AdjustmentCause.TIED_OUT if ties_out else AdjustmentCause.DEVIATES
         _move(book, transaction, latest, cause, events)
 
@@ -124,6 +124,7 @@ def id_of(ledger_id: bytes, book: Book, adjustment: Adjustment) -> bytes:
         adjustment.revision,
         adjustment.fields,
         adjustment.benchmark_bytes,
+        transaction.stage,
     )
 
 
@@ -142,7 +143,10 @@ def _asked_for(book: Book, transaction: Transaction, role: int) -> Adjustment | 
     for each in mismatches:
         if each.field is None or each.benchmark is None:
             return None
-        if each.field in transaction.frozen and book.agreement.fields[each.field].authority == role:
+        if (
+            each.field in transaction.frozen
+            and transaction.terms.fields[each.field].authority == role
+        ):
             return None
         benchmarks[each.field] = each.benchmark
     currencies = _asked_currencies(book.agreement, benchmarks)
@@ -173,8 +177,9 @@ def _asked_currencies(
     return asked
 
 
-def _may_be_approved_at_once(agreement: Agreement, transaction: Transaction, role: int) -> bool:
+def _may_be_approved_at_once(transaction: Transaction, role: int) -> bool:
     """R-ADJ-3: small enough in every field, in one currency, and not tried too often."""
+    agreement = transaction.terms
     return (
         agreement.mode is not AdjustmentMode.NOTIFY
         and not transaction.is_disputed  # R-DISPUTE-2
@@ -196,10 +201,11 @@ def _is_within_limit(field: Field, mismatch: Break) -> bool:
     return limit is not None and distance is not None and abs(distance) <= limit
 
 
-def _ties_out(agreement: Agreement, transaction: Transaction, adjustment: Adjustment) -> bool:
+def _ties_out(transaction: Transaction, adjustment: Adjustment) -> bool:
     """Whether the role states, and within tolerance of every benchmark of its adjustment."""
     if not transaction.roles[adjustment.role].states:
         return False
+    agreement = transaction.terms
     for f, benchmark in adjustment.benchmarks.items():
         field = agreement.fields[f]
         values = transaction.values_of(f, field.roles)

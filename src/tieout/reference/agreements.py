@@ -13,6 +13,7 @@ import msgspec
 from tieout.agreement.errors import AgreementError
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import load_canonical
+from tieout.agreement.stages import terms_of
 from tieout.reference.events import Events
 from tieout.reference.state import Book, EnactmentKey, State
 from tieout.reference.values import RowReader
@@ -51,7 +52,7 @@ def put_into_force(state: State, agreement: Agreement, body: Enact, events: Even
     digest = body_digest(body)
     state.enactments.pop(EnactmentKey(agreement.name, agreement.version, digest), None)
     number = len(state.books) + 1
-    book = Book(number, agreement, body.holders, digest, RowReader(agreement))
+    book = Book(number, agreement, body.holders, digest, RowReader(agreement), terms_of(agreement))
     state.books.append(book)
     state.newest[agreement.name] = book
     events.add(EventKind.AGREEMENT_ENACTED, agreement=number)

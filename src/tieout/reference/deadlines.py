@@ -30,6 +30,6 @@ def judge_deadlines(state: State, events: Events) -> None:
 
 def judge_overdue(state: State, transaction: Transaction, role: int, events: Events) -> None:
     """A role whose deadline has passed is overdue when it is silent."""
-    if not transaction.roles[role].states:
+    if role in transaction.terms.taking_part and not transaction.roles[role].states:
         transaction.roles[role].overdue = True
         judge(state, transaction, events)

@@ -20,6 +20,7 @@ AFFAIRS_SINCE: Final = 4
 _SLOT: Final = struct.Struct("<36sHBBqqIBBHQQ")
 _ROLE: Final = struct.Struct("<HHHHIHHQQQQQ")
 _ADJUSTMENT: Final = struct.Struct("<QBBBBIQIIII")
+_LINKS: Final = struct.Struct("<QQ")
 _BOOK: Final = struct.Struct("<HQ32sQ32s")
 
 STATES, WITHDREW, OVERDUE = 1 << 0, 1 << 1, 1 << 2
@@ -28,6 +29,7 @@ WHOLE_RECORD_FLAGS: Final = {
     BreakKind.DUPLICATE: 1 << 4,
     BreakKind.UNEXPECTED: 1 << 5,
     BreakKind.CHANGED_AFTER_MATCH: 1 << 6,
+    BreakKind.OUT_OF_ORDER: 1 << 9,
     BreakKind.DISPUTED: 1 << 11,
 }
 AT_A_PLACE: Final = (BreakKind.MISMATCH, BreakKind.INVARIANT, BreakKind.GROUP)
@@ -113,7 +115,15 @@ def slot_image(book: Book, transaction: Transaction) -> bytes:
         _bits(each.field for each in mismatches if each.state is BenchmarkState.UNDECIDED),
     )
     roles = (_role(book, transaction, i, role) for i, role in enumerate(transaction.roles))
-    return slot + b"".join(roles)
+    return slot + b"".join(roles) + _links(book, transaction)
+
+
+def _links(book: Book, transaction: Transaction) -> bytes:
+    """Where the stages beside it stand in the book, where the agreement has stages (R-STAGE-1)."""
+    if not book.agreement.stages:
+        return b""
+    beside = (transaction.previous, transaction.following)
+    return _LINKS.pack(*(0 if each is None else 1 + each.serial for each in beside))
 
 
 def _role(book: Book, transaction: Transaction, index: int, role: Role) -> bytes:

@@ -29,12 +29,22 @@ def judge(
 ) -> None:
     """Judge a transaction anew, after something about it has changed, and do what follows.
 
-    `has_opened`: what has changed opened a break of its own, which was told.
+    `has_opened`: what has changed opened a break of its own, which was told. The stage behind it
+    is judged too, when that may build on this one, or might before (R-STAGE-7).
     """
+    was_final = transaction.is_final
+    _judge_stage(state, transaction, events, has_opened=has_opened)
+    if transaction.following and (was_final or transaction.is_final):
+        judge(state, transaction.following, events)
+
+
+def _judge_stage(
+    state: State, transaction: Transaction, events: Events, *, has_opened: bool
+) -> None:
     book = state.book_of(transaction)
     was = transaction.status
     before = _open_breaks(transaction)
-    now = verdict(book.agreement, transaction)
+    now = verdict(transaction.terms, transaction)
     transaction.verdict = now
     after = _open_breaks(transaction)
     _keep_flags(transaction, after)

@@ -16,6 +16,7 @@ from tieout.wire.codes import ItemOutcome, OperationKind
 from tieout.wire.limits import ID_BYTES
 from tieout.wire.members import ProposeChange, Vote
 from tieout.wire.operations import (
+    AboutTransaction,
     Acknowledge,
     AdjustmentStep,
     ByPeople,
@@ -72,7 +73,7 @@ def _enact(state: State, body: Enact, signer: Signer, events: Events) -> ItemOut
 
 
 def _confirm(state: State, body: Confirm, signer: Signer, events: Events) -> ItemOutcome:
-    transaction = _find(state, body.agreement, body.originator, body.transaction_id)
+    transaction = _find(state, body)
     if isinstance(transaction, ItemOutcome):
         return transaction
     agreement = state.book_of(transaction).agreement
@@ -81,7 +82,7 @@ def _confirm(state: State, body: Confirm, signer: Signer, events: Events) -> Ite
 
 
 def _acknowledge(state: State, body: Acknowledge, signer: Signer, events: Events) -> ItemOutcome:
-    transaction = _find(state, body.agreement, body.originator, body.transaction_id)
+    transaction = _find(state, body)
     if isinstance(transaction, ItemOutcome):
         return transaction
     outcome = alarms.acknowledge(transaction, body.episode, signer, events)
@@ -91,7 +92,7 @@ def _acknowledge(state: State, body: Acknowledge, signer: Signer, events: Events
 
 
 def _propose(state: State, body: Propose, signer: Signer, events: Events) -> ItemOutcome:
-    transaction = _find(state, body.agreement, body.originator, body.transaction_id)
+    transaction = _find(state, body)
     if isinstance(transaction, ItemOutcome):
         return transaction
     refusal = _refusal_of_role(transaction, body.role, signer)
@@ -104,7 +105,7 @@ def _propose(state: State, body: Propose, signer: Signer, events: Events) -> Ite
 def _step(
     state: State, kind: OperationKind, body: AdjustmentStep, signer: Signer, events: Events
 ) -> ItemOutcome:
-    transaction = _find(state, body.agreement, body.originator, body.transaction_id)
+    transaction = _find(state, body)
     if isinstance(transaction, ItemOutcome):
         return transaction
     refusal = _refusal_of_role(transaction, body.role, signer)
@@ -123,7 +124,7 @@ def _step(
 
 
 def _by_people(state: State, body: ByPeople, signer: Signer, events: Events) -> ItemOutcome:
-    transaction = _find(state, body.agreement, body.originator, body.transaction_id)
+    transaction = _find(state, body)
     if isinstance(transaction, ItemOutcome):
         return transaction
     match body:
@@ -133,16 +134,14 @@ def _by_people(state: State, body: ByPeople, signer: Signer, events: Events) -> 
             return disputes.withdraw(state, transaction, body, signer, events)
 
 
-def _find(
-    state: State, agreement: str, originator: int, transaction_id: str
-) -> Transaction | ItemOutcome:
-    """The transaction at stage 0, else the check that refuses the operation."""
-    if agreement not in state.newest:
+def _find(state: State, body: AboutTransaction) -> Transaction | ItemOutcome:
+    """The transaction at the stage that is named, else the check that refuses the operation."""
+    if body.agreement not in state.newest:
         return ItemOutcome.UNKNOWN_AGREEMENT
-    padded = transaction_id.encode().ljust(ID_BYTES, b"\0")
-    key = TransactionKey(agreement, originator, padded, 0)
+    padded = body.transaction_id.encode().ljust(ID_BYTES, b"\0")
+    key = TransactionKey(body.agreement, body.originator, padded, body.stage)  # R-STAGE-8
     found = state.transactions.get(key)
-    if found is None or "\0" in transaction_id:  # padding is not part of an id
+    if found is None or "\0" in body.transaction_id:  # padding is not part of an id
         return ItemOutcome.UNKNOWN_TRANSACTION
     return found
 

@@ -69,7 +69,7 @@ def apply_row(
     """Judge one row (R-ROW-2) and do what its outcome asks for."""
     key = TransactionKey(book.agreement.name, row.originator, row.transaction_id, row.stage)
     transaction = state.transactions.get(key)  # R-KEY-1
-    outcome = _outcome(state, book, transaction, party, role_index, row.record)
+    outcome = _outcome(state, book, key, party, role_index, row.record)
     if outcome is RowOutcome.WRONG_VERSION:
         kind = EventKind.ROW_NOT_APPLIED
         events.add(kind, role=role_index, detail=outcome, agreement=book.number)
@@ -93,15 +93,17 @@ def apply_row(
 def _outcome(
     state: State,
     book: Book,
-    transaction: Transaction | None,
+    key: TransactionKey,
     party: int,
     role_index: int,
     record: Record,
 ) -> RowOutcome:
     """What is to become of a row: the first that holds (R-ROW-2). Changes nothing."""
+    transaction = state.transactions.get(key)
     if transaction is None:
-        is_newest = book is state.newest[book.agreement.name]
-        return RowOutcome.ACCEPTED if is_newest else RowOutcome.WRONG_VERSION  # R-PIN-1
+        others = state.stages_of(key)
+        pinned = state.book_of(others[0]) if others else state.newest[book.agreement.name]
+        return RowOutcome.ACCEPTED if book is pinned else RowOutcome.WRONG_VERSION  # R-PIN-1
     if transaction.agreement_number != book.number:  # R-PIN-1
         return RowOutcome.WRONG_VERSION
     if is_expired(state, book, transaction):  # R-KEEP-1
@@ -126,15 +128,27 @@ def is_expired(state: State, book: Book, transaction: Transaction) -> bool:
 
 def _open(state: State, book: Book, key: TransactionKey) -> Transaction:
     """Open a transaction, and with it the deadlines of its roles."""
-    transaction = new_transaction(book.agreement, key.transaction_id, key.originator)
-    transaction.stage = key.stage
+    terms = book.terms[key.stage]
+    transaction = new_transaction(terms, key.transaction_id, key.originator, key.stage)
     transaction.agreement_number = book.number
     transaction.serial = len(book.transactions)
     transaction.opened_us = state.time_us
     book.transactions.append(transaction)
     state.transactions[key] = transaction
+    _link(state, key, transaction)
     set_deadlines(state, book, transaction)
     return transaction
+
+
+def _link(state: State, key: TransactionKey, transaction: Transaction) -> None:
+    """Let the stages beside a new one know it, and it them (R-STAGE-1)."""
+    previous = state.transactions.get(key._replace(stage=key.stage - 1))
+    following = state.transactions.get(key._replace(stage=key.stage + 1))
+    transaction.previous, transaction.following = previous, following
+    if previous:
+        previous.following = transaction
+    if following:
+        following.previous = transaction
 
 
 def _accept(

@@ -7,6 +7,7 @@ bytes, stands in docs/formats/state.md and is written by digest.py.
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tieout.agreement.limits import MAX_STAGES
 from tieout.agreement.model import Agreement
 from tieout.merkle.log import Frontier
 from tieout.reference.grouping import Groups
@@ -127,8 +128,9 @@ class Book:
     """One agreement version in force, with its transactions and adjustments in order.
 
     `holders[i]` are the parties entitled to role i now; `body_digest` is SHA-256 of the
-    enacted body. The first `judged_count` transactions have been judged at a cut-off: they are
-    opened in the order of time, so those are always the first ones.
+    enacted body; `terms[s]` are the agreement as it holds at stage s. The first `judged_count`
+    transactions have been judged at a cut-off: they are opened in the order of time, so those are
+    always the first ones.
     """
 
     number: int
@@ -136,6 +138,7 @@ class Book:
     holders: tuple[tuple[int, ...], ...]
     body_digest: bytes
     reader: RowReader
+    terms: tuple[Agreement, ...]
     transactions: list[Transaction] = field(default_factory=list)
     judged_count: int = 0
     adjustments: list[Adjustment] = field(default_factory=list)
@@ -178,6 +181,11 @@ class State:
     def book_of(self, transaction: Transaction) -> Book:
         """The book that a transaction stands in."""
         return self.books[transaction.agreement_number - 1]
+
+    def stages_of(self, key: TransactionKey) -> list[Transaction]:
+        """All stages of a transaction that stand, in their order; the key may be of any of them."""
+        found = (self.transactions.get(key._replace(stage=stage)) for stage in range(MAX_STAGES))
+        return [each for each in found if each is not None]
 
     def find_book(self, agreement: str, version: int) -> Book | None:
         """The book of a version in force, None when there is none."""

@@ -106,7 +106,10 @@ class Role:
 
 @dataclass(slots=True)
 class Transaction:
-    """One business event, pinned to the agreement of its book (R-PIN-1).
+    """One business event at one stage, pinned to the agreement of its book (R-PIN-1).
+
+    `terms` are that agreement as it holds at this stage; `previous` and `following` are the stages
+    beside it, None when nobody has spoken of them (R-STAGE-1).
 
     `transaction_id` has 36 bytes, NUL padded; `agreement_number` and `serial` are its book and its
     place there. Times are microseconds UTC; `closed_us` is 0 while it is not closed (R-KEEP-1).
@@ -117,6 +120,7 @@ class Transaction:
     transaction_id: bytes
     originator: int
     stage: int
+    terms: Agreement
     roles: list[Role]
     agreement_number: int = 0
     serial: int = 0
@@ -128,6 +132,18 @@ class Transaction:
     confirmed_by: list[int] = field(default_factory=list)
     frozen: dict[int, Value] = field(default_factory=dict)
     verdict: Verdict | None = None
+    previous: "Transaction | None" = field(default=None, repr=False, compare=False)
+    following: "Transaction | None" = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the next stage may build on it (R-STAGE-3)."""
+        return self.status is Status.MATCHED
+
+    @property
+    def is_out_of_order(self) -> bool:
+        """Whether the stage before it is not final (R-STAGE-3)."""
+        return self.stage > 0 and not (self.previous and self.previous.is_final)
 
     @property
     def status(self) -> Status | None:
@@ -155,11 +171,13 @@ class Transaction:
         return self.judged or spoken.overdue or spoken.states or spoken.speaks_apart
 
 
-def new_transaction(agreement: Agreement, transaction_id: bytes, originator: int) -> Transaction:
-    """A transaction of which nobody has spoken yet."""
-    apart = agreement.apart
-    roles = [Role(speaks_apart=index in apart) for index in range(len(agreement.roles))]
-    return Transaction(transaction_id, originator, 0, roles)
+def new_transaction(
+    terms: Agreement, transaction_id: bytes, originator: int, stage: int = 0
+) -> Transaction:
+    """A transaction of which nobody has spoken yet; `terms` hold at the stage."""
+    apart = terms.apart
+    roles = [Role(speaks_apart=index in apart) for index in range(len(terms.roles))]
+    return Transaction(transaction_id, originator, stage, terms, roles)
 
 
 def stating(transaction: Transaction) -> dict[int, Record]:

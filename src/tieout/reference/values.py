@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from tieout.agreement.model import Agreement, Field
+from tieout.agreement.stages import terms_of
 from tieout.wire.codes import Action
 from tieout.wire.limits import MAX_ABS_NUMBER
 from tieout.wire.rows import PREFIX_BYTES, ColumnKind, RowLayout
@@ -79,10 +80,7 @@ class RowReader:
         self._fields = agreement.fields
         self._kinds = tuple(column.kind for column in agreement.layout.columns)
         self._row = struct.Struct(_PREFIX + _values_format(agreement.layout))
-        self._reported = tuple(
-            sum(1 << f for f, field in enumerate(agreement.fields) if role in field.roles)
-            for role in range(len(agreement.roles))
-        )
+        self._reported = tuple(_reported(terms) for terms in terms_of(agreement))
         self._in_currency_fields = any(
             field.currency_field is not None for field in agreement.fields
         )
@@ -94,9 +92,10 @@ class RowReader:
         )
         if not is_transaction_id(transaction_id):
             return None
-        if stage != 0 or action not in (Action.STATE, Action.WITHDRAW) or revision < 1:
+        if action not in (Action.STATE, Action.WITHDRAW) or revision < 1:
             return None
-        if presence & ~self._reported[role]:
+        reported = self._reported[stage].get(role) if stage < len(self._reported) else None
+        if reported is None or presence & ~reported:  # R-STAGE-2
             return None
         if action == Action.WITHDRAW and presence:
             return None
@@ -163,6 +162,14 @@ def _is_text(text: bytes) -> bool:
     if text.isascii():
         return text != b"" and characters.isprintable()
     return not any(c < " " or "\x7f" <= c <= "\x9f" for c in characters)
+
+
+def _reported(terms: Agreement) -> dict[int, int]:
+    """The mask of the fields that each role reports which takes part."""
+    return {
+        role: sum(1 << f for f, field in enumerate(terms.fields) if role in field.roles)
+        for role in terms.taking_part
+    }
 
 
 def _values_format(layout: RowLayout) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 from tieout.agreement.model import Agreement
-from tieout.reference.benchmark import basis_of, find_benchmark
+from tieout.reference.benchmark import basis_of, find_benchmark, is_carried
 from tieout.reference.invariants import broken_invariants
 from tieout.reference.tolerance import (
     difference,
@@ -30,9 +30,10 @@ def verdict(agreement: Agreement, transaction: Transaction) -> Verdict:
     breaks = [
         *_whole_records(agreement, transaction, records),
         *_fields(agreement, transaction, records),
-        *broken_invariants(agreement, records),
         *_broken_groups(agreement, transaction, records),
     ]
+    if not transaction.is_out_of_order:  # R-STAGE-4
+        breaks.extend(broken_invariants(agreement, records))
     awaited = [role for role in expected_roles(agreement, records) if role not in records]
     if records and (breaks or awaited):
         breaks.extend(_changes_after_match(transaction))
@@ -55,7 +56,7 @@ def expected_roles(agreement: Agreement, stating: Iterable[int]) -> tuple[int, .
     apart = agreement.apart
     if all(role in apart for role in stating):
         return ()
-    return tuple(role for role in range(len(agreement.roles)) if role not in apart)
+    return tuple(role for role in agreement.taking_part if role not in apart)
 
 
 def _broken_groups(
@@ -107,6 +108,8 @@ def _whole_records(
         which = tuple(number for number, holds in rules if holds)
         if which:
             yield Break(BreakKind.UNEXPECTED, None, index, which)
+        if not silent and transaction.is_out_of_order:
+            yield Break(BreakKind.OUT_OF_ORDER, None, index, ("R-STAGE-3",))
         if role.dispute:
             yield Break(BreakKind.DISPUTED, None, index, ("R-DISPUTE-1",))
 
@@ -132,7 +135,9 @@ def _fields(
                 values[role] = value  # R-MATCH-1
             elif not field.optional:
                 yield Break(BreakKind.MISSING, f, role, ("R-MISS-2",))
-        if field.compare and not _is_one_value(transaction, f, values):
+        if not field.compare or transaction.is_out_of_order:  # R-STAGE-4
+            continue
+        if is_carried(agreement, f) or not _is_one_value(transaction, f, values):
             yield from _mismatches(agreement, transaction, f, values)
 
 

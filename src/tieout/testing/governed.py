@@ -45,6 +45,8 @@ from tieout.wire.members import (
 from tieout.wire.operations import Enact
 
 MAX_BLOCKS: Final = 22
+VOTED_ON_SINCE: Final = 4
+"""The rules version from which on agreements come into force by vote."""
 _PUBLISH, _GOVERN = int(Purpose.PUBLISH), int(Purpose.GOVERN)
 _NEXT_KEYS: Final = (21, 22, 23)
 """The numbers of further keys of a party's system."""
@@ -298,8 +300,10 @@ class AgreedStory(GovernedStory):
     """A history in which agreements come into force by vote as well."""
 
     def steps_by(self, party: int) -> tuple[Step, ...]:
-        """Often a version alone, or among other steps."""
+        """Often a version alone, or among other steps; not before rules version 4."""
         dice = self.dice
+        if self.genesis.rules_version < VOTED_ON_SINCE:
+            return super().steps_by(party)
         if dice.happens(45):
             return (self.put_into_force(party),)
         steps = super().steps_by(party)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tieout import reference
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
+from tieout.agreement.stages import at_stage
 from tieout.reference.adjusting import id_of, latest_adjustment
 from tieout.reference.state import State, TransactionKey
 from tieout.reference.transaction import Adjustment, Transaction
@@ -46,6 +47,8 @@ from tieout.wire.operations import (
     Enact,
     Propose,
 )
+
+Values = dict[int, int | bytes]
 
 PARTY_COUNT: Final = 4
 MAX_BLOCKS: Final = 14
@@ -225,7 +228,10 @@ class Story:
         dice = self.dice
         transaction_id = self.choose_id(agreement, role)
         originator = 1 if dice.happens(5) else 0
-        transaction = self._find(agreement.name, originator, transaction_id)
+        key = TransactionKey(agreement.name, originator, transaction_id.ljust(36, b"\0"), 0)
+        said_of = self.state.stages_of(key)
+        stage = self._any_stage(agreement, said_of)
+        transaction = self._find(agreement.name, originator, transaction_id, stage)
         values: dict[int, int | bytes] = {}
         revision = 0
         known = transaction.roles[role] if transaction and role < len(transaction.roles) else None
@@ -240,7 +246,10 @@ class Story:
             action, values = Action.WITHDRAW, {}
         else:
             action = Action.STATE
-            values = self._values(agreement, role, transaction, values)
+            terms = self._terms(agreement, stage)
+            values = self._values(terms, role, transaction, values)
+            if agreement.stages and dice.happens(75):
+                values |= self._like_others(terms, role, said_of)
         return row_bytes(
             agreement,
             transaction_id,
@@ -248,6 +257,7 @@ class Story:
             values,
             action=action,
             originator=originator,
+            stage=stage,
             salt=bytes(15) + bytes((dice.throw() & 1,)),
         )
 
@@ -280,6 +290,28 @@ class Story:
             if role in agreement_field.roles and not dice.happens(3)
         }
 
+    def _like_others(self, terms: Agreement, role: int, said_of: list[Transaction]) -> Values:
+        """What somebody says of the same transaction, at this or another stage."""
+        said: Values = {}
+        for transaction in said_of:
+            for each in transaction.roles:
+                said |= _values_of(each.record.values) if each.record else {}
+        own = [f for f, field in enumerate(terms.fields) if role in field.roles]
+        return {f: said[f] for f in own if f in said}
+
+    def _any_stage(self, agreement: Agreement, said_of: list[Transaction]) -> int:
+        """One of the stages, mostly the first that is not final; 0 where there are none."""
+        count = len(agreement.stages)
+        if count and self.dice.happens(60):
+            return min(sum(each.is_final for each in said_of), count - 1)
+        return self.dice.below(count) if count else 0
+
+    def _terms(self, agreement: Agreement, stage: int) -> Agreement:
+        """What holds at a stage; now and then somebody thinks of none."""
+        if not agreement.stages or self.dice.happens(4):
+            return agreement
+        return at_stage(agreement, stage)
+
     # ------------------------------------------------------------ operations
 
     def cutoff(self) -> bytes:
@@ -302,13 +334,13 @@ class Story:
     def confirm(self) -> bytes:
         """What is broken, mostly."""
         key, transaction = self._about(Status.BROKEN)
-        body = Confirm(*key, self._episode(transaction))
+        body = Confirm(*key, self._episode(transaction), stage=self._stage(transaction))
         return self.operation(self.any_party(), OperationKind.CONFIRM, body)
 
     def acknowledge(self) -> bytes:
         """What is broken, mostly."""
         key, transaction = self._about(Status.BROKEN)
-        body = Acknowledge(*key, self._episode(transaction))
+        body = Acknowledge(*key, self._episode(transaction), stage=self._stage(transaction))
         return self._by_person(self.any_party(), OperationKind.ACKNOWLEDGE, body)
 
     def propose(self) -> bytes:
@@ -316,7 +348,8 @@ class Story:
         key, transaction = self._about(Status.BROKEN)
         role = self._any_role(transaction)
         party = self._bound_party(transaction, role)
-        return self._by_person(party, OperationKind.PROPOSE, Propose(*key, role))
+        body = Propose(*key, role, stage=self._stage(transaction))
+        return self._by_person(party, OperationKind.PROPOSE, body)
 
     def approve(self) -> bytes:
         """What was proposed, mostly."""
@@ -355,7 +388,7 @@ class Story:
             transaction.originator,
             transaction.transaction_id.rstrip(b"\0").decode(),
         )
-        body = AdjustmentStep(*key, role, name, "")
+        body = AdjustmentStep(*key, role, name, "", stage=self._stage(transaction))
         party = self._bound_party(transaction, role)
         if kind in (OperationKind.POSTED, OperationKind.FAILED):
             return self.operation(party, kind, body)
@@ -459,6 +492,13 @@ class Story:
         episode = transaction.episode if transaction else 1
         return self.dice.pick((*[episode] * 8, episode + 1, episode - 1, -1, 1 << 40))
 
+    def _stage(self, transaction: Transaction | None) -> int:
+        """That of the transaction, mostly, where there are stages."""
+        if transaction is None or not transaction.terms.stages:
+            return 0
+        own = transaction.stage
+        return self.dice.pick((*[own] * 12, 0, own + 1, 255, 256, -1))
+
     def _any_role(self, transaction: Transaction | None) -> int:
         count = len(transaction.roles) if transaction else 1
         roles: tuple[int, ...] = (*range(count), *range(count), -1, count, 1 << 30)
@@ -470,8 +510,10 @@ class Story:
             return self.any_party()
         return transaction.roles[role].party or self.any_party()
 
-    def _find(self, name: str, originator: int, transaction_id: bytes) -> Transaction | None:
-        key = TransactionKey(name, originator, transaction_id.ljust(36, b"\0"), 0)
+    def _find(
+        self, name: str, originator: int, transaction_id: bytes, stage: int
+    ) -> Transaction | None:
+        key = TransactionKey(name, originator, transaction_id.ljust(36, b"\0"), stage)
         return self.state.transactions.get(key)
 
     def _adjustment_of(self, transaction: Transaction | None, role: int) -> Adjustment | None:

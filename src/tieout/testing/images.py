@@ -30,6 +30,7 @@ def slot_dtype(agreement: Agreement) -> np.dtype[np.void]:
             ("values", _values_dtype(agreement)),
         ]
     )
+    links = [("previous", "<u8"), ("following", "<u8")] if agreement.stages else []
     return np.dtype(
         [
             ("id", "S36"),
@@ -45,6 +46,7 @@ def slot_dtype(agreement: Agreement) -> np.dtype[np.void]:
             ("awaiting", "<u8"),
             ("undecided", "<u8"),
             ("roles", role, (len(agreement.roles),)),
+            *links,
         ]
     )
 

@@ -56,7 +56,9 @@ class PeopleStory(Story):
         key, transaction = self._about(self.dice.pick(_STATUSES))
         role = self._any_role(transaction)
         evidence = tuple(bytes((n,)) * 32 for n in range(self.dice.below(3)))
-        body = Dispute(*key, role, self.dice.pick(_REASONS), evidence)
+        body = Dispute(
+            *key, role, self.dice.pick(_REASONS), evidence, stage=self._stage(transaction)
+        )
         party = self._bound_party(transaction, role)
         return self.act(party, OperationKind.DISPUTE, body)
 
@@ -67,7 +69,7 @@ class PeopleStory(Story):
         if transaction and not self.dice.happens(15):
             disputed = [i for i, each in enumerate(transaction.roles) if each.dispute]
             role = self.dice.pick(disputed or [role])
-        body = WithdrawDispute(*key, role, "")
+        body = WithdrawDispute(*key, role, "", stage=self._stage(transaction))
         party = self._disputing_party(transaction, role)
         return self.act(party, OperationKind.WITHDRAW_DISPUTE, body)
 

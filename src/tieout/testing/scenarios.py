@@ -10,6 +10,7 @@ otherwise. Every step is a block of its own, at the time that it is then.
     seller@west T1 r1 100.00 -   another party speaks for the role; `seller@west/21` with key 21
     seller under v1 T1 r1 100.00 under an older version
     ... & T2 r1 50.00            a further row in the same batch
+    seller T1/ordered r1 100.00  at a stage, where the agreement has some: everywhere so named
     block                        the indented items make up one block
     wait 30s                     time passes; an empty block (s, m, h, d, us)
     cutoff                       now; `cutoff -30s` as of earlier; `cutoff by west`
@@ -55,12 +56,14 @@ from numpy.typing import NDArray
 
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
+from tieout.agreement.stages import at_stage
 from tieout.testing.acts import VERBS, Acts
 from tieout.testing.completing import numbers_of, statement_of
 from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.membership import Roster, steps_of
 from tieout.testing.rulebooks import RuleBook
 from tieout.testing.wording import (
+    name_at_stage,
     value_of,
     words_of_adjustment,
     words_of_break,
@@ -241,7 +244,7 @@ class Stage:
             item = self._about_alarm(verb, words, party, person)
         elif verb == "propose":
             transaction = self._key(words[0])
-            propose = Propose(*transaction, self._role(words[1]))
+            propose = Propose(*transaction, self._role(words[1]), stage=self._stage(words[0]))
             person = person or ADA
             item = self.bench.sender.operation(party, OperationKind.PROPOSE, propose, key=person)
         elif verb in _ABOUT_ADJUSTMENTS:
@@ -334,14 +337,15 @@ class Stage:
         kind, form, key = _ABOUT_ALARMS[verb]
         transaction = self._key(words[0])
         episode = int(words[2]) if "episode" in words else int(self._slot(words[0])["episode"])
-        body = form(*transaction, episode)
+        body = form(*transaction, episode, stage=self._stage(words[0]))
         return self.bench.sender.operation(party, kind, body, key=person or key)
 
     def _about_adjustment(self, verb: str, words: list[str], party: int, person: int) -> bytes:
         kind, key = _ABOUT_ADJUSTMENTS[verb]
         role = self._role(words[1])
         name = self.adjustment_id(words[0], role)
-        body = AdjustmentStep(*self._key(words[0]), role, name, "")
+        stage = self._stage(words[0])
+        body = AdjustmentStep(*self._key(words[0]), role, name, "", stage=stage)
         party = party or int(self._slot(words[0])["roles"]["party"][role])
         return self.bench.sender.operation(party, kind, body, key=person or key)
 
@@ -387,6 +391,7 @@ class Stage:
             int(adjustment["revision"]),
             int(adjustment["fields"]),
             adjustment["benchmarks"].tobytes(),
+            int(slot["stage"]),
         )
 
     def _slots(self, number: int) -> NDArray[np.void]:
@@ -398,12 +403,16 @@ class Stage:
         return read_adjustments(self.books[number - 1], images)
 
     def _ids(self, number: int) -> list[str]:
-        return [bytes(slot["id"]).decode() for slot in self._slots(number)]
+        agreement = self.books[number - 1]
+        return [
+            name_at_stage(agreement, bytes(slot["id"]), int(slot["stage"]))
+            for slot in self._slots(number)
+        ]
 
     def _find(self, transaction_id: str) -> tuple[int, np.void]:
         for number in range(1, 1 + len(self.books)):
-            for slot in self._slots(number):
-                if bytes(slot["id"]) == transaction_id.encode():
+            for slot, name in zip(self._slots(number), self._ids(number), strict=True):
+                if name == transaction_id:
                     return number, slot
         raise KeyError(transaction_id)
 
@@ -443,7 +452,10 @@ class Stage:
         return self.books[-1].roles.index(word)
 
     def _key(self, transaction_id: str) -> tuple[str, int, str]:
-        return self.books[-1].name, 0, transaction_id
+        return self.books[-1].name, 0, transaction_id.partition("/")[0]
+
+    def _stage(self, name: str) -> int:
+        return _stage_of(self.books[-1], name)
 
 
 def _agree(line: str, actual: list[str], expected: list[str]) -> None:
@@ -453,19 +465,29 @@ def _agree(line: str, actual: list[str], expected: list[str]) -> None:
         raise AssertionError(f"{line}\n  expected:\n    {not_so}\n  actual:\n    {so}")
 
 
+def _stage_of(agreement: Agreement, name: str) -> int:
+    """The stage that is named behind the id, 0 where there are none."""
+    stage = name.partition("/")[2]
+    return [each.name for each in agreement.stages].index(stage) if stage else 0
+
+
 def _row(agreement: Agreement, role: int, words: list[str]) -> bytes:
     """One row: `T1 r1 100.00 CNY` or `T1 r2 withdrawn`."""
-    transaction_id, revision, *stated = words
+    name, revision, *stated = words
+    stage = _stage_of(agreement, name)
+    transaction_id = name.partition("/")[0]
     number = int(revision.removeprefix("r"))
     if stated == ["withdrawn"]:
-        return row_bytes(agreement, transaction_id, number, {}, action=Action.WITHDRAW)
-    fields = [f for f, field in enumerate(agreement.fields) if role in field.roles]
+        action = Action.WITHDRAW
+        return row_bytes(agreement, transaction_id, number, {}, action=action, stage=stage)
+    terms = at_stage(agreement, stage)
+    fields = [f for f, field in enumerate(terms.fields) if role in field.roles]
     values = {
         f: value_of(agreement.fields[f], word)
         for f, word in zip(fields, stated, strict=True)
         if word != _BLANK
     }
-    return row_bytes(agreement, transaction_id, number, values)
+    return row_bytes(agreement, transaction_id, number, values, stage=stage)
 
 
 def _outcome(result: BlockResult, index: int) -> str:

@@ -62,7 +62,7 @@ def damage(dice: Dice, agreement: Agreement, row: bytes) -> bytes:
         case 0:
             changed[:36] = dice.pick(_IDS).ljust(36, b"\0")
         case 1:
-            changed[38] = 1  # stage
+            changed[38] = max(1, len(agreement.stages))  # stage
         case 2:
             changed[39] = 1 - changed[39] if dice.happens(50) else 2  # action
         case 3:

@@ -6,6 +6,7 @@ Values lie a few units apart, so that tolerances are met and missed, or are as l
 from typing import Final, NamedTuple
 
 from tieout.agreement.model import Agreement, Field, FieldType
+from tieout.agreement.stages import terms_of
 from tieout.testing.agreements import CURRENCIES
 from tieout.testing.dice import Dice
 from tieout.testing.workbench import START_US, row_bytes
@@ -44,27 +45,32 @@ class Statement(NamedTuple):
 
 
 def choose_statements(dice: Dice, agreement: Agreement, transaction_count: int) -> list[Statement]:
-    """Up to three revisions of each role for some transactions, in the order of ids and roles."""
+    """Up to three revisions of each role for some transactions.
+
+    In the order of ids, stages and roles.
+    """
     return [
-        Statement(role, _choose_row(dice, agreement, role, f"T{number}", revision))
+        Statement(role, _choose_row(dice, terms, role, f"T{number}", revision, stage))
         for number in range(transaction_count)
-        for role in range(len(agreement.roles))
+        for stage, terms in enumerate(terms_of(agreement))
+        for role in terms.taking_part
         for revision in range(1, 1 + LAST_REVISION)
         if dice.happens(45)
     ]
 
 
 def _choose_row(
-    dice: Dice, agreement: Agreement, role: int, transaction_id: str, revision: int
+    dice: Dice, agreement: Agreement, role: int, transaction_id: str, revision: int, stage: int
 ) -> bytes:
     if dice.happens(10):
-        return row_bytes(agreement, transaction_id, revision, {}, action=Action.WITHDRAW)
+        action = Action.WITHDRAW
+        return row_bytes(agreement, transaction_id, revision, {}, action=action, stage=stage)
     values = {
         f: choose_value(dice, field)
         for f, field in enumerate(agreement.fields)
         if role in field.roles and not dice.happens(4)
     }
-    return row_bytes(agreement, transaction_id, revision, values)
+    return row_bytes(agreement, transaction_id, revision, values, stage=stage)
 
 
 def choose_value(dice: Dice, field: Field) -> int | bytes:

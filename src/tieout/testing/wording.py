@@ -57,9 +57,16 @@ def word_of_difference(field: Field, difference: int) -> str:
     return text if difference < 0 else f"+{text}"
 
 
+def name_at_stage(agreement: Agreement, transaction_id: bytes, stage: int) -> str:
+    """The name of a transaction: its id, `T1`, or with its stage, `T1/confirmed`."""
+    name = transaction_id.decode()
+    return f"{name}/{agreement.stages[stage].name}" if agreement.stages else name
+
+
 def words_of_break(agreement: Agreement, row: BreakRow) -> str:
     """An open break, as it stands under `breaks`."""
-    words = [row.transaction_id.decode(), row.kind.name.lower()]
+    name = name_at_stage(agreement, row.transaction_id, row.stage)
+    words = [name, row.kind.name.lower()]
     if row.field is None:
         return " ".join([*words, agreement.roles[row.role]])
     words += [agreement.name_of_place(row.field), agreement.roles[row.role]]

@@ -133,6 +133,7 @@ def row_bytes(
     *,
     action: int = Action.STATE,
     originator: int = 0,
+    stage: int = 0,
     salt: bytes = bytes(SALT_BYTES),
 ) -> bytes:
     """A row that states these values by field; it is as well formed as they are."""
@@ -142,7 +143,7 @@ def row_bytes(
         (
             padded.ljust(ID_BYTES, b"\0"),
             originator.to_bytes(2, "little"),
-            bytes((0, action)),
+            bytes((stage, action)),
             revision.to_bytes(4, "little"),
             presence.to_bytes(8, "little"),
             salt,

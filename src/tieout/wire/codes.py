@@ -114,6 +114,7 @@ class BreakKind(IntEnum):
     CHANGED_AFTER_MATCH = 4
     MISMATCH = 5
     INVARIANT = 6
+    OUT_OF_ORDER = 7
     GROUP = 8
     DISPUTED = 9
 

@@ -78,12 +78,13 @@ def adjustment_id(
     revision: int,
     fields: int,
     benchmark: bytes,
+    stage: int = 0,
 ) -> bytes:
     """Return the id of an adjustment (R-ADJ-2).
 
-    `agreement_hash` is that of the version the
-    transaction is pinned to, `fields` the bits of the adjusted fields, `benchmark` their values as
-    row bytes.
+    `agreement_hash` is that of the version the transaction is pinned to, `fields` the bits of the
+    adjusted fields, `benchmark` their values as row bytes. A stage counts unless it is 0.
     """
     fixed = struct.pack("<H36sBIQ", originator, transaction_id, role, revision, fields)
-    return hashlib.sha256(ADJUSTMENT_TAG + ledger_id + agreement_hash + fixed + benchmark).digest()
+    signed = ADJUSTMENT_TAG + ledger_id + agreement_hash + fixed + benchmark
+    return hashlib.sha256(signed + (bytes([stage]) if stage else b"")).digest()

@@ -49,7 +49,15 @@ class CloseCutoff(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     cutoff_us: int
 
 
-class AboutTransaction(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class _AtStage(
+    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, kw_only=True
+):
+    """What an operation on one transaction ends with, unless it is 0: the stage (R-STAGE-8)."""
+
+    stage: int = 0
+
+
+class AboutTransaction(_AtStage, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What an operation on one transaction begins with: its key (R-KEY-1)."""
 
     agreement: str
@@ -148,13 +156,24 @@ _LATER_KINDS: Final = {
 
 _LATER_STEPS: Final[dict[type[Step], int]] = {PutIntoForce: 4}
 """Likewise of the steps of a change."""
+STAGES_SINCE: Final = 4
+"""The first version of the rules under which an operation may name a stage."""
 
 
 def is_known(kind: OperationKind, body: Body, rules_version: int) -> bool:
     """Whether a version of the rules knows such an operation; else it is malformed (R-ITEM-1)."""
     steps = body.steps if isinstance(body, ProposeChange) else ()
     since = [_LATER_KINDS.get(kind, 1), *[_LATER_STEPS.get(type(step), 1) for step in steps]]
+    if isinstance(body, AboutTransaction) and body.stage != 0:
+        since.append(STAGES_SINCE)
     return max(since) <= rules_version
+
+
+def encode_body(body: Body) -> bytes:
+    """Return the one form of a body: a stage of 0 is left out, as before there were stages."""
+    if isinstance(body, AboutTransaction) and body.stage == 0:
+        return msgspec.msgpack.encode(msgspec.structs.astuple(body)[:-1])
+    return msgspec.msgpack.encode(body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +198,7 @@ class Operation:
         """
         if len(self.ledger_id) != LEDGER_ID_BYTES:
             raise WireError(f"a ledger id has {LEDGER_ID_BYTES} bytes, not {len(self.ledger_id)}")
-        body = msgspec.msgpack.encode(self.body)
+        body = encode_body(self.body)
         try:
             envelope = _ENVELOPE.pack(
                 OPERATION_TAG,
@@ -224,7 +243,7 @@ def parse_operation(data: bytes | memoryview) -> Operation:
         body = msgspec.msgpack.decode(body_bytes, type=BODIES[operation_kind])
     except (ValueError, msgspec.MsgspecError) as error:
         raise WireError(f"the body of the operation does not fit: {error}") from error
-    if msgspec.msgpack.encode(body) != body_bytes:
+    if encode_body(body) != body_bytes:
         raise WireError("the body of the operation is not in its one form")
     return Operation(
         ledger_id=ledger_id,

@@ -261,7 +261,9 @@ class EmbeddedLedger:
         return result
 
     def is_enactable(self, agreement: Agreement) -> bool:
-        """Whether an agreement is still to be put into force; False when this version is.
+        """Whether an agreement is still to be enacted; False when this version is in force.
+
+        Also when its parties have voted for it, and the next block puts it into force.
 
         Raises EngineError when it cannot be: another text has its number, it does not follow the
         newest version, or a role has no party.
@@ -269,6 +271,8 @@ class EmbeddedLedger:
         name, version = agreement.name, agreement.version
         book = self.state.by_version.get((name, version))
         if book is not None and book.agreement.hash == agreement.hash:
+            return False
+        if agreement.canonical in kernel.coming_into_force(self.state):
             return False
         newest = self.agreement(name)
         if newest is not None and version != newest.version + 1:
@@ -288,11 +292,10 @@ class EmbeddedLedger:
 
         Nothing happens when this very version is in force. Raises EngineError as `is_enactable`.
         """
-        if not self.is_enactable(agreement):
-            return
         if agreement.canonical in kernel.coming_into_force(self.state):
-            self.apply([], time_us)  # its parties have voted for it: the next block has it
+            self.apply([], time_us)  # its parties have voted for it: it comes with the next block
             self.sync()
+        if not self.is_enactable(agreement):
             return
         holders = [self.party(role) for role in agreement.roles]
         body = Enact(agreement.canonical, tuple((party,) for party in holders))

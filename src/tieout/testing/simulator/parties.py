@@ -1,8 +1,9 @@
 """What the parties of a simulated network send, honest, careless and hostile, and what they book.
 
-On most networks the members change by vote while all goes on (rules version 2). Two things are
-steered, as no institution would let them happen: that nobody is left, and that a party gives its
-last key away. The random agreement always has money in it that is brought to an agreed value.
+On most networks the members change by vote while all goes on (rules version 2), on half of these
+agreements too (version 4). Two things are steered, as no institution would let them happen: that
+nobody is left, and that a party gives its last key away. The random agreement always has money in
+it that is brought to an agreed value.
 """
 
 import random
@@ -12,13 +13,19 @@ from typing import Final
 from tieout.reference.state import StreamKey
 from tieout.testing.agreements import Tree, choose_tree
 from tieout.testing.dice import Dice
-from tieout.testing.governed import GovernedStory
+from tieout.testing.governed import AgreedStory
 from tieout.testing.histories import PARTY_COUNT
 from tieout.testing.simulator.house import Deal
 from tieout.testing.statements import LARGEST, choose_value
-from tieout.testing.workbench import SYSTEM, Sender, governed_genesis, workbench_genesis
+from tieout.testing.workbench import (
+    SYSTEM,
+    Sender,
+    governed_genesis,
+    newest_genesis,
+    workbench_genesis,
+)
 from tieout.wire.codes import Purpose
-from tieout.wire.members import AddKey, Remove, RevokeKey, SetHolders, Step
+from tieout.wire.members import AddKey, PutIntoForce, Remove, RevokeKey, SetHolders, Step
 
 MIN_MEMBERS: Final = 3
 MAX_MEMBERS: Final = 6
@@ -31,7 +38,7 @@ _MISTAKES: Final = (1, -1, 3, -25, 50, 1_000)
 _LIMITS: Final = ("0.05", "0.50", "20.00")
 
 
-class Parties(GovernedStory):
+class Parties(AgreedStory):
     """Everybody who sends something, or books something."""
 
     def __init__(self, seed: int, dice: Dice) -> None:
@@ -39,11 +46,10 @@ class Parties(GovernedStory):
         tree = _with_money(choose_tree(dice, max_fields=4), dice)
         votes_needed = dice.pick((0, 2))
         is_governed = dice.happens(75)
-        genesis = (
-            governed_genesis(PARTY_COUNT, votes_needed)
-            if is_governed
-            else workbench_genesis(PARTY_COUNT)
-        )
+        genesis = workbench_genesis(PARTY_COUNT)
+        if is_governed:
+            found = newest_genesis if seed % 2 else governed_genesis
+            genesis = found(PARTY_COUNT, votes_needed)
         self.percent_about_members = 30 if is_governed else 0
         super().__init__(tree, dice, genesis)
         self.sender = _Patcher(self)
@@ -90,6 +96,11 @@ class Parties(GovernedStory):
         return {f"B{each}-{n}" for each in (day - 1, day) for n in range(DEALS_OF_A_DAY)}
 
     # ------------------------------------------------------------------ members
+
+    def put_into_force(self, _party: int) -> Step:
+        """The next version, with those who want it."""
+        body = self.bodies[min(len(self.state.books), len(self.bodies) - 1)]
+        return PutIntoForce(body.agreement, body.holders)
 
     def admit(self, party: int) -> Step:
         """Nobody more than there is work for."""
