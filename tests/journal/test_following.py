@@ -8,6 +8,7 @@ from tests.journal import ledgers
 from tests.journal.ledgers import LEDGER_ID
 from tieout.journal.errors import JournalDamaged
 from tieout.journal.journal import SEGMENTS, Journal
+from tieout.journal.limits import ALLOCATE_BYTES
 
 ONE_SEGMENT = 1 << 20
 SMALL_SEGMENT = 8_192
@@ -51,3 +52,26 @@ def test_other_blocks_at_the_end_than_before_are_named(tmp_path: Path) -> None:
         segment.write_bytes(changed.read_bytes())
         with pytest.raises(JournalDamaged):
             reader.refresh()
+
+
+def test_the_space_that_a_writer_asked_for_ahead_is_not_read_for_each_block(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    with Journal.open(path, LEDGER_ID) as writer:
+        blocks = iter(ledgers.blocks(20))
+        writer.append(*next(blocks))
+        writer.sync()
+        with Journal.open(path, LEDGER_ID, read_only=True) as reader:
+            before = bytes_read()
+            for block, result in blocks:
+                writer.append(block, result)
+                writer.sync()
+                assert reader.refresh() == writer.durable
+            (segment,) = (path / SEGMENTS).glob("*.seg")
+            assert segment.stat().st_size >= ALLOCATE_BYTES
+            assert bytes_read() - before < ALLOCATE_BYTES
+
+
+def bytes_read() -> int:
+    """What this process has read until now, from files or from the memory of files."""
+    words = Path("/proc/self/io").read_text(encoding="ascii").split()
+    return int(words[words.index("rchar:") + 1])

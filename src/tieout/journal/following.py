@@ -39,7 +39,7 @@ def _took_frames(chain: Chain) -> bool:
         end = known.end
     if last.frame_header(end) is None:
         return False
-    tail = find_tail(last, known)
+    tail = find_tail(last, known, is_followed=True)
     fault = tail.fault
     if fault is not None and not fault.torn:
         raise JournalDamaged(fault.height, fault.offset, last.path, fault.reason)

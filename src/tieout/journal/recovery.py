@@ -55,33 +55,36 @@ class Tail:
     fault: Fault | None
 
 
-def find_tail(segment: Segment, known: Located | None = None) -> Tail:
+def find_tail(segment: Segment, known: Located | None = None, *, is_followed: bool = False) -> Tail:
     """Find the end of the last segment, beginning at the frame of a `known` place, if any.
 
     Frames that may not have been durable when the writer ended are checked wholly, rows included.
+    `is_followed`: a writer lives, and this is asked many times a second: where the next frame would
+    begin with zeros nothing is there yet, and the space behind, asked for ahead, is not read.
     """
-    tail = _look(segment, known)
+    tail = _look(segment, known, is_followed=is_followed)
     while tail.fault is not None and not tail.fault.torn:
         # Another process may be writing this very frame: damage looks the same a second time.
-        again = _look(segment, known)
+        again = _look(segment, known, is_followed=is_followed)
         if again.fault == tail.fault:
             break
         tail = again
     return tail
 
 
-def _look(segment: Segment, known: Located | None) -> Tail:
+def _look(segment: Segment, known: Located | None, *, is_followed: bool) -> Tail:
     frames = list(segment.walk(known))
     fault = _first_unsound(segment, frames)
     if fault is not None:
         frames = [frame for frame in frames if frame.header.height < fault.height]
     if known is not None and not frames:
-        return _look(segment, None)
+        return _look(segment, None, is_followed=is_followed)
     end, point = SEGMENT_HEADER_BYTES, segment.start
     if frames:
         end, point = frames[-1].end, after(frames[-1].header, segment.frame_hash(frames[-1]))
     if fault is None:
-        fault = _fault_behind(segment, end, point)
+        is_over = is_followed and not any(segment.pread(FRAME_HEADER_BYTES, end))
+        fault = None if is_over else _fault_behind(segment, end, point)
     if fault is not None and not fault.torn and frames:
         # What does not follow may be sound, and the one before it changed.
         fault = _unsound(segment, frames[-1]) or fault

@@ -53,6 +53,7 @@ from tieout.kernel.state import PoisonedError, State, initial_state, reserve
 from tieout.kernel.still import Still, StillPart
 from tieout.kernel.timeline import timeline
 from tieout.kernel.timing import next_deadline_us
+from tieout.kernel.urgency import urgency_of
 
 __all__ = [
     "NO_VERDICT",
@@ -110,6 +111,7 @@ __all__ = [
     "transaction",
     "unjudged",
     "upcoming_parties",
+    "urgency_of",
     "validators",
     "votes_needed",
     "vouch",

@@ -66,6 +66,15 @@ def requeue(state: State) -> None:
         _queue(state, state.books[number - 1], serial)
 
 
+def urgency_of(state: State, number: int, serial: int) -> tuple[Severity, int]:
+    """The severity of a transaction, NONE without one, and how many steps its alarm was escalated.
+
+    `number` is that of its book (R-SEVERITY-1, R-ESCALATE-1).
+    """
+    urgency = state.urgencies.get((number, serial))
+    return (Severity.NONE, 0) if urgency is None else (Severity(urgency.severity), urgency.steps)
+
+
 # ---------------------------------------------------------------- what was touched
 
 

@@ -5,9 +5,9 @@ of the disk. One block for each record gives a few hundred a second, and waiting
 gives a second of delay.
 
 The model: one thread, the *writer*, signs and submits. Records that arrive while it works wait;
-when it comes back it takes them all, a batch for each agreement and role, into one block. When
-nothing was waiting it lets the first record wait a few milliseconds for others (`gather_ms`), and
-no longer than others keep coming. So a lone record is quick, and many share one sync.
+when it comes back it takes them all, a batch for each agreement and role, into one block. Before
+that it lets them wait a few milliseconds for others (`gather_ms`), and no longer than others keep
+coming. So a lone record is quick, and many share one sync.
 
 A party's books are stated by what is sent last: the desk compares each record with the one that
 stands, passes over what says the same (`unchanged`), and gives a changed one the next revision. Two
@@ -164,10 +164,10 @@ class Desk:
                 self.ordering.let_time_pass()
                 self._on_blocks()
                 return
-            if not self._work:
-                self._gather()
         else:
             self._wake.clear()
+        if not self._work:
+            self._gather()
         if self._work:
             self._do(*self._work.popleft())
         if self._waiting:

@@ -46,6 +46,7 @@ from tieout.wire.codes import (
     EventKind,
     RowOutcome,
 )
+from tieout.wire.codes import Severity as Degree
 from tieout.wire.limits import ID_BYTES
 
 
@@ -60,6 +61,7 @@ class Severity(StrEnum):
 
 SEVERITIES: Final[dict[EventKind, Severity]] = {
     EventKind.ALARM_RAISED: Severity.ALARM,
+    EventKind.ALARM_ESCALATED: Severity.ALARM,
     EventKind.EQUIVOCATION: Severity.ALARM,
     EventKind.TRANSACTION_BROKEN: Severity.WARNING,
     EventKind.BREAK_OPENED: Severity.WARNING,
@@ -82,7 +84,14 @@ SEVERITIES: Final[dict[EventKind, Severity]] = {
     EventKind.CUTOFF_CLOSED: Severity.NOTICE,
     EventKind.AGREEMENT_ENACTED: Severity.NOTICE,
 }
-"""What is not named is `info`."""
+"""What is not named is `info`; how severe an agreement says that an alarm is, is in `LEVELS`."""
+LEVELS: Final[dict[str, Severity]] = {
+    "low": Severity.NOTICE,
+    "medium": Severity.WARNING,
+    "high": Severity.ALARM,
+    "critical": Severity.ALARM,
+}
+"""Where the agreement states severities, an alarm wants to be looked at as much as they say."""
 ORDER: Final = tuple(Severity)
 KINDS: Final = {kind.name.lower(): kind for kind in EventKind}
 _ADJUSTMENTS: Final = frozenset(kind for kind in EventKind if kind.name.startswith("ADJUSTMENT"))
@@ -116,8 +125,13 @@ class Happening(msgspec.Struct, frozen=True, omit_defaults=True):
     break_kind: str = ""
     benchmark: str = ""
     outcome: str = ""
+    level: str = ""
+    """Of alarms and severities: how severe the agreement says that it is, where it says so."""
+    to: str = ""
+    """Of escalations: who is told."""
     number: int | None = None
-    """Of alarms the episode, of adjustments the index in the book, of cut-offs how many judged."""
+    """Of alarms the episode, of escalations the step, of adjustments the index in the book, of
+    cut-offs how many were judged."""
 
 
 class Message(NamedTuple):
@@ -266,8 +280,9 @@ class Stream:
             names = _keys(state, events)
             agreements = [book.agreement for book in state.books]
         time_text = format_time(entry.block.time_us)
+        levels = _levels(events)
         for index, event in enumerate(events.tolist()):
-            told = _happening(event, height, time_text, agreements, names)
+            told = _happening(event, height, time_text, agreements, names, levels)
             position = Position(height, index)
             data = _ENCODER.encode(told)
             line = b"id: %d.%d\nevent: %s\ndata: %s\n\n" % (height, index, told.kind.encode(), data)
@@ -300,6 +315,7 @@ _COUNTING: Final = frozenset(
     }
 )
 """What counts in its serial: transactions, records, or the number of a batch."""
+_WITH_LEVEL: Final = frozenset({EventKind.ALARM_RAISED, EventKind.ALARM_ESCALATED})
 _WITH_NUMBER: Final = frozenset({EventKind.ALARM_RAISED, EventKind.ALARM_CLEARED, *_ADJUSTMENTS})
 
 
@@ -322,17 +338,41 @@ def _keys(state: kernel.State, events: NDArray[np.void]) -> _Keys:
     return keys
 
 
+def _levels(events: NDArray[np.void]) -> dict[tuple[int, int], str]:
+    """How severe the transactions are of which a block tells it, by (agreement number, serial).
+
+    An alarm is raised before that is judged, in the same block (R-SEVERITY-4).
+    """
+    told = events[events["kind"] == EventKind.SEVERITY_CHANGED]
+    lines = told[["agreement", "serial", "detail"]].tolist()
+    return {(number, serial): Degree(detail).name.lower() for number, serial, detail in lines}
+
+
 def _happening(
-    event: _Event, height: int, time: str, agreements: list[Agreement], keys: _Keys
+    event: _Event,
+    height: int,
+    time: str,
+    agreements: list[Agreement],
+    keys: _Keys,
+    levels: dict[tuple[int, int], str],
 ) -> Happening:
     number, role, field, detail, agreement, _row, _item, extra, serial = event
     kind = EventKind(number)
     stated = agreements[agreement - 1] if agreement else None
     transaction_id, originator = keys.get((agreement, serial), ("", 0))
     count = extra if kind in _WITH_NUMBER else None
+    level, to, severity = "", "", SEVERITIES.get(kind, Severity.INFO)
+    if kind is EventKind.SEVERITY_CHANGED:
+        level = Degree(detail).name.lower()
+    elif kind in _WITH_LEVEL:
+        level = levels.get((agreement, serial), "")
+    if level and kind is not EventKind.ALARM_ESCALATED:
+        severity = LEVELS[level]
+    if stated and kind is EventKind.ALARM_ESCALATED:
+        to, count = stated.escalation[detail - 1].to, detail
     return Happening(
         kind=kind.name.lower(),
-        severity=SEVERITIES.get(kind, Severity.INFO).value,
+        severity=severity.value,
         height=height,
         time=time,
         agreement=stated.name if stated else "",
@@ -343,5 +383,7 @@ def _happening(
         break_kind=BreakKind(detail).name.lower() if kind in _BREAKS else "",
         benchmark=BenchmarkState(extra).name.lower() if kind in _WITH_BENCHMARK and extra else "",
         outcome=RowOutcome(detail).name.lower() if kind is EventKind.ROW_NOT_APPLIED else "",
+        level=level,
+        to=to,
         number=serial if kind in _COUNTING else count,
     )

@@ -189,6 +189,8 @@ class BreakItem(msgspec.Struct, frozen=True):
     """A break; closed when `closed_height` is set.
 
     `field` is empty where the whole record is meant, and names the invariant of an `invariant`.
+    `severity` is that of the transaction, empty where its agreement states none; of a closed break
+    the last one.
     """
 
     id: str
@@ -216,6 +218,7 @@ class BreakItem(msgspec.Struct, frozen=True):
     changed_us: int
     closed_height: int | None
     closed_us: int | None
+    severity: str
 
 
 class WorkItem(BreakItem, frozen=True):
@@ -248,7 +251,11 @@ class ConfirmationItem(msgspec.Struct, frozen=True):
 
 
 class AlarmItem(msgspec.Struct, frozen=True):
-    """The alarm of one episode; `findings` counts the rule's own verdict and confirmations."""
+    """The alarm of one episode; `findings` counts the rule's own verdict and confirmations.
+
+    `severity` is the last one, empty where the agreement states none. The last step of escalation
+    was `escalation_step`, 0 for none since the alarm was last raised.
+    """
 
     id: str
     agreement: str
@@ -269,6 +276,11 @@ class AlarmItem(msgspec.Struct, frozen=True):
     acknowledged_person: int
     cleared_height: int | None
     cleared_us: int | None
+    severity: str
+    escalation_step: int
+    escalated_to: str
+    escalated_height: int | None
+    escalated_us: int | None
 
 
 class AdjustmentItem(msgspec.Struct, frozen=True):

@@ -48,6 +48,7 @@ class BreakFilter(AboutTransactions, frozen=True, kw_only=True):
     field: Several = ()
     role: Several = ()
     party: tuple[int, ...] = ()
+    severity: Several = ()
     assignee: Several = ()
     reason: Several = ()
     label: Several = ()
@@ -59,6 +60,8 @@ class AlarmFilter(AboutTransactions, frozen=True, kw_only=True):
 
     is_open: bool | None = True
     state: Several = ()
+    severity: Several = ()
+    escalated_to: Several = ()
 
 
 class AdjustmentFilter(AboutTransactions, frozen=True, kw_only=True):

@@ -37,7 +37,7 @@ from tieout.projections.records import (
 )
 from tieout.projections.stated import documents
 from tieout.projections.tables import ID_SHIFT, KEY_SHIFT
-from tieout.projections.troubles import ENDS, Happening, Moment, Troubles
+from tieout.projections.troubles import ENDS, URGENT, Happening, Moment, Troubles
 from tieout.wire.codes import NO_FIELD, NO_ITEM, NO_ROLE, NO_ROW, NO_SERIAL, EventKind, Status
 
 _ABOUT_TRANSACTIONS: Final = np.isin(
@@ -47,6 +47,8 @@ _ABOUT_TRANSACTIONS: Final = np.isin(
         EventKind.GROUP_CHANGED,
         EventKind.DISPUTE_RAISED,
         EventKind.DISPUTE_WITHDRAWN,
+        EventKind.SEVERITY_CHANGED,
+        EventKind.ALARM_ESCALATED,
     ],
 )
 """Which kinds are about a transaction, by number."""
@@ -205,7 +207,7 @@ class Fold:
             if kind in ENDS:
                 if keys[i] in begun or self._troubles.has_alarm(keys[i]):
                     chosen.append(i)
-            elif EventKind.TRANSACTION_BROKEN <= kind <= EventKind.ALARM_CLEARED:
+            elif EventKind.TRANSACTION_BROKEN <= kind <= EventKind.ALARM_CLEARED or kind in URGENT:
                 chosen.append(i)
                 if kind == EventKind.TRANSACTION_BROKEN:
                     begun.add(keys[i])

@@ -34,6 +34,7 @@ from tieout.projections.limits import (
     FIRST_WAIT_S,
     LONGEST_WAIT_S,
     LOOK_S,
+    PACE_S,
     POLL_S,
     STANDBY_S,
 )
@@ -123,9 +124,14 @@ class Follower:
                     migrate(self._database)
                     looked_s = time.monotonic()
                     while not self._stopped.is_set():
-                        if self.catch_up() == 0:
-                            self._rest(POLL_S)
+                        began_s = time.monotonic()
+                        folded = self.catch_up()
                         self.failure, wait_s = None, FIRST_WAIT_S
+                        if folded == 0:
+                            self._rest(POLL_S)
+                        else:
+                            # Nothing but `stop` ends this: what comes meanwhile shares a chunk.
+                            self._stopped.wait(began_s + PACE_S - time.monotonic())
                         if time.monotonic() - looked_s > LOOK_S:
                             self._look()
                             looked_s = time.monotonic()

@@ -14,6 +14,10 @@ MAX_PAGE_SIZE: Final = 1_000
 MAX_CURSOR_CHARACTERS: Final = 512
 """A cursor is a few numbers and one id; anything longer is none of ours."""
 
+PACE_S: Final = 0.1
+"""Chunks begin at least so far apart while blocks keep coming: what opening a chunk and a database
+transaction costs is shared by all that came meanwhile."""
+
 POLL_S: Final = 0.1
 """How often a follower looks for a new block, when nobody tells it of one."""
 

@@ -260,6 +260,8 @@ class Reader:
             where = moment.about(table, chosen) + moment.began(table.c.id, chosen, ID_SHIFT)
             where += _open(table.c.cleared_height, is_open=chosen.is_open)
             where += chosen_of(table.c.state, chosen.state)
+            where += chosen_of(table.c.severity, chosen.severity)
+            where += chosen_of(table.c.escalated_to, chosen.escalated_to)
             order = _by_id(chosen, "id") or ("id",)
             return moment.page(
                 "alarms",
@@ -431,6 +433,7 @@ class Reader:
         where += chosen_of(table.c.field, chosen.field)
         where += chosen_of(table.c.role, chosen.role)
         where += chosen_of(table.c.party, chosen.party)
+        where += chosen_of(table.c.severity, chosen.severity)
         return where + _worked_on(table.c.id, chosen)
 
     @staticmethod

@@ -41,6 +41,7 @@ class BreakRecord:
     changed_us: int
     closed_height: int | None = None
     closed_us: int | None = None
+    severity: str = ""
 
 
 @dataclass(slots=True)
@@ -66,6 +67,11 @@ class AlarmRecord:
     acknowledged_person: int = 0
     cleared_height: int | None = None
     cleared_us: int | None = None
+    severity: str = ""
+    escalation_step: int = 0
+    escalated_to: str = ""
+    escalated_height: int | None = None
+    escalated_us: int | None = None
 
 
 @dataclass(slots=True)

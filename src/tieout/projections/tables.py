@@ -190,6 +190,7 @@ breaks = sa.Table(
     number("changed_us"),
     number("closed_height", optional=True),
     number("closed_us", optional=True),
+    words("severity"),
     sa.Index("breaks_by_transaction", "transaction_key", "id"),
     sa.Index("breaks_by_transaction_id", "transaction_id", "id"),
     sa.Index(
@@ -222,6 +223,11 @@ alarms = sa.Table(
     small("acknowledged_person"),
     number("cleared_height", optional=True),
     number("cleared_us", optional=True),
+    words("severity"),
+    small("escalation_step"),
+    words("escalated_to"),
+    number("escalated_height", optional=True),
+    number("escalated_us", optional=True),
     sa.Index("alarms_by_transaction", "transaction_key", "id"),
     sa.Index("alarms_by_transaction_id", "transaction_id", "id"),
     sa.Index(
@@ -269,7 +275,7 @@ adjustments = sa.Table(
     sa.Index("adjustments_by_transaction", "transaction_key", "id"),
     sa.Index("adjustments_by_transaction_id", "transaction_id", "id"),
     sa.Index("adjustments_by_status", "status", "id"),
-    sa.Index("adjustments_by_adjustment_id", "adjustment_id", unique=True),
+    sa.Index("adjustments_by_adjustment_id", "adjustment_id"),
 )
 
 agreements = sa.Table(

@@ -6,7 +6,7 @@ and closed within one block there is nothing to list. An alarm begins with the e
 transaction became broken, which is its first finding.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from tieout.projections.errors import ProjectionError
 from tieout.projections.records import AlarmRecord, BreakRecord
 from tieout.projections.stated import currency_of
 from tieout.projections.tables import ID_SHIFT, KEY_SHIFT
-from tieout.wire.codes import NO_FIELD, AlarmState, BreakKind, EventKind
+from tieout.wire.codes import NO_FIELD, AlarmState, BreakKind, EventKind, Severity
 
 BreakKey = tuple[int, int, int, int]
 """transaction_key, role, field (NO_FIELD: the whole record), kind."""
@@ -96,6 +96,7 @@ class Troubles:
                     tell(EventKind.ALARM_CONFIRMED, key, 0, 0, findings, party)
                 if each.alarm >= AlarmState.RAISED:
                     tell(EventKind.ALARM_RAISED, key, 0, 0, 0, each.episode)
+                self._begin_with_urgency(state, key, each, tell)
                 if each.alarm is AlarmState.ACKNOWLEDGED:
                     tell(EventKind.ALARM_ACKNOWLEDGED, key, 0, 0, 0, 0)
         self.follow(state, moment, told)
@@ -103,6 +104,19 @@ class Troubles:
         for number in sorted({key >> KEY_SHIFT for key in keys}):
             serials = sorted(key & SERIAL_MASK for key in keys if key >> KEY_SHIFT == number)
             self.look(state, moment, number, np.array(serials, np.int64))
+
+    def _begin_with_urgency(
+        self,
+        state: kernel.State,
+        key: int,
+        found: kernel.Transaction,
+        tell: Callable[..., None],
+    ) -> None:
+        severity, steps = kernel.urgency_of(state, found.agreement, found.serial)
+        if severity:
+            tell(EventKind.SEVERITY_CHANGED, key, 0, 0, severity, found.episode)
+        if steps:
+            tell(EventKind.ALARM_ESCALATED, key, 0, 0, steps, found.episode)
 
     # ------------------------------------------------------------------ one block
 
@@ -118,7 +132,7 @@ class Troubles:
                 record = self._begin_alarm(state, moment, each)
                 begun.setdefault(each.transaction_key, []).append(record)
             elif each.transaction_key in self._alarms:
-                self._follow_alarm(moment, each)
+                self._follow_alarm(state, moment, each)
         for key, records in begun.items():
             last = int(slot_of(state, key)["episode"])
             for episode, record in enumerate(records, last + 1 - len(records)):
@@ -135,7 +149,9 @@ class Troubles:
             row = kernel.break_row(agreement, line)
             serial = int(line["serial"])
             slot = slots[places[serial]]["roles"][row.role]
-            self._fill(agreement, moment, number << KEY_SHIFT | serial, row, slot)
+            record = self._fill(agreement, moment, number << KEY_SHIFT | serial, row, slot)
+            if agreement.severity is not None:
+                self._grade(moment, record, kernel.urgency_of(state, number, serial)[0])
 
     # ------------------------------------------------------------------ one break
 
@@ -186,7 +202,7 @@ class Troubles:
 
     def _fill(
         self, agreement: Agreement, moment: Moment, key: int, row: BreakRow, slot: np.void
-    ) -> None:
+    ) -> BreakRecord:
         field_number = NO_FIELD if row.field is None else row.field
         record = self._breaks.get((key, row.role, field_number, row.kind))
         if record is None:
@@ -205,6 +221,15 @@ class Troubles:
             stated = slot["values"].tobytes()
             record.currency = currency_of(agreement, field, stated, int(slot["presence"]))
         if _content(record) != before:
+            record.changed_height, record.changed_us = moment
+            self._changed_breaks[record.id] = record
+        return record
+
+    def _grade(self, moment: Moment, record: BreakRecord, severity: Severity) -> None:
+        """Write down how severe a transaction is; one that is not broken keeps what it had."""
+        name = severity.name.lower() if severity else record.severity
+        if name != record.severity:
+            record.severity = name
             record.changed_height, record.changed_us = moment
             self._changed_breaks[record.id] = record
 
@@ -231,12 +256,22 @@ class Troubles:
         self._changed_alarms[record.id] = record
         return record
 
-    def _follow_alarm(self, moment: Moment, event: Happening) -> None:
+    def _follow_alarm(self, state: kernel.State, moment: Moment, event: Happening) -> None:
         record = self._alarms[event.transaction_key]
         height, time_us = moment
         if event.kind == EventKind.ALARM_RAISED:
             record.state = AlarmState.RAISED.name.lower()
             record.raised_height, record.raised_us = height, time_us
+            record.escalation_step, record.escalated_to = 0, ""
+            record.escalated_height = record.escalated_us = None
+        elif event.kind == EventKind.SEVERITY_CHANGED:
+            record.severity = Severity(event.detail).name.lower()
+        elif event.kind == EventKind.ALARM_ESCALATED:
+            agreement = state.books[(event.transaction_key >> KEY_SHIFT) - 1].agreement
+            record.state = AlarmState.ESCALATED.name.lower()
+            record.escalation_step = event.detail
+            record.escalated_to = agreement.escalation[event.detail - 1].to
+            record.escalated_height, record.escalated_us = height, time_us
         elif event.kind == EventKind.ALARM_CONFIRMED:
             record.findings = event.detail
             line = (height << ID_SHIFT | event.place, record.id, event.extra, height, time_us)
@@ -261,6 +296,8 @@ ENDS: Final = (
     EventKind.TRANSACTION_WITHDRAWN,
 )
 """The events after which a transaction is not broken, if it was."""
+URGENT: Final = (EventKind.SEVERITY_CHANGED, EventKind.ALARM_ESCALATED)
+"""The events that tell how much an alarm wants to be looked at."""
 
 
 def slot_of(state: kernel.State, transaction_key: int) -> np.void:

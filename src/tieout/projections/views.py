@@ -49,7 +49,7 @@ _VIEWS: Final = {
             b.currency, b.reported_exact AS reported_integer,
             b.benchmark_exact AS benchmark_integer, b.difference_exact AS difference_integer,
             b.scale, {opened} AS opened_at, {changed} AS changed_at, {closed} AS closed_at,
-            b.opened_height, b.closed_height, b.transaction_key
+            b.opened_height, b.closed_height, b.transaction_key, b.severity
         FROM breaks b JOIN agreements a ON a.number = b.agreement
         LEFT JOIN parties p ON p.number = b.party
     """,
@@ -58,7 +58,8 @@ _VIEWS: Final = {
             m.transaction_id, m.episode, m.state, m.cleared_height IS NULL AS is_open, m.quorum,
             m.findings, {found} AS found_at, {raised} AS raised_at,
             {acknowledged} AS acknowledged_at, p.name AS acknowledged_party,
-            q.name AS acknowledged_person, {cleared} AS cleared_at, m.transaction_key
+            q.name AS acknowledged_person, {cleared} AS cleared_at, m.transaction_key,
+            m.severity, m.escalation_step, m.escalated_to, {escalated} AS escalated_at
         FROM alarms m JOIN agreements a ON a.number = m.agreement
         LEFT JOIN parties p ON p.number = m.acknowledged_party
         LEFT JOIN persons q
@@ -118,6 +119,7 @@ _TIMES: Final = {
         "raised": "m.raised_us",
         "acknowledged": "m.acknowledged_us",
         "cleared": "m.cleared_us",
+        "escalated": "m.escalated_us",
     },
     "tieout_adjustments": {"proposed": "j.proposed_us", "changed": "j.changed_us"},
     "tieout_agreements": {"enacted": "a.enacted_us"},

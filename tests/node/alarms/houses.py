@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.engines.ledgers import AGREEMENT, BANK, SELLER, founded, rows
+from tieout.agreement.model import Agreement
 from tieout.engines.embedded.ledger import EmbeddedLedger
 from tieout.node.alarms.desk import AlarmDesk
 from tieout.node.alarms.findings import Trouble
@@ -26,7 +27,10 @@ def now_us() -> int:
 class Small:
     """A ledger that pays, and the desk that says what is wrong with it."""
 
-    def __init__(self, directory: Path, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, directory: Path, clock: Callable[[], int], agreement: Agreement = AGREEMENT
+    ) -> None:
+        self._agreement = agreement
         self.directory = directory
         ledger_directory = directory / "ledger"
         is_new = not ledger_directory.exists()
@@ -34,7 +38,7 @@ class Small:
             founded(ledger_directory)
         self.ledger = EmbeddedLedger.open(ledger_directory)
         if is_new:
-            self.ledger.enact(AGREEMENT, now_us())
+            self.ledger.enact(agreement, now_us())
         self.ordering = EmbeddedOrdering(self.ledger, now_us)
         alarms = load_alarms(directory / ALARMS_FILE)
         self.outbox = Outbox(directory / "alarms.sqlite", alarms, self.ordering.genesis.ledger_id())
@@ -52,7 +56,7 @@ class Small:
 
     def publish(self, role: int, *stated: tuple[str, int]) -> None:
         publisher = self.ordering.publisher(self.ledger.party(AGREEMENT.roles[role]))
-        (future,) = self.ordering.submit([publisher.batch(AGREEMENT, role, rows(*stated))])
+        (future,) = self.ordering.submit([publisher.batch(self._agreement, role, rows(*stated))])
         assert future.result().receipt.result.outcome is ItemOutcome.ACCEPTED
         self.desk.tell()
 
@@ -76,8 +80,10 @@ class Small:
 
 
 @contextlib.contextmanager
-def small(directory: Path, clock: Callable[[], int] = now_us) -> Iterator[Small]:
-    house = Small(directory, clock)
+def small(
+    directory: Path, clock: Callable[[], int] = now_us, agreement: Agreement = AGREEMENT
+) -> Iterator[Small]:
+    house = Small(directory, clock, agreement)
     try:
         yield house
     finally:

@@ -32,9 +32,14 @@ RETRIES_S: Final = (5, 60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86
 Each is shortened by chance by up to a fifth, so that those that failed together do not come back
 together.
 """
+_WITH_BREAKS: Final = frozenset({"alarm_raised", "alarm_escalated", "severity_changed"})
+"""Kinds of which the breaks behind them are told."""
 _BLOCKS_AT_ONCE: Final = 256
 _FINDINGS_AT_ONCE: Final = 200
 """Findings of one step: what is kept in memory, and done again when the node is killed."""
+_PACE_S: Final = 0.05
+"""Looks begin at least so far apart: each syncs a disk that the journal shares. What comes after a
+while of quiet is told at once."""
 _LOOK_S: Final = 1.0
 """How often a thread looks that nobody has woken."""
 _DETAILS_S: Final = 5.0
@@ -119,6 +124,7 @@ class AlarmDesk:
 
     def _watch(self) -> None:
         while not self._stopping.is_set():
+            began_s = time.monotonic()
             self._news.clear()
             try:
                 self._mind_the_clock()
@@ -130,6 +136,7 @@ class AlarmDesk:
                 log.exception("alarms_not_taken")
                 self._stopping.wait(_LOOK_S)
             self._news.wait(self._patience_s(self.outbox.next_due_us()))
+            self._stopping.wait(max(0.0, began_s + _PACE_S - time.monotonic()))
 
     def _take_blocks(self) -> bool:
         """Take some blocks in; whether there are more."""
@@ -162,7 +169,7 @@ class AlarmDesk:
     def _finding(self, message: Message) -> Finding:
         told, place = message.told, message.position
         troubles: Sequence[Trouble] | None = ()
-        if told.transaction_id and told.kind == "alarm_raised":
+        if told.transaction_id and told.kind in _WITH_BREAKS:
             troubles = self._troubles(told)
         return Finding(
             place.height, place.event, told, None if troubles is None else tuple(troubles)

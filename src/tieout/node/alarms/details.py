@@ -42,6 +42,7 @@ def troubles_of(reader: Reader) -> Details:
                 each.benchmark,
                 each.difference,
                 each.currency,
+                each.severity,
             )
             for each in page.items
             if each.closed_height is None or each.closed_height > told.height

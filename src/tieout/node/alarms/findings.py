@@ -13,7 +13,11 @@ import msgspec
 
 from tieout.node.alarms.rulefile import Rule
 from tieout.node.stream import ORDER, Happening, Position, Severity
+from tieout.wire.codes import Severity as Degree
 
+LEVELS: Final = tuple(each.name.lower() for each in Degree if each)
+"""How severe an agreement can say that a transaction is, the least first."""
+ESCALATED: Final = "alarm_escalated"
 MAX_TOLD: Final = 20
 """Transactions that a message names; the rest are counted."""
 
@@ -28,6 +32,8 @@ class Trouble(msgspec.Struct, frozen=True):
     benchmark: str
     difference: str
     currency: str
+    severity: str = ""
+    """That of its transaction, where the agreement states one."""
 
 
 Details = Callable[[Happening], Sequence[Trouble] | None]
@@ -53,7 +59,14 @@ class Finding(msgspec.Struct, frozen=True):
         """What it has in common with others that are told in the same message."""
         told = self.told
         about = sorted({(each.kind, each.field, each.role) for each in self.troubles or ()})
-        return msgspec.json.encode((told.kind, told.agreement, about)).decode()
+        urgency = [each for each in (told.to, told.level) if each]
+        return msgspec.json.encode((told.kind, told.agreement, about, *urgency)).decode()
+
+    @property
+    def level(self) -> str:
+        """How severe the agreement says that the transaction is; empty when nobody can tell."""
+        severities = [each.severity for each in self.troubles or () if each.severity]
+        return self.told.level or next(iter(severities), "")
 
 
 def wants(rule: Rule, finding: Finding) -> bool:
@@ -66,12 +79,23 @@ def wants(rule: Rule, finding: Finding) -> bool:
         return False
     if ORDER.index(Severity(told.severity)) < ORDER.index(rule.severity):
         return False
+    if rule.escalated_to and told.to and told.to not in rule.escalated_to:
+        return False
+    if rule.level and not _is_severe(rule, finding):
+        return False
     if finding.troubles is None or not (rule.breaks or rule.least):
         return True
     return any(
         (not rule.breaks or each.kind in rule.breaks) and _is_large(rule, each)
         for each in finding.troubles
     )
+
+
+def _is_severe(rule: Rule, finding: Finding) -> bool:
+    """Whether a transaction is as severe as a rule wants it; unknown is only what was not asked."""
+    if not finding.level:
+        return finding.troubles is None
+    return LEVELS.index(finding.level) >= LEVELS.index(rule.level)
 
 
 def _is_large(rule: Rule, trouble: Trouble) -> bool:
@@ -103,8 +127,12 @@ def title_of(findings: Sequence[Finding], count: int) -> str:
     """One line for people."""
     first = findings[0]
     what = first.told.kind.replace("_", " ")
+    if first.told.to:
+        what += f" to {first.told.to}"
     if first.is_escalated:
         what += ", and nobody has acknowledged it"
+    if first.level:
+        what = f"{first.level}: {what}"
     about = ", ".join(
         dict.fromkeys(f"{each.kind} {each.field}".strip() for each in first.troubles or ())
     )
@@ -131,6 +159,8 @@ class _Data(msgspec.Struct, frozen=True):
     transactions: list[_Named]
     breaks: tuple[Trouble, ...]
     breaks_known: bool
+    level: str = ""
+    to: str = ""
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -154,10 +184,12 @@ def body_of(ledger_id: bytes, rule: str, findings: Sequence[Finding], count: int
         agreement=first.told.agreement,
         title=title_of(findings, count),
         count=count,
-        escalated=first.is_escalated,
+        escalated=first.is_escalated or first.told.kind == ESCALATED,
         transactions=named,
         breaks=first.troubles or (),
         breaks_known=first.troubles is not None,
+        level=first.level,
+        to=first.told.to,
     )
     return msgspec.json.encode(_Body(f"tieout.{first.told.kind}", first.told.time, data))
 

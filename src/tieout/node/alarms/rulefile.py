@@ -6,7 +6,7 @@ by name, and a node with a file that does not fit does not start.
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -46,10 +46,14 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Name
     channels: Annotated[tuple[Name, ...], Meta(min_length=1)]
-    kinds: tuple[str, ...] = ("alarm_raised", "equivocation")
+    kinds: tuple[str, ...] = ("alarm_raised", "alarm_escalated", "equivocation")
     """Kinds of what happened, as the live stream calls them."""
     severity: Severity = Severity.INFO
     """The least severity."""
+    level: Literal["", "low", "medium", "high", "critical"] = ""
+    """How severe the agreement must say that the transaction is, at least."""
+    escalated_to: tuple[str, ...] = ()
+    """Of escalations only those that are told to one of these."""
     agreements: tuple[str, ...] = ()
     breaks: tuple[str, ...] = ()
     """Kinds of breaks, of which the transaction must have one."""
@@ -126,6 +130,9 @@ def _check_numbers(where: str, rule: Rule) -> None:
         whole, _, decimals = text.partition(".")
         if not whole.isdecimal() or not (decimals.isdecimal() or decimals == ""):
             raise SettingsError(where, f"least.{currency}: write an amount, such as 10000.00")
+    if rule.escalated_to and "alarm_escalated" not in rule.kinds:
+        wrong = 'escalated_to: only escalations have one; kinds lacks "alarm_escalated"'
+        raise SettingsError(where, wrong)
     if rule.after_us and set(rule.kinds) - {"alarm_raised"}:
         raise SettingsError(where, 'after: only alarms grow old; write kinds = ["alarm_raised"]')
 

@@ -18,7 +18,13 @@ from tieout.node.api.table import TEXT, TOML, Call, Reply, encoded
 from tieout.node.ordering import Settled
 from tieout.node.problems import ProblemError
 from tieout.units.dates import format_time
-from tieout.wire.codes import AdjustmentStatus, AlarmState, ItemOutcome, OperationKind, Purpose
+from tieout.wire.codes import (
+    UNSEEN_ALARMS,
+    AdjustmentStatus,
+    ItemOutcome,
+    OperationKind,
+    Purpose,
+)
 from tieout.wire.limits import MAX_AGREEMENT_BYTES, MAX_REASON_CHARACTERS
 from tieout.wire.operations import Acknowledge, AdjustmentStep, Body, CloseCutoff, Enact
 
@@ -135,7 +141,7 @@ async def acknowledge(call: Call) -> Reply:
     """Say that a person has seen the alarm of a transaction."""
     party, person = _person(call)
     found, _ = await asyncio.to_thread(_found, call)
-    if found.alarm is not AlarmState.RAISED:
+    if found.alarm not in UNSEEN_ALARMS:
         raise ProblemError("conflict", f"the alarm is {found.alarm.name.lower()}, not raised")
     body = Acknowledge(
         call.path["name"], found.originator, call.path["transaction_id"], found.episode

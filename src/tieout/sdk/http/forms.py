@@ -111,6 +111,8 @@ class Event(msgspec.Struct, frozen=True):
     break_kind: str = ""
     benchmark: str = ""
     outcome: str = ""
+    level: str = ""
+    to: str = ""
     number: int | None = None
     id: str = ""
 
@@ -212,6 +214,7 @@ class BreakItem(msgspec.Struct, frozen=True):
     changed_us: int
     closed_height: int | None
     closed_us: int | None
+    severity: str
 
 
 class AlarmItem(msgspec.Struct, frozen=True):
@@ -236,6 +239,11 @@ class AlarmItem(msgspec.Struct, frozen=True):
     acknowledged_person: int
     cleared_height: int | None
     cleared_us: int | None
+    severity: str
+    escalation_step: int
+    escalated_to: str
+    escalated_height: int | None
+    escalated_us: int | None
 
 
 class AdjustmentItem(msgspec.Struct, frozen=True):

@@ -41,6 +41,7 @@ class Trouble(msgspec.Struct, frozen=True):
     benchmark: str
     difference: str
     currency: str
+    severity: str = ""
 
 
 class NoticeData(msgspec.Struct, frozen=True):
@@ -56,6 +57,8 @@ class NoticeData(msgspec.Struct, frozen=True):
     transactions: tuple[Named, ...]
     breaks: tuple[Trouble, ...]
     breaks_known: bool
+    level: str = ""
+    to: str = ""
 
 
 class _Body(msgspec.Struct, frozen=True):
