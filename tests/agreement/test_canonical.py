@@ -18,7 +18,10 @@ from tieout.units.durations import parse_duration
 ROOT = Path(__file__).resolve().parents[2]
 FORMAT_PAGE = ROOT / "docs" / "formats" / "agreement.md"
 DECIMALS = ("absolute", "percent")
-ANY_TREES = agreement_trees() | refined_trees()
+DECISIONS = st.sampled_from([{}, {"decision": {"votes": 2}}, {"decision": {"votes": "majority"}}])
+ANY_TREES = st.builds(
+    lambda tree, more: {**tree, **more}, agreement_trees() | refined_trees(), DECISIONS
+)
 ANY_AGREEMENTS = ANY_TREES.map(lambda tree: parse_agreement(to_toml(tree)))
 SPELLED_OUT = ("", "# a comment", "   # and another")
 

@@ -95,6 +95,8 @@ def test_the_example_in_plain_words(title: str, name: str, said: str) -> None:
         ("", "", "At once, with the first finding of the rules."),
         ("quorum = 1", "quorum = 2", "When 1 party has confirmed the finding of the rules"),
         ("quorum = 1", "quorum = 3", "When 2 parties have confirmed the finding of the rules"),
+        ("[alarm]", "[decision]\nvotes = 2\n[alarm]", "2 of the parties must agree"),
+        ("[alarm]", '[decision]\nvotes = "majority"\n[alarm]', "more than half of them must"),
         ('closed = "400d"', 'closed = "36h"', "A closed transaction for 36h;"),
         ('mode = "compensate"', 'mode = "notify"', "Nothing is posted by Tieout."),
         ('mode = "compensate"', 'mode = "replace"', "overwrites the entry in its books."),

@@ -43,6 +43,7 @@ ENTRIES = [
     *(f"adjustment.{key}" for key in keys.ADJUSTMENT),
     "adjustment.automatic_up_to.<field>",
     "adjustment.automatic_up_to.<field>.<currency>",
+    *(f"decision.{key}" for key in keys.DECIDING),
     *(f"alarm.{key}" for key in keys.ALARM),
     *(f"severity.{key}" for key in (*keys.SEVERITY, "amounts.<field>")),
     *(f"escalation.{key}" for key in keys.ESCALATION),
@@ -66,12 +67,15 @@ def test_the_pieces_of_the_manual_are_parts_of_good_files() -> None:
     ]
     whole = " ".join(" ".join(parts).split())
     for piece in re.findall(r"```toml\n(.*?)```", MANUAL, re.DOTALL):
-        is_whole = any(
-            table in piece
-            for table in ("[invariants]", "[calendars.", "[severity]", "[[escalation]]", "[stages.")
+        tables = (
+            *("[invariants]", "[calendars.", "[severity]", "[[escalation]]", "[stages."),
+            "[decision]",
         )
+        is_whole = any(table in piece for table in tables)
         if is_whole or ("[fields." in piece and "[fields.amount]" not in piece):
             top = 'name = "a"\nversion = 1\nroles = ["seller", "registrar"]\n'
+            if "[fields." not in piece:
+                top += '[fields.a]\ntype = "integer"\n'
             agreement = parse_agreement(top + piece)
             assert agreement.needs_rules >= 3 or agreement.fields[0].currency == "CNY"
         else:

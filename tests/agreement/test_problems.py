@@ -385,6 +385,9 @@ WRONG = [
     ('amount = { CNY = "10.00" }', 'x = "1"', "adjustment.automatic_up_to.x", "'x' is not a field"),
     ("quorum = 1", "quorum = 0", "alarm.quorum", "from 1 to 65535"),
     ("[alarm]\nquorum = 1", "", "alarm", "a whole number stands where a table belongs"),
+    ("[alarm]", "[decision]\n[alarm]", "decision.votes", "is missing"),
+    ("[alarm]", "[decision]\nvotes = 0\n[alarm]", "decision.votes", "from 1 to 16"),
+    ("[alarm]", '[decision]\nvotes = "all"\n[alarm]', "decision.votes", "all"),
 ]
 
 

@@ -24,6 +24,7 @@ from tieout.wire.codes import (
     BreakKind,
     ChangeStatus,
     EventKind,
+    MotionStatus,
 )
 from tieout.wire.genesis import Genesis
 
@@ -57,6 +58,12 @@ _CHANGES = {
     EventKind.CHANGE_REFUSED: ChangeStatus.REFUSED,
     EventKind.CHANGE_EXPIRED: ChangeStatus.EXPIRED,
     EventKind.CHANGE_SUPERSEDED: ChangeStatus.SUPERSEDED,
+}
+_MOTIONS = {
+    EventKind.MOTION_MOVED: MotionStatus.OPEN,
+    EventKind.MOTION_CARRIED: MotionStatus.CARRIED,
+    EventKind.MOTION_REFUSED: MotionStatus.REFUSED,
+    EventKind.MOTION_EXPIRED: MotionStatus.EXPIRED,
 }
 _MENDED = (
     EventKind.TRANSACTION_PENDING,
@@ -112,6 +119,10 @@ class Observer:
             self._move("alarm", (book, serial), _ALARMS[kind])
         elif kind in _ADJUSTMENTS:
             self._move("adjustment", (book, extra), _ADJUSTMENTS[kind])
+        elif kind in _MOTIONS:
+            if kind is EventKind.MOTION_MOVED:
+                self._states.pop(("motion", book, serial), None)  # another one
+            self._move("motion", (book, serial), _MOTIONS[kind])
         elif kind in _CHANGES:
             self._move("change", (serial,), _CHANGES[kind])
 

@@ -15,8 +15,8 @@ from tests.golden.form import blocks_of, files, genesis_of
 from tests.house.tree import ROOT
 from tests.rules.observing import Observer, Step
 from tieout.agreement.parse import parse_agreement
-from tieout.reference import adjusting, alarms, governing
-from tieout.reference.lifecycles import ADJUSTMENT_LIFE, ALARM_LIFE, CHANGE_LIFE, LIVES
+from tieout.reference import adjusting, alarms, governing, motions
+from tieout.reference.lifecycles import ADJUSTMENT_LIFE, ALARM_LIFE, CHANGE_LIFE, LIVES, MOTION_LIFE
 from tieout.testing.governed import agreed_histories, governed_histories
 from tieout.testing.grouped import grouped_histories
 from tieout.testing.histories import History, histories, refined_histories
@@ -151,6 +151,7 @@ def test_every_cause_of_the_tables_that_move_something_comes_up(
         (adjusting, "ADJUSTMENT_LIFE"): Noted(ADJUSTMENT_LIFE),
         (alarms, "ALARM_LIFE"): Noted(ALARM_LIFE),
         (governing, "CHANGE_LIFE"): Noted(CHANGE_LIFE),
+        (motions, "MOTION_LIFE"): Noted(MOTION_LIFE),
     }
     for (module, name), table in tables.items():
         monkeypatch.setattr(module, name, table)

@@ -107,7 +107,7 @@ def test_kernel_and_reference_say_the_same_of_statements(history: History) -> No
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(people_histories())
 def test_kernel_and_reference_say_the_same_while_people_decide(history: History) -> None:
-    """R-DISPUTE-1 to R-DISPUTE-3."""
+    """R-DISPUTE-1 to R-DISPUTE-3, R-DECIDE-1 to R-DECIDE-4, R-REVERSE-1 to R-REVERSE-3."""
     compare(history)
 
 

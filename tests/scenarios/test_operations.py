@@ -17,7 +17,10 @@ from tieout.wire.operations import (
     Confirm,
     Dispute,
     Enact,
+    MoveReversal,
+    MoveValue,
     Propose,
+    VoteOnMotion,
     WithdrawDispute,
 )
 from tieout.wire.statements import StateDay
@@ -155,6 +158,9 @@ BODIES: dict[OperationKind, Body] = {
     OperationKind.VOTE: Vote(bytes(32), in_favour=True),
     OperationKind.DISPUTE: Dispute(*TRANSACTION, 0, "not ours", ()),
     OperationKind.WITHDRAW_DISPUTE: WithdrawDispute(*TRANSACTION, 0, ""),
+    OperationKind.MOVE_VALUE: MoveValue(*TRANSACTION, 0, bytes(8), b"", "as agreed", 1),
+    OperationKind.MOVE_REVERSAL: MoveReversal(*TRANSACTION, "sent twice", 1),
+    OperationKind.VOTE_ON_MOTION: VoteOnMotion(*TRANSACTION, bytes(32), in_favour=True, reason=""),
     OperationKind.STATE_DAY: StateDay(NAME, 1, 0, 0, 1, 0, (), (), bytes(32)),
 }
 NEEDED = {
@@ -171,6 +177,9 @@ NEEDED = {
     OperationKind.VOTE: Purpose.GOVERN,
     OperationKind.DISPUTE: Purpose.APPROVE,
     OperationKind.WITHDRAW_DISPUTE: Purpose.APPROVE,
+    OperationKind.MOVE_VALUE: Purpose.APPROVE,
+    OperationKind.MOVE_REVERSAL: Purpose.APPROVE,
+    OperationKind.VOTE_ON_MOTION: Purpose.APPROVE,
     OperationKind.STATE_DAY: Purpose.PUBLISH,
 }
 ALSO_BY_SYSTEMS = (OperationKind.DISPUTE, OperationKind.WITHDRAW_DISPUTE)

@@ -44,8 +44,11 @@ from tieout.wire.operations import (
     Confirm,
     Dispute,
     Enact,
+    MoveReversal,
+    MoveValue,
     Operation,
     Propose,
+    VoteOnMotion,
     WithdrawDispute,
 )
 from tieout.wire.rows import SALT_BYTES, SALT_OFFSET, ColumnKind, row_layout
@@ -181,6 +184,21 @@ BODIES: list[tuple[OperationKind, Purpose, Body]] = [
         OperationKind.WITHDRAW_DISPUTE,
         Purpose.APPROVE,
         WithdrawDispute("fund-subscription", 0, "A-1", 1, ""),
+    ),
+    (
+        OperationKind.MOVE_VALUE,
+        Purpose.APPROVE,
+        MoveValue("fund-subscription", 0, "A-1", 1, bytes(8), b"CNY", "as agreed", TIME_US),
+    ),
+    (
+        OperationKind.MOVE_REVERSAL,
+        Purpose.APPROVE,
+        MoveReversal("fund-subscription", 0, "A-1", "sent twice", TIME_US),
+    ),
+    (
+        OperationKind.VOTE_ON_MOTION,
+        Purpose.APPROVE,
+        VoteOnMotion("fund-subscription", 0, "A-1", AGREEMENT_HASH, in_favour=False, reason="no"),
     ),
     (
         OperationKind.STATE_DAY,

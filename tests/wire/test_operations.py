@@ -64,7 +64,7 @@ REFUSED: dict[str, bytes] = {
     "a string that is not UTF-8": with_body(OperationKind.CONFIRM, b"\x94\xa1\xff\x00\xa1T\x01"),
     "bytes behind the body": with_body(OperationKind.CONFIRM, b"\x94\xa1a\x00\xa1T\x01\x00"),
     "a value missing": packed(OperationKind.CONFIRM, "a", 0, "T"),
-    "a value too many": packed(OperationKind.CONFIRM, "a", 0, "T", 1, 1),
+    "a value too many": packed(OperationKind.CONFIRM, "a", 0, "T", 1, 1, 1),
     "a truth value for a number": with_body(OperationKind.CONFIRM, b"\x94\xa1a\x00\xa1T\xc3"),
     "a number beyond 64 bits": with_body(OperationKind.CONFIRM, b"\x94\xa1a\xcf" + b"\xff" * 7),
     "a fraction for a number": packed(OperationKind.CONFIRM, "a", 0, "T", 1.0),

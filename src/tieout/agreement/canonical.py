@@ -10,6 +10,7 @@ import hashlib
 import json
 from typing import Final
 
+from tieout.agreement import keys
 from tieout.agreement.calendars import format_clock, format_due, format_offset
 from tieout.agreement.errors import Findings
 from tieout.agreement.formula import format_formula
@@ -46,6 +47,7 @@ def canonical_bytes(stated: StatedAgreement) -> bytes:
         },
         "calendars": {name: _calendar_tree(each) for name, each in stated.calendars.items()},
         "adjustment": _stated_only({"mode": stated.mode, "automatic_up_to": stated.limits or None}),
+        "decision": _stated_only({"votes": keys.MAJORITY if stated.votes == 0 else stated.votes}),
         "alarm": _stated_only({"quorum": stated.quorum}),
         "severity": {} if stated.severity is None else _severity_tree(stated.severity),
         "retention": _stated_only(

@@ -103,6 +103,7 @@ def compile_agreement(
         layout=layout,
         business_deadlines=business_deadlines,
         invariants=invariants,
+        votes=stated.votes,
         severity=severity,
         escalation=escalation,
         needs_rules=_needed_rules(stated),
@@ -113,7 +114,7 @@ def compile_agreement(
 
 def _needed_rules(stated: StatedAgreement) -> int:
     """Return the first version of the rules that knows what is stated (R-AGREE-3)."""
-    if stated.stages:
+    if stated.votes is not None or stated.stages:
         return 4
     is_later = bool(stated.invariants or stated.business_deadlines or stated.calendars) or any(
         field.rounded

@@ -62,6 +62,7 @@ def explain(agreement: Agreement) -> str:
         *_stages(agreement),
         *_groups(agreement),
         _titled("Which value stands when they differ", _each_field(agreement, _stands)),
+        *_deciding(agreement),
         _titled("How long a role may stay silent", _deadlines(agreement)),
         _titled("How books are adjusted", _adjusting(agreement)),
         _titled("When the alarm is raised", [_alarm(agreement)]),
@@ -363,6 +364,14 @@ def _adjusting(agreement: Agreement) -> list[str]:
     rest = "Everything else" if limits else "Every adjustment"
     lines.append(_line(f"{rest} needs the approval of two persons of that party."))
     return lines
+
+
+def _deciding(agreement: Agreement) -> list[str]:
+    if agreement.votes is None:
+        return []
+    enough = f"{agreement.votes} of the parties" if agreement.votes else "more than half of them"
+    line = f"The parties of the transaction, by vote: {enough} must agree to a value."
+    return [_titled("Who decides when no rule can", [_line(line)])]
 
 
 def _alarm(agreement: Agreement) -> str:

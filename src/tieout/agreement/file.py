@@ -79,6 +79,7 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
     quorum = _section(top, "alarm", keys.ALARM).whole("quorum", 1, MAX_QUORUM)
     retention_us = _section(top, "retention", keys.RETENTION).duration("closed")
     invariants = _invariants(top)
+    votes = _votes(top)
     names = tuple(field.name for field in fields)
     stages = read_stages(top, roles or (), names)
     groups = read_groups(_section(top, "groups", None), roles or ())
@@ -101,6 +102,7 @@ def read_stated(tree: dict[str, object], findings: Findings) -> StatedAgreement 
         invariants=invariants,
         business_deadlines=business_deadlines,
         calendars=calendars,
+        votes=votes,
         stages=stages,
         groups=groups,
         severity=severity,
@@ -335,6 +337,17 @@ def _adjustment(top: Table) -> tuple[AdjustmentMode | None, dict[str, str | dict
             if limit is not None:
                 limits[field] = limit
     return None if mode is None else AdjustmentMode(mode), limits
+
+
+def _votes(top: Table) -> int | None:
+    """Return how many parties must agree to a decision, 0 for more than half of them."""
+    if not top.has("decision"):
+        return None
+    table = _section(top, "decision", keys.DECIDING)
+    table.require("votes", f"Write {keys.MAJORITY}, or how many parties must agree.")
+    if table.holds_text("votes"):
+        return None if table.choice("votes", (keys.MAJORITY,)) is None else 0
+    return table.whole("votes", 1, MAX_ROLES)
 
 
 def _invariants(top: Table) -> tuple[StatedInvariant, ...]:

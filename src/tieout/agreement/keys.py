@@ -15,7 +15,7 @@ FIELD_NAME: Final = IDENTIFIER
 
 TOP: Final = (
     *("name", "version", "roles", "opened_by", "fields", "benchmark", "deadlines"),
-    *("adjustment", "alarm", "retention", "invariants", "calendars"),
+    *("adjustment", "decision", "alarm", "retention", "invariants", "calendars"),
     *("severity", "escalation", "groups", "stages"),
 )
 FIELD: Final = (
@@ -34,6 +34,7 @@ DEADLINE: Final = ("at", "calendar", "until")
 CALENDAR: Final = ("weekend", "holidays", "workdays", "offset", "changes")
 STAGE: Final = ("roles", "fields", "carried")
 ADJUSTMENT: Final = ("mode", "automatic_up_to")
+DECIDING: Final = ("votes",)
 GROUP: Final = ("key", "members", "counterparts", "sum", "tolerance", "count")
 ALARM: Final = ("quorum",)
 RETENTION: Final = ("closed",)

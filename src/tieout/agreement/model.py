@@ -368,6 +368,8 @@ class Agreement:
     layout: RowLayout
     business_deadlines: tuple[BusinessDeadline | None, ...] = ()
     invariants: tuple[Invariant, ...] = ()
+    votes: int | None = None
+    """How many parties of a transaction decide a field, 0: more than half; None: they cannot."""
     severity: SeverityRule | None = None
     escalation: tuple[Escalation, ...] = ()
     needs_rules: int = 1

@@ -115,6 +115,9 @@ def _judge_all(
     if stated.groups:
         wrong = "an agreement with stages has groups, too"
         findings.add("groups", wrong, "Write an agreement of its own for what is paid in groups.")
+    if stated.votes is not None:
+        wrong = "an agreement with stages has decisions, too"
+        findings.add("decision", wrong, "Correct a stage by a further record, or leave it out.")
     for place, role in enumerate(stated.roles):
         if role == keys.PREVIOUS_STAGE:
             findings.add("roles", f"{role} is a way to find a benchmark", "Choose another name.")

@@ -164,6 +164,8 @@ class StatedAgreement:
     invariants: tuple[StatedInvariant, ...] = ()
     business_deadlines: dict[str, StatedDeadline] = field(default_factory=dict)
     calendars: dict[str, StatedCalendar] = field(default_factory=dict)
+    votes: int | None = None
+    """Of `[decision]`; 0: a majority. None: there is no such table."""
     stages: tuple[StatedStage, ...] = ()
     groups: tuple[StatedGroup, ...] = ()
     severity: StatedSeverity | None = None

@@ -189,6 +189,10 @@ class Table:
         """Return how many problems were noted so far, anywhere in the file."""
         return len(self._findings)
 
+    def holds_text(self, key: str) -> bool:
+        """Whether a text stands at a key."""
+        return isinstance(self._values.get(key), str)
+
     def holds_table(self, key: str) -> bool:
         """Whether the key's value is a table."""
         return isinstance(self._values.get(key), dict)

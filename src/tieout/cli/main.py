@@ -82,6 +82,16 @@ app.command(
     name="simulate",
     help="Try whole networks out with crashes, bad disks and liars, all from one seed.",
 )
+app.command(
+    "tieout.cli.deciding:dispute", name="dispute", help="Dispute a transaction, as a person."
+)
+app.command(
+    "tieout.cli.deciding:decide", name="decide", help="Move that a value stand, for a vote."
+)
+app.command(
+    "tieout.cli.deciding:reverse", name="reverse", help="Move that a transaction be reversed."
+)
+app.command("tieout.cli.deciding:vote", name="vote", help="Vote on a motion about a transaction.")
 agreement.command(
     "tieout.cli.agree:check", name="check", help="Check an agreement file and explain it."
 )

@@ -36,6 +36,7 @@ from tieout.reference.cutoffs import close_cutoff
 from tieout.reference.deadlines import judge_deadlines
 from tieout.reference.governing import begin_block
 from tieout.reference.items import Signer, parse_item, rows_of
+from tieout.reference.motions import expire, key_of
 from tieout.reference.operations import apply_operation
 from tieout.reference.records import PLACE_SHIFT, apply_row
 from tieout.reference.state import Book, TransactionKey, initial_state
@@ -56,8 +57,11 @@ from tieout.wire.operations import (
     Confirm,
     Dispute,
     Enact,
+    MoveReversal,
+    MoveValue,
     Operation,
     Propose,
+    VoteOnMotion,
     WithdrawDispute,
 )
 from tieout.wire.statements import StateDay
@@ -214,6 +218,9 @@ class _Replay:
         state = self.recorded.state
         if state.genesis.rules_version > 1:
             begin_block(state, self.recorded.events)
+            self.anew.state.members = state.members
+        for world in (self.recorded, self.anew):
+            expire(world.state, world.events)
         for data, item_result in zip(block.items, result.items, strict=True):
             if item_result.outcome is ItemOutcome.ACCEPTED:
                 self._take_item(data, item_result.leaf or 0)
@@ -332,6 +339,7 @@ class _Replay:
         if transaction is None:
             return
         twin = self.anew.state.transactions.get(key)
+        self._book.holders = ((signer.party,),) * len(self._book.agreement.roles)
         meant = self._meant(body, transaction, twin) if twin else None
         apply_operation(self.recorded.state, operation, signer, self.recorded.events)
         if transaction.opened_us < self._since_us:
@@ -345,10 +353,17 @@ class _Replay:
 
     def _meant(self, body: Word, transaction: Transaction, twin: Transaction) -> Word | None:
         """The same word about the twin in the other world; None where it has no meaning there."""
+        if isinstance(body, MoveReversal):
+            return body
         if isinstance(body, Confirm | Acknowledge):
             return structs.replace(body, episode=twin.episode)
         book = self.recorded.state.book_of(transaction)
         refit = self._refit(book)
+        if isinstance(body, VoteOnMotion):
+            motion = self.anew.state.motions.get(key_of(twin))
+            return structs.replace(body, motion=motion.name) if motion else None
+        if isinstance(body, MoveValue):
+            return refit.motion(body)
         role = refit.role(body.role)
         if role is None:
             return None

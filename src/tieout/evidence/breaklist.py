@@ -33,6 +33,7 @@ from tieout.units.numbers import format_scaled
 from tieout.wire.codes import BenchmarkState, BreakKind
 
 MAJORITY: Final = "majority"
+DECISION: Final = "decision"
 KINDS: Final = {kind: kind.name.lower() for kind in BreakKind}
 STATUSES: Final = {
     BenchmarkState.NONE: "open",
@@ -188,10 +189,11 @@ def quoted(text: str) -> str:
 def basis_text(agreement: Agreement, field: Field, found: str | None = None) -> str:
     """Where a benchmark of the field comes from: the authority's role, or `majority`.
 
-    At a stage that carries the field it was `found` in the one before, whatever its policy.
+    At a stage that carries the field it was `found` in the one before, and where people have
+    decided in their decision, whatever its policy.
     """
-    if found == PREVIOUS_STAGE:
-        return PREVIOUS_STAGE
+    if found in (PREVIOUS_STAGE, DECISION):
+        return found
     if field.policy is Policy.AUTHORITY and field.authority is not None:
         return agreement.roles[field.authority]
     return MAJORITY

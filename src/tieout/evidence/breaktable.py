@@ -26,6 +26,7 @@ from tieout.agreement.breakrow import Suspicion
 from tieout.agreement.keys import PREVIOUS_STAGE
 from tieout.agreement.model import NUMBERS, Agreement, Field, FieldType
 from tieout.evidence.breaklist import (
+    DECISION,
     KINDS,
     MAJORITY,
     STATUSES,
@@ -43,6 +44,7 @@ Bytes: TypeAlias = NDArray[np.uint8]
 
 CHUNK_LINES: Final = 1 << 15
 """Lines written at once: the matrix stays within a few megabytes."""
+BY_DECISION: Final = 252
 BY_PREVIOUS_STAGE: Final = 253
 BY_MAJORITY: Final = 254
 NO_BASIS: Final = 255
@@ -167,6 +169,7 @@ def _basis_names(books: Iterable[Agreement]) -> Bytes:
     bases = []
     for each in books:
         names = _padded(each.roles)
+        names[BY_DECISION] = DECISION
         names[BY_PREVIOUS_STAGE] = PREVIOUS_STAGE
         names[BY_MAJORITY] = MAJORITY
         bases += names

@@ -12,9 +12,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from msgspec import structs
+
 from tieout.agreement.model import NUMBERS, Agreement, Field, FieldType
 from tieout.reference.values import Row, RowReader, Value, amount_of, pack_values
 from tieout.wire.limits import MAX_ABS_NUMBER
+from tieout.wire.operations import MoveValue
 from tieout.wire.rows import PREFIX_BYTES
 
 _PRESENCE_AT, _PRESENCE_END = 44, 52
@@ -105,6 +108,28 @@ class Refit:
             for f, value in recorded.items()
             if (amount := amount_of(value)) is not None
         }
+
+    def motion(self, body: MoveValue) -> MoveValue | None:
+        """A motion as it would be made under the new version; None where it could not."""
+        if not 0 <= body.field < len(self.old.fields):
+            return None
+        places = {source: f for f, source in enumerate(self._sources) if source is not None}
+        f = places.get(body.field)
+        if f is None:
+            return None
+        was, now = self.old.layout.columns[body.field], self.new.layout.columns[f]
+        fitted = self.value(f, was.value_of(body.value))
+        if fitted is None:
+            return None
+        holder = self.new.fields[f].currency_field
+        currency = b""
+        if holder is not None:
+            currency = body.currency.rstrip(b"\0").ljust(
+                self.new.layout.columns[holder].width, b"\0"
+            )
+        start, width = now.offset - PREFIX_BYTES, now.width
+        value = pack_values(self.new, {f: fitted})[start : start + width]
+        return structs.replace(body, field=f, value=value, currency=currency)
 
     def notes(self) -> list[str]:
         """What is taken for what, a line each, with the names of both versions."""

@@ -39,6 +39,7 @@ from tieout.reference.deadlines import judge_overdue
 from tieout.reference.events import Events
 from tieout.reference.governing import begin_block, next_height
 from tieout.reference.items import Item, Signer, check_signer, item_of_batch, item_of_operation
+from tieout.reference.motions import expire
 from tieout.reference.operations import apply_operation
 from tieout.reference.records import PLACE_SHIFT, apply_row, book_for
 from tieout.reference.state import Book, State, TransactionKey, initial_state
@@ -170,6 +171,7 @@ class Replay:
         self._waits_for_later = False
         self.reach(entry.height)
         state.time_us = entry.time_us
+        expire(state, Events())
 
     def _ask(self, name: str, part: str) -> None:
         """Judge a role's deadline (R-TIME-1)."""

@@ -150,10 +150,11 @@ def _breaks(book: Book, transaction: Transaction) -> tuple[BreakStatement, ...]:
 
 
 def _benchmarks(book: Book, transaction: Transaction) -> tuple[BenchmarkStatement, ...]:
-    """The benchmarks of the fields that do not tie out, and of those that are frozen."""
+    """The benchmarks of fields that do not tie out, and of those frozen or decided by people."""
     told: tuple[Break, ...] = transaction.verdict.breaks if transaction.verdict else ()
     fields = {each.field for each in told if each.kind is BreakKind.MISMATCH}
-    asked = [f for f in range(len(book.agreement.fields)) if f in fields or f in transaction.frozen]
+    fields |= transaction.frozen.keys() | transaction.decided.keys()
+    asked = [f for f in range(len(book.agreement.fields)) if f in fields]
     return tuple(_benchmark(transaction.terms, transaction, f) for f in asked)
 
 
@@ -166,7 +167,7 @@ def _benchmark(agreement: Agreement, transaction: Transaction, f: int) -> Benchm
         state=_STATES[found.state],
         value=value_text(field, value),
         currency=_currency(agreement, f, found.value),
-        basis=basis_of(agreement, field) if found.value is not None else "",
+        basis=basis_of(agreement, transaction, f) if found.value is not None else "",
         rule=found.rule,
     )
 

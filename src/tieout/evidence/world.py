@@ -171,7 +171,10 @@ def _field_rules(
     values = transaction.values_of(f, field.roles)
     if agreement.roles.index(name.role) not in values:
         return ("R-MATCH-1",)
-    if len(set(values.values())) == 1 and f not in transaction.frozen:
+    if len(set(values.values())) == 1 and f not in {
+        **transaction.frozen,
+        **transaction.decided,
+    }:
         return ("R-TOL-1",)
     benchmark = find_benchmark(agreement, transaction, f, values)
     compared = "R-MATCH-3" if benchmark.value is None else "R-MATCH-2"

@@ -15,6 +15,7 @@ from tieout.kernel.digest import (
 )
 from tieout.kernel.machine import apply_block
 from tieout.kernel.members import Change, Key, Party, founders
+from tieout.kernel.motions import open_motion
 from tieout.kernel.queries import (
     NO_VERDICT,
     Adjustment,
@@ -49,7 +50,7 @@ from tieout.kernel.queries import (
 from tieout.kernel.reading import located, slots_of, statuses_of
 from tieout.kernel.selftest import SelfTestError, warm
 from tieout.kernel.snapshot import SnapshotError, SnapshotRoom, dump, load, log_frontier
-from tieout.kernel.state import PoisonedError, State, initial_state, reserve
+from tieout.kernel.state import Motion, PoisonedError, State, initial_state, reserve
 from tieout.kernel.still import Still, StillPart
 from tieout.kernel.timeline import timeline
 from tieout.kernel.timing import next_deadline_us
@@ -61,6 +62,7 @@ __all__ = [
     "Change",
     "Counts",
     "Key",
+    "Motion",
     "Party",
     "PoisonedError",
     "SelfTestError",
@@ -94,6 +96,7 @@ __all__ = [
     "members_document",
     "must_agree_to",
     "next_deadline_us",
+    "open_motion",
     "opened_us",
     "parties",
     "prospect",

@@ -8,7 +8,7 @@ ledger that never used a rule has nothing of it.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from tieout.kernel.state import Dispute, KeptStatement, State, Urgency
+from tieout.kernel.state import Dispute, KeptStatement, Motion, State, Urgency
 
 AFFAIRS_SINCE: Final = 4
 """The first version of the rules with affairs."""
@@ -18,6 +18,7 @@ def kept(state: State) -> dict[str, list[Any]]:
     """The affairs of a state, by name in the order of the names."""
     return {
         "disputes": _disputes(state),
+        "motions": _motions(state),
         "statements": _statements(state),
         "urgencies": _urgencies(state),
     }
@@ -39,6 +40,29 @@ def _disputes(state: State) -> list[Any]:
 def _restore_disputes(state: State, content: list[Any]) -> None:
     for number, serial, role, raised_by, reason, evidence in content:
         state.disputes[number, serial, role] = Dispute(raised_by, reason, tuple(evidence))
+
+
+def _motions(state: State) -> list[Any]:
+    return [
+        [
+            *key,
+            each.name,
+            each.place,
+            each.value,
+            each.currency,
+            each.reason,
+            each.moved_by,
+            each.expires_us,
+            each.in_favour,
+            each.against,
+        ]
+        for key, each in sorted(state.motions.items(), key=lambda item: item[0])
+    ]
+
+
+def _restore_motions(state: State, content: list[Any]) -> None:
+    for number, serial, *motion in content:
+        state.motions[number, serial] = Motion(*motion)
 
 
 def _statements(state: State) -> list[Any]:
@@ -78,6 +102,7 @@ def _restore_urgencies(state: State, content: list[Any]) -> None:
 
 _RESTORE: Final[Mapping[str, Callable[[State, list[Any]], None]]] = {
     "disputes": _restore_disputes,
+    "motions": _restore_motions,
     "statements": _restore_statements,
     "urgencies": _restore_urgencies,
 }

@@ -220,12 +220,14 @@ def _accept(
     base = serial * plan[at.P_SLOT_BYTES]
     role = cursor[at.C_ROLE]
     block = role_block(plan, base, role)
-    changed = (
-        not is_first
-        and load8(slots, base + at.STATUS) == MATCHED
+    # R-CHANGE-1, R-REVERSE-3: what is silent changes nothing while it matches.
+    is_watched = (
+        load8(slots, base + at.STATUS) == MATCHED
         and load16(slots, block + at.FLAGS) & at.STATES != 0
-        and _compared_changes(plan, slots, block, rows, row)
+    ) or (
+        load8(slots, base + at.JUDGED) & at.REVERSED != 0 and load8(rows, row + at.ROW_ACTION) == 0
     )
+    changed = not is_first and is_watched and _compared_changes(plan, slots, block, rows, row)
     _write_record(plan, slots, block, rows, row, cursor)
     answer_open_adjustment(plan, slots, base, role, adjustments, events, cursor, adjustment_marks)
     flags = load16(slots, block + at.FLAGS)

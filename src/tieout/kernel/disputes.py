@@ -40,6 +40,27 @@ def withdraw(
     return ItemOutcome.ACCEPTED
 
 
+def settle_all(state: State, found: Found, item: int) -> None:
+    """What was decided about a transaction settles its disputes (R-DECIDE-3). No verdict yet."""
+    for role in range(len(found.book.holders)):
+        key = (found.book.number, found.serial, role)
+        if state.disputes.pop(key, None) is None:
+            continue
+        found.turn_flag(role, at.DISPUTED, on=False)
+        for kind, detail in (
+            (EventKind.DISPUTE_SETTLED, 0),
+            (EventKind.BREAK_CLOSED, BreakKind.DISPUTED),
+        ):
+            state.events.tell(
+                kind,
+                item=item,
+                agreement=found.book.number,
+                serial=found.serial,
+                role=role,
+                detail=detail,
+            )
+
+
 def _turn(state: State, found: Found, role: int, speaker: Speaker, kind: EventKind) -> None:
     """Tell what the party did, and what it makes of the break; a new verdict follows."""
     opens = kind is EventKind.DISPUTE_RAISED

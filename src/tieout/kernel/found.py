@@ -44,6 +44,11 @@ class Found:
         start = self.serial * self.book.slots.image_bytes + offset
         return int.from_bytes(self.book.slots.data[start : start + size].tobytes(), "little")
 
+    def bytes_at(self, offset: int, size: int) -> bytes:
+        """Bytes of the slot."""
+        start = self.serial * self.book.slots.image_bytes + offset
+        return self.book.slots.data[start : start + size].tobytes()
+
     def put(self, offset: int, value: bytes) -> None:
         """Write bytes of the slot."""
         self.book.keep(np.full(1, self.serial, np.int64))

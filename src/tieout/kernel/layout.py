@@ -23,10 +23,13 @@ OPENED: Final = 40
 CLOSED: Final = 48
 EPISODE: Final = 56
 ALARM: Final = 60
-JUDGED: Final = 61
+JUDGED: Final = 61  # a byte of flags: IS_JUDGED, REVERSED
 AWAITING_BITS: Final = 64
 UNDECIDED_BITS: Final = 72
 ROLE_BLOCKS: Final = 80
+
+IS_JUDGED: Final = 1
+REVERSED: Final = 2
 
 # ---------------------------------------------------------------- role block
 PARTY: Final = 0
@@ -111,7 +114,8 @@ P_LINKS: Final = 26  # where the links stand in a slot, 0 for none
 P_CARRIED: Final = 27  # mask of fields compared with the stage before
 P_PROPOSALS: Final = 28  # most adjustments that one row or judgement proposes
 P_EARLIER: Final = 29  # where the lines of the earlier stages begin, one for each and each field
-P_TABLES: Final = 30
+P_DECIDES: Final = 30  # 1: behind the roles of a slot is a block of what was decided (R-DECIDE-3)
+P_TABLES: Final = 31
 GROUP_LINE: Final = 2
 
 # What an earlier stage has for a field: how it is agreed there (R-STAGE-6).
@@ -242,9 +246,11 @@ C_PERSON: Final = 17  # party × 65,536 + person of a proposal
 V_STATES: Final = 18  # mask of roles
 V_HEARD: Final = 19  # mask of roles
 V_FROZEN: Final = 20  # mask of fields
-V_AWAITING: Final = 21  # mask of fields
-V_UNDECIDED: Final = 22  # mask of fields
-V_ROLES: Final = 23  # for each role: flags, mismatch, blank
+V_DECIDED: Final = 21  # mask of fields for which people have decided
+V_REVERSED: Final = 22  # not 0: the transaction was reversed
+V_AWAITING: Final = 23  # mask of fields
+V_UNDECIDED: Final = 24  # mask of fields
+V_ROLES: Final = 25  # for each role: flags, mismatch, blank
 V_ROLE_LINE: Final = 3
 V_FIELDS: Final = V_ROLES + V_ROLE_LINE * MAX_ROLES  # for each field: benchmark state, source
 V_FIELD_LINE: Final = 2
@@ -255,8 +261,9 @@ V_STACK: Final = V_FIELDS + V_FIELD_LINE * MAX_FIELDS  # of wide numbers
 V_SCRATCH: Final = V_STACK + STACK_DEPTH * WIDE_WORDS  # two more of them
 CURSOR_WORDS: Final = V_SCRATCH + 2 * WIDE_WORDS
 
-# The source of a benchmark: the role whose value it is; a frozen one: −2 − index of the adjustment;
-# that of another stage: where its values stand among the slots, which is MAX_ROLES or more.
+# The source of a benchmark: the role whose value it is, the number of roles for what was decided,
+# since that stands like a role's record behind them; a frozen one: −2 − index of the adjustment;
+# that of another stage: where its values stand among the slots, which is MAX_ROLES + 1 or more.
 NO_SOURCE: Final = -1
 FROZEN_BASE: Final = -2
 

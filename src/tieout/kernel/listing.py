@@ -57,9 +57,11 @@ B_SERIAL: Final = 48
 B_DIFFERENCE: Final = 56
 B_REPORTED: Final = 64
 
+BY_DECISION: Final = 252
 BY_PREVIOUS_STAGE: Final = 253
 BY_MAJORITY: Final = 254
 NO_BASIS: Final = 255
+WORDS_OF_BASIS: Final = {BY_MAJORITY: "majority", BY_DECISION: "decision"}
 
 NEW: Final = 0
 """The role has no standing record for the transaction."""
@@ -126,7 +128,11 @@ def _put_values(
         return
     policy = plan[about + at.F_POLICY]
     basis = np.int64(BY_PREVIOUS_STAGE if policy == _PREVIOUS_STAGE else BY_MAJORITY)
-    store8(table, line + B_BASIS, plan[about + at.F_AUTHORITY] if policy == _AUTHORITY else basis)
+    if policy == _AUTHORITY:
+        basis = plan[about + at.F_AUTHORITY]
+    if cursor[at.V_DECIDED] & bit(field):
+        basis = np.int64(BY_DECISION)
+    store8(table, line + B_BASIS, basis)
     source = cursor[note + 1]
     if source >= 0:
         mark = source_values(plan, base, source)

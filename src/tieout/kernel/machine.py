@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from tieout.kernel import governing
+from tieout.kernel import governing, motions
 from tieout.kernel.batches import apply_batch, has_signed_root, vouched_for
 from tieout.kernel.digest import app_hash, state_digest
 from tieout.kernel.found import Speaker
@@ -61,6 +61,14 @@ def _apply_block_2(state: State, block: Block) -> BlockResult:
     return _apply_content(state, block)
 
 
+def _apply_block_4(state: State, block: Block) -> BlockResult:
+    """As version 2, but people decide about transactions, too."""
+    state.height, state.time_us = block.height, block.time_us
+    governing.begin_block(state)  # R-MEMBER-6
+    motions.expire(state)  # R-DECIDE-4
+    return _apply_content(state, block)
+
+
 def _apply_content(state: State, block: Block) -> BlockResult:
     """What a block brings, once it has begun (R-BLOCK-2)."""
     items = tuple([_apply_item(state, i, data) for i, data in enumerate(block.items)])
@@ -79,7 +87,7 @@ RULES: Final[Mapping[int, Callable[[State, Block], BlockResult]]] = {
     1: _apply_block_1,
     2: _apply_block_2,
     3: _apply_block_2,
-    4: _apply_block_2,
+    4: _apply_block_4,
 }
 """The rule books by version; genesis says which one holds.
 

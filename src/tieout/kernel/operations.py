@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from tieout.agreement.model import AdjustmentMode
-from tieout.kernel import completeness, disputes, governing, timing
+from tieout.kernel import completeness, disputes, governing, motions, timing
 from tieout.kernel import layout as at
 from tieout.kernel.agreeing import enactment_key, must_agree, put_into_force
 from tieout.kernel.binding import bound, sound_agreement
@@ -35,7 +35,10 @@ from tieout.wire.operations import (
     Confirm,
     Dispute,
     Enact,
+    MoveReversal,
+    MoveValue,
     Operation,
+    VoteOnMotion,
     WithdrawDispute,
 )
 from tieout.wire.statements import StateDay
@@ -87,6 +90,12 @@ def apply_operation(state: State, operation: Operation, speaker: Speaker) -> Ite
         return disputes.dispute(state, found, body, speaker)
     if isinstance(body, WithdrawDispute):
         return disputes.withdraw(state, found, body, speaker)
+    if isinstance(body, MoveValue):
+        return motions.move_value(state, found, body, operation.digest(), speaker)
+    if isinstance(body, MoveReversal):
+        return motions.move_reversal(state, found, body, operation.digest(), speaker)
+    if isinstance(body, VoteOnMotion):
+        return motions.vote(state, found, body, speaker)
     if not 0 <= body.role < len(found.book.holders):
         return ItemOutcome.UNKNOWN_ROLE
     block = found.book.role_offset(body.role)

@@ -60,7 +60,9 @@ def _plan_words(number: int, agreement: Agreement, earlier: tuple[Agreement, ...
     words[at.P_VALUES_BYTES] = values_bytes
     words[at.P_ROW_BYTES] = agreement.layout.row_bytes
     words[at.P_ROLE_BYTES] = role_bytes
-    _put_stages(words, agreement, at.ROLE_BLOCKS + roles * role_bytes)
+    words[at.P_DECIDES] = int(agreement.votes is not None)
+    blocks = roles + words[at.P_DECIDES]
+    _put_stages(words, agreement, at.ROLE_BLOCKS + blocks * role_bytes)
     words[at.P_ADJUSTMENT_BYTES] = at.ADJ_VALUES + values_bytes
     words[at.P_QUORUM] = agreement.quorum
     words[at.P_RETENTION] = agreement.retention_us
@@ -79,7 +81,7 @@ def _plan_words(number: int, agreement: Agreement, earlier: tuple[Agreement, ...
     chooses = any(field.choice for field in agreement.fields)
     # A stage that becomes final, or is no more, asks for a verdict on the next one.
     is_wide = agreement.invariants != () or agreement.groups != () or agreement.stages != ()
-    words[at.P_SETTLES] = int(chooses or is_wide)
+    words[at.P_SETTLES] = int(chooses or is_wide or agreement.votes is not None)
     words[at.P_APART] = _mask(agreement.apart)
     words[at.P_GROUP_COUNT] = len(agreement.groups)
     words[at.P_FIRST_GROUP] = agreement.first_group_place

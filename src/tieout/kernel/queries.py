@@ -42,7 +42,7 @@ from tieout.wire.rows import Column
 
 _KEY: Final = struct.Struct(f"<{ID_BYTES}sHB")
 _NUMBER_WIDTH: Final = 8
-_BASES: Final = {listing.BY_MAJORITY: "majority", listing.BY_PREVIOUS_STAGE: PREVIOUS_STAGE}
+_BASES: Final = {**listing.WORDS_OF_BASIS, listing.BY_PREVIOUS_STAGE: PREVIOUS_STAGE}
 _WHOLE_RECORD_SHIFT: Final = 2  # the flag of a break of a whole record is bit kind + 2
 
 
@@ -235,7 +235,7 @@ def break_row(agreement: Agreement, line: np.void) -> BreakRow:
     is_mismatch = kind is BreakKind.MISMATCH
     column = agreement.layout.columns[field] if is_mismatch and field is not None else None
     basis = _BASES.get(int(line["basis"]))
-    if line["basis"] < listing.BY_PREVIOUS_STAGE:
+    if line["basis"] < listing.BY_DECISION:
         basis = agreement.roles[line["basis"]]
     row = BreakRow(
         agreement=int(line["agreement"]),

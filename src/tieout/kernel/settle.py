@@ -85,8 +85,13 @@ def _settle_flags(plan: Any, cursor: Any, duplicate_on: Int64, duplicate_off: In
             cursor[line] |= at.DUPLICATE
         if duplicate_off & bit(role):
             cursor[line] &= ~at.DUPLICATE
-    found = _all_breaks(plan, cursor)
     states = cursor[at.V_STATES]
+    if cursor[at.V_REVERSED] != 0:  # R-REVERSE-3
+        for role in range(plan[at.P_ROLES]):
+            if states & bit(role) == 0:
+                cursor[at.V_ROLES + role * at.V_ROLE_LINE] &= ~at.CHANGED
+        return _all_breaks(plan, cursor) != 0
+    found = _all_breaks(plan, cursor)
     quiet = found == at.CHANGED and expected_roles(plan, states) & ~states == 0
     if found & at.CHANGED and (quiet or states == 0):
         for role in range(plan[at.P_ROLES]):
@@ -195,7 +200,7 @@ def _write(plan: Any, slots: Any, base: Int64, cursor: Any) -> None:
 def _status(plan: Any, slots: Any, base: Int64, cursor: Any, has_breaks: bool) -> Int64:
     """R-STATUS-1."""
     states = cursor[at.V_STATES]
-    if states == 0:
+    if states == 0 or (cursor[at.V_REVERSED] != 0 and not has_breaks):
         return WITHDRAWN
     if has_breaks:
         return BROKEN

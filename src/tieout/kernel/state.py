@@ -62,6 +62,25 @@ class Dispute:
     evidence: tuple[bytes, ...]
 
 
+@dataclass(slots=True)
+class Motion:
+    """An open motion: that a value stand for a field, or that all be reversed (R-REVERSE-1).
+
+    `place` is the field, NO_FIELD for a reversal; `value` and `currency` are as they were signed.
+    `moved_by` is party × 65,536 + person, the others are parties.
+    """
+
+    name: bytes
+    place: int
+    value: bytes
+    currency: bytes
+    reason: str
+    moved_by: int
+    expires_us: int
+    in_favour: list[int]
+    against: list[int]
+
+
 @dataclass(frozen=True, slots=True)
 class KeptStatement:
     """What came of a party's last statement for a period (R-COMPLETE-5).
@@ -191,6 +210,8 @@ class State:
     confirmations: dict[tuple[int, int], Confirmations] = field(default_factory=dict)
     disputes: dict[tuple[int, int, int], Dispute] = field(default_factory=dict)
     """Those that are open, by (agreement number, serial, role)."""
+    motions: dict[tuple[int, int], Motion] = field(default_factory=dict)
+    """Those that are open, by (agreement number, serial)."""
     statements: dict[tuple[int, int, int], dict[tuple[int, int], KeptStatement]] = field(
         default_factory=dict
     )

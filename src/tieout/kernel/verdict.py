@@ -79,9 +79,14 @@ def look(plan: Any, slots: Any, base: Int64, adjustments: Any, cursor: Any) -> N
         if judged != 0 or flags & (at.STATES | at.OVERDUE):
             heard |= bit(role)
         frozen |= frozen_fields(plan, slots, block, adjustments)
+    decided = np.int64(0)
+    if plan[at.P_DECIDES] != 0:
+        decided = load64(slots, role_block(plan, base, plan[at.P_ROLES]) + at.PRESENCE)
     cursor[at.V_STATES] = states
     cursor[at.V_HEARD] = heard
-    cursor[at.V_FROZEN] = frozen
+    cursor[at.V_FROZEN] = frozen & ~decided
+    cursor[at.V_DECIDED] = decided
+    cursor[at.V_REVERSED] = load8(slots, base + at.JUDGED) & at.REVERSED
     cursor[at.V_AWAITING] = 0
     cursor[at.V_UNDECIDED] = 0
 
@@ -127,14 +132,19 @@ def _judge_roles(plan: Any, slots: Any, base: Int64, cursor: Any) -> None:
     expected = expected_roles(plan, states)
     judged = load8(slots, base + at.JUDGED) & 1
     is_early = is_out_of_order(plan, slots, base)
-    opened_wrongly = judged != 0 and opened_by != 0 and expected != 0 and states & opened_by == 0
+    is_compared = cursor[at.V_REVERSED] == 0
+    opened_wrongly = (
+        is_compared and judged != 0 and opened_by != 0 and expected != 0 and states & opened_by == 0
+    )
     for role in range(plan[at.P_ROLES]):
         block = role_block(plan, base, role)
         flags = load16(slots, block + at.FLAGS) & _KEPT
         blank, broken = np.int64(0), np.int64(0)
         if load16(slots, block + at.INTRUDER) != 0:
             flags |= at.UNEXPECTED
-        if states & bit(role):
+        if not is_compared:
+            pass  # R-REVERSE-3: nothing is missing
+        elif states & bit(role):
             required = plan[at.P_TABLES + role * at.ROLE_LINE + at.R_REQUIRED]
             blank = required & ~load64(slots, block + at.PRESENCE)
             if opened_wrongly or (apart & bit(role) != 0 and states != bit(role)):
@@ -277,6 +287,8 @@ def benchmark(
     plan: Any, field: Int64, slots: Any, base: Int64, adjustments: Any, cursor: Any, taking: Int64
 ) -> tuple[Int64, Int64]:
     """The benchmark of a field: (state, source), of the verdict that `look` has begun."""
+    if cursor[at.V_DECIDED] & bit(field):
+        return np.int64(DECIDED), np.int64(plan[at.P_ROLES])
     if cursor[at.V_FROZEN] & bit(field):
         return np.int64(DECIDED), _frozen_source(plan, field, slots, base, adjustments)
     line = field_line(plan, field)
@@ -356,8 +368,8 @@ def _judge_field(
     cursor[note] = 0
     cursor[note + 1] = at.NO_SOURCE
     taking = taking_part(plan, field, slots, base, cursor[at.V_STATES])
-    settled = (cursor[at.V_FROZEN] | plan[at.P_CARRIED]) & bit(field)
-    if settled == 0 and _all_alike(plan, field_line(plan, field), slots, base, taking):
+    stands = (cursor[at.V_FROZEN] | cursor[at.V_DECIDED] | plan[at.P_CARRIED]) & bit(field)
+    if stands == 0 and _all_alike(plan, field_line(plan, field), slots, base, taking):
         return
     state, source = benchmark(plan, field, slots, base, adjustments, cursor, taking)
     if state == DECIDED:
@@ -384,15 +396,15 @@ def evaluate(plan: Any, slots: Any, base: Int64, adjustments: Any, cursor: Any) 
     """Write the verdict on the slot at `base` into the scratch of the cursor."""
     look(plan, slots, base, adjustments, cursor)
     _judge_roles(plan, slots, base, cursor)
-    # What is out of order is kept, and compared later (R-STAGE-4).
-    is_early = is_out_of_order(plan, slots, base)
-    compared = ZERO if is_early else plan[at.P_COMPARED]
+    # What is out of order is kept, and compared later (R-STAGE-4); what is reversed never again.
+    is_apart = is_out_of_order(plan, slots, base) or cursor[at.V_REVERSED] != 0
+    compared = ZERO if is_apart else plan[at.P_COMPARED]
     for field in range(plan[at.P_FIELDS]):
         if compared & bit(field):
             _judge_field(plan, field, slots, base, adjustments, cursor)
         else:
             cursor[at.V_FIELDS + field * at.V_FIELD_LINE] = 0
-    if plan[at.P_INVARIANT_COUNT] != 0 and not is_early:
+    if plan[at.P_INVARIANT_COUNT] != 0 and not is_apart:
         judge_invariants(plan, slots, base, cursor)
     for place in range(plan[at.P_FIRST_GROUP], plan[at.P_PLACES]):
         cursor[at.V_FIELDS + place * at.V_FIELD_LINE] = 0

@@ -44,6 +44,7 @@ _ABOUT_TRANSACTIONS: Final = np.isin(
     np.arange(256),
     [
         *range(EventKind.ROW_NOT_APPLIED, EventKind.ADJUSTMENT_FAILED + 1),
+        *range(EventKind.DISPUTE_SETTLED, EventKind.MOTION_EXPIRED + 1),
         EventKind.GROUP_CHANGED,
         EventKind.DISPUTE_RAISED,
         EventKind.DISPUTE_WITHDRAWN,

@@ -143,13 +143,11 @@ def _asked_for(book: Book, transaction: Transaction, role: int) -> Adjustment | 
     for each in mismatches:
         if each.field is None or each.benchmark is None:
             return None
-        if (
-            each.field in transaction.frozen
-            and transaction.terms.fields[each.field].authority == role
-        ):
+        is_frozen = each.field in transaction.frozen_only
+        if is_frozen and transaction.terms.fields[each.field].authority == role:
             return None
         benchmarks[each.field] = each.benchmark
-    currencies = _asked_currencies(book.agreement, benchmarks)
+    currencies = asked_currencies(book.agreement, benchmarks)
     if currencies is None:
         return None
     return Adjustment(
@@ -162,7 +160,7 @@ def _asked_for(book: Book, transaction: Transaction, role: int) -> Adjustment | 
     )
 
 
-def _asked_currencies(
+def asked_currencies(
     agreement: Agreement, benchmarks: Mapping[int, Value]
 ) -> dict[int, Value] | None:
     """The currency for which money benchmarks ask, by currency field; None when two contradict."""

@@ -27,6 +27,8 @@ def find_benchmark(
 ) -> Benchmark:
     """The benchmark of field `f`, for which `values` are stated, by role."""
     field = agreement.fields[f]
+    if f in transaction.decided:
+        return Benchmark(BenchmarkState.DECIDED, transaction.decided[f], "R-DECIDE-3")
     if f in transaction.frozen:
         return Benchmark(BenchmarkState.DECIDED, transaction.frozen[f], "R-FREEZE-1")
     return _by_rule(field, transaction, f, values)
@@ -93,8 +95,11 @@ def _majority(values: Iterable[Value], waiting: int) -> Benchmark:
     return Benchmark(state, None, "R-BENCH-2")
 
 
-def basis_of(agreement: Agreement, field: Field) -> str:
-    """What a decided benchmark rests on: a role, "majority" (R-BENCH-4) or "previous_stage"."""
+def basis_of(agreement: Agreement, transaction: Transaction, f: int) -> str:
+    """What a decided benchmark rests on: a decision, the authority's role, or a majority."""
+    field = agreement.fields[f]
+    if f in transaction.decided:
+        return "decision"
     if field.policy is Policy.PREVIOUS_STAGE:
         return PREVIOUS_STAGE
     if field.policy is Policy.AUTHORITY and field.authority is not None:

@@ -8,17 +8,20 @@ from typing import Final
 import msgspec
 
 from tieout.merkle.tree import leaf_hash, root
+from tieout.reference.adjusting import asked_currencies
 from tieout.reference.members import document
 from tieout.reference.state import Book, State, Stream
 from tieout.reference.transaction import Adjustment, Role, Transaction
+from tieout.reference.values import pack_values
 from tieout.wire import ids
-from tieout.wire.codes import Action, BenchmarkState, BreakKind, Status
+from tieout.wire.codes import NO_FIELD, Action, BenchmarkState, BreakKind, Status
 
 STATE_TAG: Final = b"tieout/state/1\0"
 PAGE_BYTES: Final = 65_536
 AFFAIRS_SINCE: Final = 4
 _SLOT: Final = struct.Struct("<36sHBBqqIBBHQQ")
 _ROLE: Final = struct.Struct("<HHHHIHHQQQQQ")
+_DECIDED: Final = struct.Struct("<24xQ24x")
 _ADJUSTMENT: Final = struct.Struct("<QBBBBIQIIII")
 _LINKS: Final = struct.Struct("<QQ")
 _BOOK: Final = struct.Struct("<HQ32sQ32s")
@@ -109,13 +112,24 @@ def slot_image(book: Book, transaction: Transaction) -> bytes:
         transaction.closed_us,
         transaction.episode,
         transaction.alarm,
-        1 if transaction.judged else 0,
+        (1 if transaction.judged else 0) | (2 if transaction.is_reversed else 0),
         0,
         _bits(each.field for each in mismatches if each.state is BenchmarkState.AWAITING),
         _bits(each.field for each in mismatches if each.state is BenchmarkState.UNDECIDED),
     )
     roles = (_role(book, transaction, i, role) for i, role in enumerate(transaction.roles))
-    return slot + b"".join(roles) + _links(book, transaction)
+    return slot + b"".join(roles) + _decided(book, transaction) + _links(book, transaction)
+
+
+def _decided(book: Book, transaction: Transaction) -> bytes:
+    """What was decided, as one more role block; nothing where nothing can be."""
+    agreement = book.agreement
+    if agreement.votes is None:
+        return b""
+    decided = transaction.decided
+    currencies = asked_currencies(agreement, decided) or {}
+    block = _DECIDED.pack(_bits(decided))
+    return block + pack_values(agreement, {**currencies, **decided})
 
 
 def _links(book: Book, transaction: Transaction) -> bytes:
@@ -205,6 +219,7 @@ def affairs(state: State) -> dict[str, list[object]]:
     """What rules version 4 keeps beside transactions and members, by name in order of the names."""
     return {
         "disputes": _disputes(state),
+        "motions": _motions(state),
         "statements": _statements(state),
         "urgencies": _urgencies(state),
     }
@@ -217,6 +232,24 @@ def _disputes(state: State) -> list[object]:
         for transaction in book.transactions
         for index, role in enumerate(transaction.roles)
         if (each := role.dispute)
+    ]
+
+
+def _motions(state: State) -> list[object]:
+    return [
+        [
+            *key,
+            motion.name,
+            NO_FIELD if motion.place is None else motion.place,
+            motion.value_bytes,
+            motion.currency_bytes,
+            motion.reason,
+            motion.moved_by,
+            motion.expires_us,
+            sorted(motion.in_favour),
+            sorted(motion.against),
+        ]
+        for key, motion in sorted(state.motions.items(), key=lambda item: item[0])
     ]
 
 

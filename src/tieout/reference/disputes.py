@@ -56,6 +56,15 @@ def withdraw(
     return ItemOutcome.ACCEPTED
 
 
+def settle_all(transaction: Transaction, events: Events) -> None:
+    """What was decided about a transaction settles its disputes (R-DECIDE-3). No verdict yet."""
+    for index, role in enumerate(transaction.roles):
+        if role.dispute:
+            role.dispute = None
+            events.tell(EventKind.DISPUTE_SETTLED, transaction, role=index)
+            switch_break(transaction, break_of(index), events, opens=False)
+
+
 def break_of(role: int) -> Break:
     """The break that a role's dispute is."""
     return Break(BreakKind.DISPUTED, None, role, ("R-DISPUTE-1",))

@@ -26,6 +26,9 @@ PURPOSES: Final = {
     OperationKind.VOTE: Purpose.GOVERN,
     OperationKind.DISPUTE: Purpose.APPROVE,
     OperationKind.WITHDRAW_DISPUTE: Purpose.APPROVE,
+    OperationKind.MOVE_VALUE: Purpose.APPROVE,
+    OperationKind.VOTE_ON_MOTION: Purpose.APPROVE,
+    OperationKind.MOVE_REVERSAL: Purpose.APPROVE,
     OperationKind.STATE_DAY: Purpose.PUBLISH,
 }
 """What a key must be for to sign an operation (R-OP-1)."""

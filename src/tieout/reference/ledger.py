@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from tieout.merkle.tree import leaf_hash
-from tieout.reference import governing, sequences
+from tieout.reference import governing, motions, sequences
 from tieout.reference.deadlines import judge_deadlines
 from tieout.reference.digest import app_hash, state_digest
 from tieout.reference.events import Events
@@ -51,6 +51,16 @@ def _apply_block_2(state: State, block: Block) -> tuple[State, BlockResult]:
     return _apply_content_of(state, block, events)
 
 
+def _apply_block_4(state: State, block: Block) -> tuple[State, BlockResult]:
+    """As version 2, but people decide about transactions, too (R-DECIDE-4)."""
+    _check_block(state, block)  # R-BLOCK-1
+    state.height, state.time_us = block.height, block.time_us
+    events = Events()
+    governing.begin_block(state, events)
+    motions.expire(state, events)
+    return _apply_content_of(state, block, events)
+
+
 def _apply_content_of(state: State, block: Block, events: Events) -> tuple[State, BlockResult]:
     """What a block brings, once it has begun (R-BLOCK-2)."""
     items = tuple(_apply_item(state, events, index, data) for index, data in enumerate(block.items))
@@ -69,7 +79,7 @@ RULES: Final[Mapping[int, Callable[[State, Block], tuple[State, BlockResult]]]] 
     1: _apply_block_1,
     2: _apply_block_2,
     3: _apply_block_2,
-    4: _apply_block_2,
+    4: _apply_block_4,
 }
 """The rule books by version; genesis says which one holds.
 

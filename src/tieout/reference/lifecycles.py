@@ -1,9 +1,9 @@
-"""Life-cycles: what a break, an alarm, an adjustment, an agreement, a member, a change go through.
+"""Life-cycles: what breaks, alarms, adjustments, agreements, members, changes, motions go through.
 
 Pure data. A table says, of a state and a cause, which state comes next; what is not in it does not
-happen. Alarms, adjustments and changes of members are moved by their tables. Breaks follow from
-verdicts, agreements and members from what is enacted and decided: for these the tables say what
-must come of it, and tests hold both implementations against them on generated histories. The
+happen. Alarms, adjustments, changes of members and motions are moved by their tables. Breaks follow
+from verdicts, agreements and members from what is enacted and decided: for these the tables say
+what must come of it, and tests hold both implementations against them on generated histories. The
 diagrams of docs/life-cycles.md are drawn from here. State 0 is before the beginning, or the end
 after which the same may begin again.
 """
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from typing import Any, Final
 
-from tieout.wire.codes import AdjustmentStatus, AlarmState, ChangeStatus
+from tieout.wire.codes import AdjustmentStatus, AlarmState, ChangeStatus, MotionStatus
 
 # ---------------------------------------------------------------- break
 
@@ -196,6 +196,25 @@ CHANGE_LIFE: Final[Mapping[tuple[ChangeStatus, ChangeCause], ChangeStatus]] = {
     (ChangeStatus.SCHEDULED, ChangeCause.OVERTAKEN): ChangeStatus.SUPERSEDED,
 }
 
+# ---------------------------------------------------------------- motion
+
+
+class MotionCause(StrEnum):
+    """What moves a motion about a transaction."""
+
+    MOVED = "a party of the transaction asks for it"
+    ENOUGH = "enough votes"
+    OUTVOTED = "enough votes can no longer come"
+    TIME_IS_UP = "not decided in time"
+
+
+MOTION_LIFE: Final[Mapping[tuple[MotionStatus, MotionCause], MotionStatus]] = {
+    (MotionStatus.NONE, MotionCause.MOVED): MotionStatus.OPEN,
+    (MotionStatus.OPEN, MotionCause.ENOUGH): MotionStatus.CARRIED,
+    (MotionStatus.OPEN, MotionCause.OUTVOTED): MotionStatus.REFUSED,
+    (MotionStatus.OPEN, MotionCause.TIME_IS_UP): MotionStatus.EXPIRED,
+}
+
 LIVES: Final[Mapping[str, Mapping[tuple[Any, Any], IntEnum]]] = {
     "break": BREAK_LIFE,
     "alarm": ALARM_LIFE,
@@ -203,5 +222,6 @@ LIVES: Final[Mapping[str, Mapping[tuple[Any, Any], IntEnum]]] = {
     "agreement": AGREEMENT_LIFE,
     "member": MEMBER_LIFE,
     "change": CHANGE_LIFE,
+    "motion": MOTION_LIFE,
 }
 """All of them, by what lives."""

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tieout.reference import adjusting, alarms, completeness, disputes, governing, urgency
+from tieout.reference import (
+    adjusting,
+    alarms,
+    completeness,
+    disputes,
+    governing,
+    motions,
+    urgency,
+)
 from tieout.reference.agreements import enact
 from tieout.reference.cutoffs import close_cutoff
 from tieout.reference.events import Events
@@ -24,8 +32,11 @@ from tieout.wire.operations import (
     Confirm,
     Dispute,
     Enact,
+    MoveReversal,
+    MoveValue,
     Operation,
     Propose,
+    VoteOnMotion,
     WithdrawDispute,
 )
 from tieout.wire.statements import StateDay
@@ -54,8 +65,10 @@ def apply_operation(
             return _propose(state, body, signer, events)
         case AdjustmentStep() as body:
             return _step(state, operation.kind, body, signer, events)
-        case Dispute() | WithdrawDispute() as body:
-            return _by_people(state, body, signer, events)
+        case (
+            Dispute() | WithdrawDispute() | MoveValue() | MoveReversal() | VoteOnMotion()
+        ) as body:
+            return _by_people(state, body, operation.digest(), signer, events)
         case ProposeChange() as body:
             return governing.propose(state, body, operation.digest(), signer, events)
         case Vote() as body:
@@ -123,7 +136,9 @@ def _step(
     return outcome
 
 
-def _by_people(state: State, body: ByPeople, signer: Signer, events: Events) -> ItemOutcome:
+def _by_people(
+    state: State, body: ByPeople, name: bytes, signer: Signer, events: Events
+) -> ItemOutcome:
     transaction = _find(state, body)
     if isinstance(transaction, ItemOutcome):
         return transaction
@@ -132,6 +147,12 @@ def _by_people(state: State, body: ByPeople, signer: Signer, events: Events) -> 
             return disputes.dispute(state, transaction, body, signer, events)
         case WithdrawDispute():
             return disputes.withdraw(state, transaction, body, signer, events)
+        case MoveValue():
+            return motions.move_value(state, transaction, body, name, signer, events)
+        case MoveReversal():
+            return motions.move_reversal(state, transaction, body, name, signer, events)
+        case VoteOnMotion():
+            return motions.vote(state, transaction, body, signer, events)
 
 
 def _find(state: State, body: AboutTransaction) -> Transaction | ItemOutcome:

@@ -162,18 +162,16 @@ def _accept(
 ) -> None:
     """Let a record stand, and do what follows."""
     role = transaction.roles[role_index]
-    changes = (
-        transaction.status is Status.MATCHED
-        and role.record is not None
-        and role.states
-        and _changes(book, role.record, record)
-    )
+    matches = transaction.status is Status.MATCHED and role.states  # R-CHANGE-1
+    returns = transaction.is_reversed and record.action is Action.STATE  # R-REVERSE-3
+    is_watched = matches or returns
+    changes = is_watched and role.record is not None and _changes(book, role.record, record)
     groups.follow(book, transaction, role_index, role.record, record)  # R-GROUP-1
     role.party = party  # R-BIND-1
     role.record = record
     role.duplicate = False  # R-SAME-2
     adjusting.answer(book, transaction, role_index, events)  # R-ADJ-7
-    if changes:  # R-CHANGE-1
+    if changes and not role.changed_after_match:
         open_change_after_match(transaction, role_index, events)
     judge(state, transaction, events)
 

@@ -13,8 +13,8 @@ from tieout.merkle.log import Frontier
 from tieout.reference.grouping import Groups
 from tieout.reference.members import Members, members_of
 from tieout.reference.transaction import Adjustment, Transaction
-from tieout.reference.values import RowReader
-from tieout.wire.codes import Severity
+from tieout.reference.values import RowReader, Value
+from tieout.wire.codes import MotionStatus, Severity
 from tieout.wire.genesis import Genesis, check_genesis
 from tieout.wire.ids import NO_EVENTS
 
@@ -123,6 +123,35 @@ class Stream:
     gap_named: bool = False
 
 
+class MotionKey(NamedTuple):
+    """About which transaction; in this order motions expire (R-DECIDE-4)."""
+
+    agreement_number: int
+    serial: int
+
+
+@dataclass(slots=True)
+class Motion:
+    """An open motion: that a value stand for a field, or that all be reversed (R-REVERSE-1).
+
+    `name` is the digest of the operation that moved it, `moved_by` party × 65,536 + person.
+    `place` is the field, None for a reversal, which has no value. `value_bytes` and
+    `currency_bytes` are the value as it was signed.
+    """
+
+    name: bytes
+    place: int | None
+    value: Value | None
+    value_bytes: bytes
+    currency_bytes: bytes
+    reason: str
+    moved_by: int
+    expires_us: int
+    in_favour: list[int]
+    against: list[int] = field(default_factory=list)
+    status: MotionStatus = MotionStatus.NONE
+
+
 @dataclass(slots=True)
 class Book:
     """One agreement version in force, with its transactions and adjustments in order.
@@ -170,6 +199,7 @@ class State:
     enactments: dict[EnactmentKey, list[int]] = field(default_factory=dict)
     cutoffs_us: dict[str, int] = field(default_factory=dict)
     deadlines: list[Deadline] = field(default_factory=list)
+    motions: dict[MotionKey, Motion] = field(default_factory=dict)
     statements: dict[StatementKey, dict[Period, KeptStatement]] = field(default_factory=dict)
     urgencies: dict[tuple[int, int], Urgency] = field(default_factory=dict)
     urgency_dues: list[UrgencyDue] = field(default_factory=list)

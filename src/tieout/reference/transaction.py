@@ -114,7 +114,8 @@ class Transaction:
     `transaction_id` has 36 bytes, NUL padded; `agreement_number` and `serial` are its book and its
     place there. Times are microseconds UTC; `closed_us` is 0 while it is not closed (R-KEEP-1).
     `frozen` holds the benchmarks of approved and posted adjustments by field (R-FREEZE-1).
-    `verdict` is the last one, None before the first.
+    `decided` holds what was decided by field (R-DECIDE-3). `verdict` is the last one, None before
+    the first.
     """
 
     transaction_id: bytes
@@ -127,10 +128,12 @@ class Transaction:
     opened_us: int = 0
     closed_us: int = 0
     judged: bool = False
+    is_reversed: bool = False
     episode: int = 0
     alarm: AlarmState = AlarmState.NONE
     confirmed_by: list[int] = field(default_factory=list)
     frozen: dict[int, Value] = field(default_factory=dict)
+    decided: dict[int, Value] = field(default_factory=dict)
     verdict: Verdict | None = None
     previous: "Transaction | None" = field(default=None, repr=False, compare=False)
     following: "Transaction | None" = field(default=None, repr=False, compare=False)
@@ -159,6 +162,11 @@ class Transaction:
             if value is not None:
                 stated[index] = value
         return stated
+
+    @property
+    def frozen_only(self) -> dict[int, Value]:
+        """The benchmarks that stand because they are frozen, and for no better reason."""
+        return {f: value for f, value in self.frozen.items() if f not in self.decided}
 
     @property
     def is_disputed(self) -> bool:

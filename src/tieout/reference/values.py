@@ -21,6 +21,7 @@ FIRST_DAY: Final = -719_162
 LAST_DAY: Final = 2_932_896
 """9999-12-31."""
 _PREFIX: Final = "<36sHBBIQ16s"
+_A_PREFIX: Final = struct.Struct(_PREFIX)
 _FORMATS: Final = {ColumnKind.NUMBER: "q", ColumnKind.DATE: "i", ColumnKind.TIME: "q"}
 
 
@@ -117,6 +118,11 @@ class RowReader:
             stage,
             Record(revision, Action(action), presence, tuple(values), row[PREFIX_BYTES:], place),
         )
+
+    def read_values(self, values: bytes, presence: int, role: int) -> Row | None:
+        """Values as `role` would state them, in a row of no transaction; None as for `read`."""
+        prefix = _A_PREFIX.pack(b"-", 0, 0, Action.STATE, 1, presence, b"")
+        return self.read(prefix + values, role, 0)
 
 
 def with_currencies(fields: tuple[Field, ...], values: list[Value | None]) -> list[Value | None]:

@@ -27,6 +27,8 @@ from tieout.wire.codes import BenchmarkState, BreakKind, Status
 def verdict(agreement: Agreement, transaction: Transaction) -> Verdict:
     """Judge a transaction under the agreement that it is pinned to. Changes nothing."""
     records = stating(transaction)
+    if transaction.is_reversed:  # R-REVERSE-3
+        return _reversed(agreement, transaction, records)
     breaks = [
         *_whole_records(agreement, transaction, records),
         *_fields(agreement, transaction, records),
@@ -40,6 +42,19 @@ def verdict(agreement: Agreement, transaction: Transaction) -> Verdict:
     breaks.sort(key=lambda each: each.key)
     is_whole = not awaited and not _waits_for_groups(agreement, transaction, records)
     return Verdict(_status(records, breaks, is_whole=is_whole), tuple(breaks))
+
+
+def _reversed(
+    agreement: Agreement, transaction: Transaction, records: Mapping[int, Record]
+) -> Verdict:
+    """R-REVERSE-3: nothing is compared, and nobody is missing."""
+    breaks = [
+        *_whole_records(agreement, transaction, records),
+        *(each for each in _changes_after_match(transaction) if each.role in records),
+    ]
+    breaks.sort(key=lambda each: each.key)
+    is_broken = len(breaks) > 0 and len(records) > 0
+    return Verdict(Status.BROKEN if is_broken else Status.WITHDRAWN, tuple(breaks))
 
 
 def _status(records: Mapping[int, Record], breaks: Sequence[Break], *, is_whole: bool) -> Status:
@@ -90,13 +105,15 @@ def _whole_records(
     expected = expected_roles(agreement, records)
     unopened = (  # R-OPEN-1
         transaction.judged
+        and not transaction.is_reversed
         and len(expected) > 0
         and len(agreement.opened_by) > 0
         and not any(role in records for role in agreement.opened_by)
     )
     for index, role in enumerate(transaction.roles):
         silent = index not in records
-        if silent and index in expected and transaction.is_heard(index) and not unopened:
+        is_asked = silent and index in expected and not transaction.is_reversed
+        if is_asked and transaction.is_heard(index) and not unopened:
             yield Break(BreakKind.MISSING, None, index, ("R-MISS-1",))
         if role.duplicate:
             yield Break(BreakKind.DUPLICATE, None, index, ("R-SAME-2",))
@@ -142,8 +159,9 @@ def _fields(
 
 
 def _is_one_value(transaction: Transaction, f: int, values: Mapping[int, Value]) -> bool:
-    """Whether one value is stated by all; unless another one is frozen, it ties out (R-TOL-1)."""
-    return len(set(values.values())) <= 1 and f not in transaction.frozen
+    """Whether one value is stated by all; unless another may stand, it ties out (R-TOL-1)."""
+    may_differ = f in transaction.frozen or f in transaction.decided
+    return len(set(values.values())) <= 1 and not may_differ
 
 
 def _mismatches(
@@ -165,7 +183,7 @@ def _mismatches(
                     rules,
                     reported=value,
                     benchmark=stands,
-                    basis=basis_of(agreement, field),
+                    basis=basis_of(agreement, transaction, f),
                     difference=difference(field, value, stands),
                     state=BenchmarkState.DECIDED,
                 )

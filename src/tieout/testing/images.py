@@ -12,7 +12,10 @@ from tieout.wire.rows import PREFIX_BYTES
 
 
 def slot_dtype(agreement: Agreement) -> np.dtype[np.void]:
-    """One slot: its head, and `roles`, one block for each role with the values as `values`."""
+    """One slot: its head, and `roles`, one block for each role with the values as `values`.
+
+    Where people decide, `decided` follows, laid out likewise.
+    """
     role = np.dtype(
         [
             ("party", "<u2"),
@@ -46,6 +49,7 @@ def slot_dtype(agreement: Agreement) -> np.dtype[np.void]:
             ("awaiting", "<u8"),
             ("undecided", "<u8"),
             ("roles", role, (len(agreement.roles),)),
+            *([("decided", role)] if agreement.votes is not None else []),
             *links,
         ]
     )

@@ -57,7 +57,7 @@ from numpy.typing import NDArray
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
 from tieout.agreement.stages import at_stage
-from tieout.testing.acts import VERBS, Acts
+from tieout.testing.acts import MOVING, VERBS, Acts
 from tieout.testing.completing import numbers_of, statement_of
 from tieout.testing.images import read_adjustments, read_slots
 from tieout.testing.membership import Roster, steps_of
@@ -169,7 +169,7 @@ class Stage:
         self.books: list[Agreement] = []
         self._holders = holders
         self._changes: dict[str, bytes] = {}
-        self._acts = Acts(self.bench.sender, self._key, self._role, self._bound_party)
+        self._acts = Acts(self.bench.sender, self._bound_party)
 
     # ------------------------------------------------------------ steps
 
@@ -224,8 +224,10 @@ class Stage:
         if verb in VERBS:
             head, _, reason = said.partition(":")
             words = head.split()[1:]
-            party, person = self._speaker(words)
-            item = self._acts.item(verb, words, reason.strip(), party, person)
+            speaker, now_us = self._speaker(words), self.bench.time_us
+            item = self._acts.item(self.books[-1], verb, words, reason.strip(), speaker, now_us)
+            if verb in MOVING and not expected:
+                self._acts.keep_motion()
             return Cue(line, item, expected.strip() or "accepted")
         party, person = self._speaker(words)
         if verb == "cutoff":

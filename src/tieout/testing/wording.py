@@ -157,8 +157,16 @@ def _last_words(kind: EventKind, detail: int, extra: int) -> list[str]:
             return [str(detail)]
         case EventKind.ALARM_CONFIRMED:
             return [str(detail), PARTIES[extra - 1]]
-        case EventKind.ALARM_ACKNOWLEDGED | EventKind.DISPUTE_RAISED | EventKind.DISPUTE_WITHDRAWN:
+        case (
+            EventKind.ALARM_ACKNOWLEDGED
+            | EventKind.DISPUTE_RAISED
+            | EventKind.DISPUTE_WITHDRAWN
+            | EventKind.MOTION_MOVED
+        ):
             return [f"{PARTIES[(extra >> 16) - 1]}/{extra & 0xFFFF}"]
+        case EventKind.MOTION_VOTED:
+            vote = "for" if detail else "against"
+            return [f"{PARTIES[(extra >> 16) - 1]}/{extra & 0xFFFF}", vote]
         case EventKind.ADJUSTMENT_PROPOSED:
             return ["by_person"] if detail else []
         case EventKind.ADJUSTMENT_APPROVED:

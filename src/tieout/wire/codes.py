@@ -40,6 +40,9 @@ class OperationKind(IntEnum):
     VOTE = 11
     DISPUTE = 14
     WITHDRAW_DISPUTE = 15
+    MOVE_VALUE = 16
+    VOTE_ON_MOTION = 17
+    MOVE_REVERSAL = 18
     STATE_DAY = 27
 
 
@@ -78,6 +81,10 @@ class ItemOutcome(IntEnum):
     TOO_MANY_CHANGES = 51
     UNKNOWN_MEMBER = 52
     UNKNOWN_CHANGE = 53
+    # Motions about a transaction (R-DECIDE-1, R-DECIDE-2).
+    MOTION_OPEN = 62
+    MALFORMED_VALUE = 63
+    UNKNOWN_MOTION = 64
     # Statements (R-COMPLETE-2).
     MALFORMED_STATEMENT = 72
     BAD_PERIOD = 73
@@ -97,7 +104,7 @@ class RowOutcome(IntEnum):
 
 
 class Status(IntEnum):
-    """State of a transaction (R-STATUS-1)."""
+    """State of a transaction (R-STATUS-1); what was reversed counts as withdrawn."""
 
     PENDING = 0
     MATCHED = 1
@@ -184,6 +191,16 @@ class ChangeStatus(IntEnum):
     SUPERSEDED = 6
 
 
+class MotionStatus(IntEnum):
+    """Life of a motion about a transaction (R-DECIDE-1 to R-DECIDE-4)."""
+
+    NONE = 0
+    OPEN = 1
+    CARRIED = 2
+    REFUSED = 3
+    EXPIRED = 4
+
+
 class StatementDifference(IntEnum):
     """In what a statement differs from the ledger (R-COMPLETE-3, R-COMPLETE-4); each is a bit."""
 
@@ -231,6 +248,12 @@ class EventKind(IntEnum):
     GROUP_CHANGED = 55
     DISPUTE_RAISED = 63
     DISPUTE_WITHDRAWN = 64
+    DISPUTE_SETTLED = 65
+    MOTION_MOVED = 66
+    MOTION_VOTED = 67
+    MOTION_CARRIED = 68
+    MOTION_REFUSED = 69
+    MOTION_EXPIRED = 70
     SEVERITY_CHANGED = 85
     ALARM_ESCALATED = 86
     STATEMENT_TIES_OUT = 90

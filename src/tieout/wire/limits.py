@@ -42,6 +42,9 @@ MAX_REASON_CHARACTERS = 1_000
 MAX_EVIDENCE = 16
 """Documents that a dispute names: order, confirmation, statement, correspondence."""
 
+MAX_MOTION_US = 366 * 86_400 * 1_000_000
+"""How long a motion may be open: nobody can leave one in a transaction for ever."""
+
 MAX_AGREEMENT_BYTES = 64 * 1024
 """The canonical form of an agreement: 64 fields with long names stay below a fifth of it."""
 

@@ -113,8 +113,40 @@ class WithdrawDispute(AboutTransaction, frozen=True, array_like=True, forbid_unk
     reason: Reason
 
 
+class MoveValue(AboutTransaction, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A party of the transaction moves that a value stand for a field (R-DECIDE-1).
+
+    `value` are the bytes of the field as they stand in a row; `currency` likewise for money whose
+    currency is a field, else empty.
+    """
+
+    field: int
+    value: bytes
+    currency: bytes
+    reason: GivenReason
+    expires_us: int
+
+
+class MoveReversal(AboutTransaction, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A party of the transaction moves that it be reversed (R-REVERSE-1)."""
+
+    reason: GivenReason
+    expires_us: int
+
+
+class VoteOnMotion(AboutTransaction, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A party of the transaction is for or against a motion (R-DECIDE-2).
+
+    `motion` is the name of the motion: the digest of the operation that moved it.
+    """
+
+    motion: bytes
+    in_favour: bool
+    reason: Reason
+
+
 AboutMembers = ProposeChange | Vote
-ByPeople = Dispute | WithdrawDispute
+ByPeople = Dispute | WithdrawDispute | MoveValue | MoveReversal | VoteOnMotion
 Body = (
     Enact
     | CloseCutoff
@@ -141,6 +173,9 @@ BODIES: Final[dict[OperationKind, type[Body]]] = {
     OperationKind.VOTE: Vote,
     OperationKind.DISPUTE: Dispute,
     OperationKind.WITHDRAW_DISPUTE: WithdrawDispute,
+    OperationKind.MOVE_VALUE: MoveValue,
+    OperationKind.VOTE_ON_MOTION: VoteOnMotion,
+    OperationKind.MOVE_REVERSAL: MoveReversal,
     OperationKind.STATE_DAY: StateDay,
 }
 
@@ -149,6 +184,9 @@ _LATER_KINDS: Final = {
     OperationKind.VOTE: 2,
     OperationKind.DISPUTE: 4,
     OperationKind.WITHDRAW_DISPUTE: 4,
+    OperationKind.MOVE_VALUE: 4,
+    OperationKind.VOTE_ON_MOTION: 4,
+    OperationKind.MOVE_REVERSAL: 4,
     OperationKind.STATE_DAY: 4,
 }
 """The version of the rules that first knows a kind, where that is not the first one."""
