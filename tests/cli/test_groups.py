@@ -11,10 +11,10 @@ from tests.conftest import ROOT
 
 PAGE = (ROOT / "docs" / "groups.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(
-    r"^\$ cd examples/(\w+)\n\$ tieout (.*)\n```\n\n```text\n(.*?)```.*?"
+    r"^\$ cd examples/(\w+)\n\$ tieout (.*)\n```\n\n```text\n((?:[^`].*\n)*)```[\s\S]*?"
     r"```console\n\$ tieout (.*)\n\$ tieout (.*)\n```",
     PAGE,
-    re.DOTALL | re.MULTILINE,
+    re.MULTILINE,
 )
 """Of each: its folder, the command that finds the break, what it finds, and how that is mended."""
 
