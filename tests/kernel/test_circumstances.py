@@ -14,6 +14,7 @@ from tieout import kernel
 from tieout.testing.governed import agreed_histories, governed_histories
 from tieout.testing.grouped import grouped_histories
 from tieout.testing.histories import History, histories
+from tieout.testing.stating import stating_histories
 from tieout.testing.timely import timely_histories
 from tieout.wire.block import Block
 from tieout.wire.errors import BlockError
@@ -55,7 +56,8 @@ def _read_into(room: kernel.SnapshotRoom, dumped: dict[str, bytes]) -> dict[str,
     | governed_histories()
     | agreed_histories()
     | timely_histories()
-    | grouped_histories(),
+    | grouped_histories()
+    | stating_histories(),
     st.sets(st.integers(1, 22)),
 )
 def test_a_restart_from_a_snapshot_changes_nothing(history: History, heights: set[int]) -> None:

@@ -15,6 +15,7 @@ from tieout import kernel
 from tieout.kernel import still as stills
 from tieout.testing.governed import agreed_histories, governed_histories
 from tieout.testing.histories import History, histories
+from tieout.testing.stating import stating_histories
 from tieout.testing.timely import timely_histories
 
 some = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -51,7 +52,11 @@ class Reader:
 
 @some
 @given(
-    histories() | governed_histories() | agreed_histories() | timely_histories(),
+    histories()
+    | governed_histories()
+    | agreed_histories()
+    | timely_histories()
+    | stating_histories(),
     st.integers(1, 14),
     st.integers(1, 2_000),
     st.sampled_from([0, 1, 1, 2]),

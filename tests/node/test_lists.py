@@ -164,3 +164,20 @@ def test_an_alarm_is_acknowledged_once_by_a_person(node: Node, broken: Caller) -
     assert person.ask("POST", path).json["outcome"] == "accepted"
     assert person.ask("POST", path).code == "conflict"
     assert broken.transaction("A-2")["statement"]["alarm"] == "acknowledged"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["members", "agreements", "assignees", "reasons", "filters", "notices", "users", "tokens",
+     "audit"],
+)  # fmt: skip
+def test_every_other_list_is_csv_too(node: Node, path: str) -> None:
+    administrator = node.caller("administrator")
+    told = administrator.get(f"/v1/{path}").json
+    said = administrator.get(f"/v1/{path}?format=csv")
+    assert (said.status, said.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    lines = list(csv.DictReader(io.StringIO(said.body.decode(), newline="")))
+    # What stands in the audit log grows by what is asked.
+    assert len(lines) >= len(told)
+    for line, item in zip(lines, told, strict=False):
+        assert set(item) <= set(line)

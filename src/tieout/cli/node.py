@@ -27,8 +27,12 @@ def init(
     *,
     agreement: Path | None = None,
     party: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    network: Path | None = None,
 ) -> int:
     """Make a node: its settings, and a ledger of its own with fresh test keys.
+
+    With `--network` it serves a ledger that several parties order, through this party's network
+    node, which has to run (`tieout network run`).
 
     Parameters
     ----------
@@ -38,9 +42,13 @@ def init(
         An agreement (TOML) to put into force; each of its roles becomes a party.
     party
         Names of further parties. May be repeated.
+    network
+        The directory of a party's network node, or of one of its ledgers.
 
     """
     check_installed()
+    if network is not None:
+        return _join(directory, network, founds=agreement is not None or bool(party))
     from tieout.node.errors import NodeError
     from tieout.node.run import found_node
 
@@ -51,6 +59,22 @@ def init(
         raise Failure(str(error), error.advice) from error
     say(f"{directory}: settings in node.toml, the ledger and its test keys in ledger/")
     say(f"run it: tieout node run {directory}")
+    return Outcome.COMPLETE
+
+
+def _join(directory: Path, network: Path, *, founds: bool) -> int:
+    from tieout.node.errors import NodeError
+    from tieout.node.run import join_ledger
+
+    if founds:
+        what = "a network's ledger has its parties and agreements already"
+        raise Failure(what, "leave --agreement and --party out")
+    try:
+        ledger = guarded(lambda: join_ledger(directory, network))
+    except NodeError as error:
+        raise Failure(str(error), error.advice) from error
+    say(f"{directory}: settings in node.toml; the ledger is {ledger}, with its keys")
+    say(f"run it beside the network's node: tieout node run {directory}")
     return Outcome.COMPLETE
 
 

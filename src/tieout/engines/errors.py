@@ -41,6 +41,10 @@ class LedgerDamaged(EngineError):
         self.height = height
 
 
+class NoVotes(EngineError):
+    """The network's node does not show what the validators signed; it may a little later."""
+
+
 class Refused(EngineError):
     """The ledger refused an item that this program made itself; `outcome` is the reason by name."""
 

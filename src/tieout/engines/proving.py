@@ -1,6 +1,7 @@
 """Proofs of a ledger, signed by whoever keeps this copy: checkpoints, packs, certificates."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import NamedTuple
 
@@ -20,7 +21,6 @@ from tieout.evidence.certificate import (
 )
 from tieout.evidence.certificateform import CertificateDocument
 from tieout.evidence.checkpoint import SignedCheckpoint, make_checkpoint
-from tieout.evidence.cutoffs import note_cutoffs
 from tieout.evidence.membership import show_membership
 from tieout.evidence.membershipform import AppParts
 from tieout.evidence.pack import build_pack
@@ -44,45 +44,49 @@ class Signer(NamedTuple):
 class LedgerProofs:
     """What can be proven of a ledger as of the block that its state is after.
 
-    The ledger must not be written while this is used. `votes` gives what the validators signed
-    about a height, on a ledger that several parties order. Raises the journal's errors.
+    `reading` lends the state, which must not change meanwhile. It is asked for once, and for what a
+    certificate says once more: what takes long is read from the journal beside whoever writes it.
+    With a `reader` that was used before, only what came since then is read. `votes` gives what the
+    validators signed about a height, on a ledger that several parties order. For one thread. Raises
+    the journal's errors.
     """
 
     def __init__(
         self,
         genesis: Genesis,
         journal: Journal,
-        state: kernel.State,
-        signer: Signer,
+        reading: Callable[[], AbstractContextManager[kernel.State]],
+        signer: Callable[[int], Signer],
         votes: Callable[[int], Consensus] | None = None,
+        reader: JournalReader | None = None,
     ) -> None:
+        """`signer` says who signs as of a height."""
         self._genesis = genesis
-        self._journal = journal
-        self._state = state
-        self._signer = signer
+        self._reading = reading
+        self._sign = signer
         self._votes = votes
-        self._reader = JournalReader(journal, genesis)
+        with reading() as state:
+            self._look(state)
+        self._reader = reader or JournalReader(journal, genesis, height=self.height)
+        self._reader.catch_up(self.height)
+
+    def _look(self, state: kernel.State) -> None:
+        """From now on prove as of this state."""
+        self.height = state.height
+        self._app = AppParts(state.events_chain, state.state_digest)
+        self.__dict__.pop("checkpoint", None)
+        self.__dict__.pop("_signer", None)
+
+    @cached_property
+    def _signer(self) -> Signer:
+        return self._sign(max(self.height, 1))
 
     @cached_property
     def checkpoint(self) -> SignedCheckpoint:
         """A checkpoint of the ledger as its state has it."""
         signer = self._signer
-        unsigned = self._reader.checkpoint(self._state.height)
+        unsigned = self._reader.checkpoint(self.height)
         return make_checkpoint(unsigned, [(signer.party, signer.key)])
-
-    @property
-    def _app(self) -> AppParts:
-        return AppParts(self._state.events_chain, self._state.state_digest)
-
-    @cached_property
-    def _cutoffs_us(self) -> dict[str, list[int]]:
-        """Times of the cut-offs that were closed, by agreement, each once."""
-        cutoffs_us: dict[str, list[int]] = {}
-        for entry in self._journal.entries():
-            if entry.block.height > self._state.height:
-                break
-            note_cutoffs(cutoffs_us, entry.block, entry.result)
-        return cutoffs_us
 
     def inclusion(self, leaf: int) -> tuple[bytes, Sequence[bytes]]:
         """(hash of a leaf, its path to the checkpoint's root). RangeError where there is none."""
@@ -101,9 +105,8 @@ class LedgerProofs:
         one. Raises MissingError when the ledger has no such transaction.
         """
         self._refuse_stages(agreement, "an evidence pack")
-        has_certificate = self._genesis.operator and agreement in self._cutoffs_us
+        has_certificate = self._genesis.operator and agreement in self._reader.cutoffs_us
         certificate = self.certificate(agreement) if has_certificate else None
-        state = self._state
         return build_pack(
             self._reader,
             self.checkpoint,
@@ -111,8 +114,8 @@ class LedgerProofs:
             originator,
             transaction_id,
             certificate,
-            self._app if state.genesis.rules_version > 1 else None,
-            None if self._votes is None else self._votes(state.height),
+            self._app if self._genesis.rules_version > 1 else None,
+            None if self._votes is None else self._votes(self.height),
         )
 
     def certificate(self, agreement: str, cutoff_us: int | None = None) -> Certificate:
@@ -121,15 +124,10 @@ class LedgerProofs:
         Raises EngineError when no such cut-off was closed, and for an agreement with stages.
         """
         self._refuse_stages(agreement, "a certificate")
-        times_us = self._cutoffs_us.get(agreement, [])
-        if not times_us or (cutoff_us is not None and cutoff_us not in times_us):
-            raise EngineError(
-                f"no such cut-off of {agreement} was closed on this ledger",
-                "close one with `tieout reconcile`",
-            )
-        place = len(times_us) - 1 if cutoff_us is None else times_us.index(cutoff_us)
-        previous_us = times_us[place - 1] if place else None
-        content = self._content(CutoffRange(agreement, times_us[place], previous_us))
+        with self._reading() as state:
+            self._look(state)
+            self._reader.catch_up(self.height)
+            content = self._content(state, self._cutoff(agreement, cutoff_us))
         members = None
         if self._genesis.rules_version > 1:
             members = show_membership(self._reader, self.checkpoint.checkpoint, self._app)
@@ -137,9 +135,21 @@ class LedgerProofs:
             self._genesis, self.checkpoint, content, [self._signer], lanes.rows_root, members
         )
 
+    def _cutoff(self, agreement: str, cutoff_us: int | None) -> CutoffRange:
+        times_us = self._reader.cutoffs_us.get(agreement, [])
+        if not times_us or (cutoff_us is not None and cutoff_us not in times_us):
+            raise EngineError(
+                f"no such cut-off of {agreement} was closed on this ledger",
+                "close one with `tieout reconcile`",
+            )
+        place = len(times_us) - 1 if cutoff_us is None else times_us.index(cutoff_us)
+        previous_us = times_us[place - 1] if place else None
+        return CutoffRange(agreement, times_us[place], previous_us)
+
     def _refuse_stages(self, agreement: str, what: str) -> None:
         """What is proven of one transaction knows nothing of several stages yet."""
-        book = self._state.newest.get(agreement)
+        with self._reading() as state:
+            book = state.newest.get(agreement)
         if book is not None and book.agreement.stages:
             raise EngineError(
                 f"{what} of an agreement with stages is not made yet",
@@ -156,8 +166,7 @@ class LedgerProofs:
         own = self.certificate(head.agreement, parse_time(head.cutoff))
         return joined(own.document, others, self._genesis)
 
-    def _content(self, cutoff: CutoffRange) -> CutoffContent:
-        state = self._state
+    def _content(self, state: kernel.State, cutoff: CutoffRange) -> CutoffContent:
         books = [book for book in state.books if book.agreement.name == cutoff.agreement]
         parts = [np.zeros(0, STANDING_DTYPE)]
         for book in books:
@@ -170,7 +179,7 @@ class LedgerProofs:
             if cutoff.previous_us is not None:
                 covered &= opened_us > cutoff.previous_us
             parts.append(part[covered])
-        own, older = self._break_lines(cutoff)
+        own, older = self._break_lines(state, cutoff)
         return CutoffContent(
             cutoff=cutoff,
             versions=tuple((book.agreement.version, book.agreement.hash) for book in books),
@@ -179,9 +188,11 @@ class LedgerProofs:
             carried_forward=older,
         )
 
-    def _break_lines(self, cutoff: CutoffRange) -> tuple[list[BreakLine], list[BreakLine]]:
+    def _break_lines(
+        self, state: kernel.State, cutoff: CutoffRange
+    ) -> tuple[list[BreakLine], list[BreakLine]]:
         """Open breaks of the transactions that the cut-off covers, and of older ones."""
-        state, name = self._state, cutoff.agreement
+        name = cutoff.agreement
         books = {book.number: book for book in state.books if book.agreement.name == name}
         opened_us = {
             number: kernel.opened_us(state, name, book.agreement.version)

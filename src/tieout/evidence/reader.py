@@ -11,9 +11,10 @@ whoever verifies a pack, and by `audit`.
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tieout.evidence.checkpoint import Checkpoint
+from tieout.evidence.cutoffs import note_cutoffs
 from tieout.evidence.errors import MissingError
 from tieout.evidence.membership import LoggedItem
 from tieout.journal.journal import Journal
@@ -45,8 +46,14 @@ class JournalReader:
         journal: Journal,
         genesis: Genesis,
         progress: Callable[[int], None] = lambda _height: None,
+        *,
+        height: int | None = None,
     ) -> None:
-        """Reads all blocks; `progress` is called with each height. Raises JournalDamaged."""
+        """Reads all blocks, or those up to `height`; `progress` is called with each height.
+
+        Blocks that come later are read by `catch_up`; what is asked of an earlier height stays.
+        Raises JournalDamaged.
+        """
         self._genesis = genesis
         self._journal = journal
         self._log = Log()
@@ -54,7 +61,14 @@ class JournalReader:
         self._times_us = array("q", (0,))
         self._log_sizes = array("Q", (0,))
         self._app_hashes: list[bytes] = [b""]
-        for entry in journal.entries():
+        self._cutoffs_us: dict[str, list[int]] = {}
+        self.catch_up(height, progress)
+
+    def catch_up(
+        self, height: int | None = None, progress: Callable[[int], None] = lambda _height: None
+    ) -> None:
+        """Read the blocks that were not read yet, up to a height. Raises JournalDamaged."""
+        for entry in self._journal.entries(self.height + 1, height):
             self._note(entry.block, entry.result)
             progress(entry.block.height)
 
@@ -85,6 +99,11 @@ class JournalReader:
             time_us=self._times_us[height],
             app_hash=self._app_hashes[height],
         )
+
+    @property
+    def cutoffs_us(self) -> Mapping[str, Sequence[int]]:
+        """Times of the cut-offs that were closed up to `height`, by agreement, each once."""
+        return self._cutoffs_us
 
     def find_records(
         self, agreement: str, originator: int, transaction_id: str
@@ -140,3 +159,4 @@ class JournalReader:
         self._times_us.append(block.time_us)
         self._log_sizes.append(self._log.size)
         self._app_hashes.append(result.app_hash)
+        note_cutoffs(self._cutoffs_us, block, result)

@@ -27,7 +27,7 @@ from tieout.connectors.errors import ConnectorError, HeaderError
 from tieout.connectors.mapping import TRANSACTION_ID, reported
 from tieout.kernel import listing
 from tieout.kernel.book import Book
-from tieout.node.desk import EXPIRED, PINNED, Desk, prefixes
+from tieout.node.desk import EXPIRED, PINNED, Desk, prefixes, settled_of
 from tieout.node.limits import (
     MAX_BATCHES_TOLD,
     MAX_LINE_BYTES,
@@ -257,16 +257,13 @@ class _Tally:
             rows = rows.copy()
             prefixes(rows)["originator"] = self._originator
         desk, name = self._desk, self._book.agreement.name
-        done = desk.run(
-            lambda: desk.publish_rows(self._book, self._role, self._party, rows)
-        ).result()
+        done = desk.publish_rows(self._book, self._role, self._party, rows)
         for standing, reason in _REASONS.items():
             wrong = lines[done.standing == standing].tolist()
             self.refuse([RefusedLine(line, TRANSACTION_ID, reason) for line in wrong])
         self._unchanged += int(np.count_nonzero(done.standing == listing.UNCHANGED))
         for future in done.batches:
-            settled = future.result()
-            receipt = settled.receipt
+            receipt = settled_of(future).receipt
             if receipt.result.outcome is not ItemOutcome.ACCEPTED:
                 outcome = receipt.result.outcome.name.lower()
                 raise ProblemError("refused_by_the_rules", "a batch was refused", outcome=outcome)

@@ -111,7 +111,7 @@ def gauges(
     point = ordering.journal.durable
     yield "tieout_ledger_height", {}, point.height
     yield "tieout_ledger_block_time_seconds", {}, point.time_us / 1_000_000
-    yield "tieout_ledger_writable", {}, 0 if desk.failure else 1
+    yield "tieout_ledger_writable", {}, 0 if desk.failure or ordering.trouble else 1
     yield "tieout_records_waiting", {}, desk.waiting
     yield "tieout_stream_listeners", {}, stream.listeners
     yield "tieout_read_models_blocks_behind", {}, _behind(reader, point.height)

@@ -8,6 +8,10 @@ MAX_GATHERED: Final = 4_096
 MAX_WAITING: Final = 20_000
 """Single records that wait for their block: a few seconds of work; then senders have to wait."""
 
+MAX_SETTLING_S: Final = 30.0
+"""How long a request waits for its block, where others have a say in it: several rounds of votes.
+Afterwards it is told that the item is safe, and in no block yet."""
+
 MAX_SINGLE_BYTES: Final = 64 * 1024
 """A single record, or any other JSON body: 64 fields of 256 bytes, escaped, fit twice."""
 

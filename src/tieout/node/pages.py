@@ -1,5 +1,6 @@
 """The pages of the node: setting up, and the manual of the API, written from the table."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
@@ -15,6 +16,7 @@ def asset(name: str) -> bytes:
 
 SETUP_PAGE: Final = asset("setup.html")
 OIDC_PAGE: Final = asset("oidc.html")
+_CODE: Final = re.compile("`([^`]+)`")
 _HEAD: Final = (
     '<!doctype html><html lang="en"><meta charset="utf-8">'
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -46,20 +48,43 @@ def api_page(document: dict[str, Any], order: Sequence[tuple[str, str]]) -> byte
     return "".join([*parts, "</main></html>"]).encode()
 
 
+def _marked(text: str) -> str:
+    """Text for a page, with what stands between backticks as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
+
+
+def _form(schema: dict[str, Any]) -> str:
+    """What a parameter may be, in few words; nothing for what is no more than text."""
+    kinds = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
+    kind = kinds[0] if kinds else {}
+    if kind.get("type") == "array":
+        kind = kind.get("items", {})
+        words = ["several times"]
+    else:
+        words = []
+    words += [" or ".join(map(str, kind["enum"]))] if "enum" in kind else []
+    words += [f"{low} to {kind['maximum']:,}" for low in [kind.get("minimum")]
+              if low is not None and "maximum" in kind]  # fmt: skip
+    words += ["true or false"] if kind.get("type") == "boolean" else []
+    default = schema.get("default")
+    words += [f"else {str(default).lower()}"] if default not in (None, "", []) else []
+    return "; ".join(words)
+
+
 def _endpoint(path: str, method: str, said: dict[str, Any]) -> str:
     name = escape(said["operationId"])
     parts = [
         f'<h3 id="{name}"><code>{method.upper()} {escape(path)}</code></h3>',
-        f"<p>{escape(said['summary'])} <span class=muted>{escape(said['description'])}</span>",
+        f"<p>{_marked(said['summary'])} <span class=muted>{_marked(said['description'])}</span>",
         "<table>",
     ]
     for each in said.get("parameters", ()):
-        what = escape(each.get("description", ""))
+        what = _marked(each.get("description") or _form(each.get("schema", {})))
         where = escape(each["in"])
         parts.append(f"<tr><td><code>{escape(each['name'])}</code><td>{where}<td>{what}")
     bodies = said.get("requestBody", {}).get("content", {})
     parts += [f"<tr><td>body<td colspan=2><code>{escape(media)}</code>" for media in bodies]
     for status, answer in said["responses"].items():
         forms = ", ".join(f"<code>{escape(media)}</code>" for media in answer.get("content", {}))
-        parts.append(f"<tr><td>{escape(status)}<td>{forms}<td>{escape(answer['description'])}")
+        parts.append(f"<tr><td>{escape(status)}<td>{forms}<td>{_marked(answer['description'])}")
     return "".join([*parts, "</table>"])

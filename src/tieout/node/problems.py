@@ -44,6 +44,7 @@ PROBLEMS: Final[dict[str, Kind]] = {
     "internal": Kind(500, "The node failed"),
     "provider_failed": Kind(502, "The identity provider does not answer as it has to", retry=True),
     "busy": Kind(503, "The node has too much to do", retry=True),
+    "no_block_yet": Kind(503, "It is safe, and in no block yet", retry=True),
     "ledger_failed": Kind(503, "The ledger cannot be written"),
     "slow_request": Kind(408, "The body came too slowly", retry=True),
 }

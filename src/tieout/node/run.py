@@ -17,6 +17,7 @@ import uvicorn
 
 from tieout.agreement.model import Agreement
 from tieout.engines import passphrase
+from tieout.engines.cometbft.nodes import is_ordered_by_several, ledgers_within
 from tieout.engines.embedded.ledger import EmbeddedLedger, found_ledger, read_genesis
 from tieout.engines.keyfile import KeyFile
 from tieout.node.access import Doorkeeper, Role, now_us
@@ -27,6 +28,7 @@ from tieout.node.alarms.rulefile import ALARMS_FILE, load_alarms
 from tieout.node.app import make_app
 from tieout.node.bookkeeping.keeper import Keeper
 from tieout.node.bulk import empty_spool
+from tieout.node.consortium import ConsortiumOrdering
 from tieout.node.desk import Desk
 from tieout.node.errors import NodeError
 from tieout.node.following import FollowerProcess
@@ -34,7 +36,7 @@ from tieout.node.gate import PatientProtocol
 from tieout.node.house import House, gauges
 from tieout.node.metrics import Metrics
 from tieout.node.oidc.desk import open_desk
-from tieout.node.ordering import EmbeddedOrdering
+from tieout.node.ordering import EmbeddedOrdering, Ordering
 from tieout.node.places import OUTBOX_FILE, SETTINGS_FILE, SPOOL, STORE_FILE, database_url
 from tieout.node.settings import Log, Settings, default_file, load_settings
 from tieout.node.store import Store
@@ -54,8 +56,7 @@ def found_node(directory: Path, parties: Sequence[str], agreement: Agreement | N
 
     Raises NodeError when there is a node already, EngineError when the ledger cannot be made.
     """
-    if (directory / SETTINGS_FILE).exists():
-        raise NodeError(f"{directory} holds a node already", "run it, or name another directory")
+    _refuse_node(directory)
     names = list(dict.fromkeys([*(agreement.roles if agreement else ()), *parties]))
     if not names:
         raise NodeError("no party was named", "name an agreement, or the parties")
@@ -65,6 +66,28 @@ def found_node(directory: Path, parties: Sequence[str], agreement: Agreement | N
         with EmbeddedLedger.open(directory / LEDGER) as ledger:
             ledger.enact(agreement, now_us())
     (directory / SETTINGS_FILE).write_text(default_file(), encoding="utf-8")
+
+
+def join_ledger(directory: Path, network: Path) -> Path:
+    """Make the directory of a node that serves a consortium's ledger; the ledger's directory.
+
+    `network` is the directory of a party, or of one of its ledgers. Raises NodeError when there is
+    a node already, EngineError when `network` has no ledger that a network orders.
+    """
+    _refuse_node(directory)
+    found = ledgers_within([network])
+    if len(found) > 1:
+        names = ", ".join(map(str, found))
+        raise NodeError(f"{network} has several ledgers", f"a node serves one; name it: {names}")
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ledger = found[0].absolute()
+    (directory / SETTINGS_FILE).write_text(default_file(str(ledger)), encoding="utf-8")
+    return ledger
+
+
+def _refuse_node(directory: Path) -> None:
+    if (directory / SETTINGS_FILE).exists():
+        raise NodeError(f"{directory} holds a node already", "run it, or name another directory")
 
 
 @contextlib.contextmanager
@@ -78,7 +101,7 @@ def open_house(
             stack.callback(oidc.close)
         store = Store(directory / STORE_FILE)
         stack.callback(store.close)
-        ordering = EmbeddedOrdering(_open_ledger(directory, settings), clock)
+        ordering = _open_ordering(directory, settings, clock)
         stack.callback(ordering.close)
         stream = Stream(ordering)
         told: list[Callable[[], None]] = [stream.tell]
@@ -106,6 +129,7 @@ def open_house(
         # Before the desk is: it is the desk that signs what the keeper says.
         stack.callback(keeper.stop)
         told += [alarms.tell, keeper.tell]
+        ordering.follow(tell_all)
         metrics = Metrics(lambda: gauges(ordering, desk, stream, reader, alarms, keeper))
         yield House(
             settings, ordering, store, doorkeeper, desk, stream, metrics, reader,
@@ -113,12 +137,14 @@ def open_house(
         )  # fmt: skip
 
 
-def _open_ledger(directory: Path, settings: Settings) -> EmbeddedLedger:
+def _open_ordering(directory: Path, settings: Settings, clock: Callable[[], int]) -> Ordering:
     """The ledger, with its keys; a sealed key file is opened first, as a person may be asked."""
     path, file = directory / settings.storage.ledger, settings.keys.passphrase_file
     read_genesis(path)
     keys = KeyFile(path, passphrase.stated(directory / file if file else None))
-    return EmbeddedLedger.open(path, keys=keys)
+    if is_ordered_by_several(path):
+        return ConsortiumOrdering.open(path, keys, clock)
+    return EmbeddedOrdering(EmbeddedLedger.open(path, keys=keys), clock)
 
 
 @contextlib.contextmanager

@@ -210,12 +210,16 @@ def _section(
     return msgspec.convert(values, kind, strict=strict)
 
 
-def default_file() -> str:
-    """The file that `tieout node init` writes: every key with its default."""
+def default_file(ledger: str = Storage().ledger) -> str:
+    """The file that `tieout node init` writes: every key with its default.
+
+    Of a ledger in a folder of the node's own, unless another one is named.
+    """
     lines = ["# Settings of this node. docs/node.md explains each; the environment wins over them."]
     for section, kind in SECTIONS.items():
         lines += ["", f"[{section}]"]
         for field in msgspec.structs.fields(kind):
-            text = msgspec.json.encode(field.default).decode()
+            chosen = ledger if (section, field.name) == ("storage", "ledger") else field.default
+            text = msgspec.json.encode(chosen).decode()
             lines.append(f"{field.name} = {text}")
     return "\n".join(lines) + "\n"

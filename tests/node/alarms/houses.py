@@ -12,7 +12,7 @@ from tieout.node.alarms.desk import AlarmDesk
 from tieout.node.alarms.findings import Trouble
 from tieout.node.alarms.outbox import Outbox
 from tieout.node.alarms.rulefile import ALARMS_FILE, load_alarms
-from tieout.node.ordering import EmbeddedOrdering
+from tieout.node.ordering import EmbeddedOrdering, batch_of, operation_of
 from tieout.node.stream import Happening, Stream
 from tieout.wire.codes import ItemOutcome, OperationKind, Purpose
 from tieout.wire.operations import Acknowledge
@@ -55,8 +55,8 @@ class Small:
         return self.troubles
 
     def publish(self, role: int, *stated: tuple[str, int]) -> None:
-        publisher = self.ordering.publisher(self.ledger.party(AGREEMENT.roles[role]))
-        (future,) = self.ordering.submit([publisher.batch(self._agreement, role, rows(*stated))])
+        party = self.ledger.party(AGREEMENT.roles[role])
+        (future,) = self.ordering.publish([(party, batch_of(self._agreement, role, rows(*stated)))])
         assert future.result().receipt.result.outcome is ItemOutcome.ACCEPTED
         self.desk.tell()
 
@@ -66,10 +66,9 @@ class Small:
         self.publish(BANK, *((name, 5_000) for name in names))
 
     def acknowledge(self, name: str) -> None:
-        publisher = self.ordering.publisher(self.ledger.party("bank"))
         body = Acknowledge(AGREEMENT.name, 0, name, 1)
-        signed = publisher.operation(OperationKind.ACKNOWLEDGE, Purpose.APPROVE, body)
-        (future,) = self.ordering.submit([signed])
+        sign = operation_of(OperationKind.ACKNOWLEDGE, Purpose.APPROVE, body)
+        (future,) = self.ordering.publish([(self.ledger.party("bank"), sign)])
         assert future.result().receipt.result.outcome is ItemOutcome.ACCEPTED
         self.desk.tell()
 

@@ -30,6 +30,11 @@ def ledgers_within(directories: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
+def is_ordered_by_several(directory: Path) -> bool:
+    """Whether a directory is that of a ledger which a network orders."""
+    return (directory / NODE_FILE).exists()
+
+
 def party_of(ledger: Path) -> str:
     """Whose copy the directory of a ledger holds, by the names of directories; for people."""
     there = ledger.absolute()

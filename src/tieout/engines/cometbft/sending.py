@@ -217,7 +217,7 @@ class Sender:
         there. Raises Backlogged when there is no room within `patience_s`, and EngineError when it
         cannot be signed or written down.
         """
-        return self._send(lambda: self._publisher.batch(agreement, role, rows), patience_s)
+        return self.send(lambda publisher: publisher.batch(agreement, role, rows), patience_s)
 
     def operation(
         self,
@@ -228,16 +228,17 @@ class Sender:
         patience_s: float = 60.0,
     ) -> Future[Receipt]:
         """Publish an operation; as `batch`. `person` signs where the purpose is personal."""
-        return self._send(
-            lambda: self._publisher.operation(kind, purpose, body, person), patience_s
+        return self.send(
+            lambda publisher: publisher.operation(kind, purpose, body, person), patience_s
         )
 
-    def _send(self, sign: Callable[[], bytes], patience_s: float) -> Future[Receipt]:
+    def send(self, sign: Callable[[Publisher], bytes], patience_s: float = 60.0) -> Future[Receipt]:
+        """Publish whatever `sign` has the publisher sign, once; as `batch`."""
         with self._signing:
             self._await_room(patience_s)
             number = min(self._unused, default=self._highest + 1)
             self._publisher.next_sequence = number
-            item = _signed(sign)
+            item = _signed(lambda: sign(self._publisher))
             try:
                 self._outbox.put(item)
             except OSError as error:
@@ -275,6 +276,16 @@ class Sender:
         """How many items have no receipt yet."""
         with self._changed:
             return len(self._flying)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What stopped this sender for good; None while it works."""
+        return self._failure
+
+    @property
+    def trouble(self) -> str:
+        """Why what is in flight is not submitted at the moment; empty while all is well."""
+        return "" if self._trouble == NO_BLOCK else self._trouble
 
     def settle(self, patience_s: float = 60.0) -> None:
         """Return when nothing is in flight, and every future is done.

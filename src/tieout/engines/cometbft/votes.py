@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tieout.engines.cometbft.settings import rpc_address
-from tieout.engines.errors import EngineError
+from tieout.engines.errors import NoVotes
 from tieout.evidence.ordering import founding_trust
 from tieout.evidence.packform import Consensus
 from tieout.sdk.client import LedgerClient
@@ -23,7 +23,7 @@ _POLL_S: Final = 0.05
 def votes_of(directory: Path, genesis: Genesis) -> Callable[[int], Consensus]:
     """What an evidence pack shows of the votes on a height, by the node in a directory.
 
-    The function that is returned asks when it is called. It raises EngineError when the node does
+    The function that is returned asks when it is called. It raises NoVotes when the node does
     not answer, or shows what was not agreed on.
     """
 
@@ -36,7 +36,7 @@ def votes_of(directory: Path, genesis: Genesis) -> Callable[[int], Consensus]:
                     time.sleep(_POLL_S)
                 return LightClient(node, founding_trust(genesis)).consensus_at(height)
         except SdkError as error:
-            raise EngineError(
+            raise NoVotes(
                 f"the votes on block {height} cannot be had: {error}",
                 f"start the node: tieout network run {directory}",
             ) from error

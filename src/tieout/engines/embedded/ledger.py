@@ -15,6 +15,7 @@ One writer at a time. `judge` may run in one thread while another keeps and sync
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +41,7 @@ from tieout.wire.operations import Body, Enact
 if TYPE_CHECKING:
     from tieout.engines.proving import LedgerProofs
     from tieout.evidence.packform import Consensus
+    from tieout.evidence.reader import JournalReader
 
 Item = bytes | memoryview
 
@@ -310,10 +312,17 @@ class EmbeddedLedger:
             if item.outcome not in in_order:
                 raise Refused(f"agreement {agreement.name}", item.outcome.name.lower())
 
-    def proofs(self, votes: "Callable[[int], Consensus] | None" = None) -> "LedgerProofs":
+    def proofs(
+        self,
+        votes: "Callable[[int], Consensus] | None" = None,
+        *,
+        reading: Callable[[], AbstractContextManager[kernel.State]] | None = None,
+        reader: "JournalReader | None" = None,
+    ) -> "LedgerProofs":
         """What can be proven of the ledger, signed by its operator or by whose copy it is.
 
-        `votes` as `LedgerProofs` takes them. Raises EngineError when the signer's key is not here.
+        `votes`, `reader` and `reading` as `LedgerProofs` takes them; nothing may be written
+        meanwhile without `reading`. Raises EngineError when the signer's key is not here.
         """
         # What proves is half of what an engine imports, and most runs prove nothing.
         from tieout.engines.proving import LedgerProofs, Signer  # noqa: PLC0415
@@ -325,9 +334,12 @@ class EmbeddedLedger:
                 "use the directory of a party's node",
             )
         party = self.genesis.operator or held[0]
-        height = max(self.height, 1)
-        signer = Signer(party, *self.ring.signer(party, Purpose.CHECKPOINT, height=height))
-        return LedgerProofs(self.genesis, self.journal, self.state, signer, votes)
+
+        def signer(height: int) -> Signer:
+            return Signer(party, *self.ring.signer(party, Purpose.CHECKPOINT, height=height))
+
+        here = reading or (lambda: nullcontext(self.state))
+        return LedgerProofs(self.genesis, self.journal, here, signer, votes, reader)
 
     # ------------------------------------------------------------------ closing
 

@@ -12,10 +12,10 @@ from tieout import kernel
 from tieout.agreement.errors import AgreementError
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
-from tieout.engines.errors import EngineError
 from tieout.node.api.looking import TimeText, time_of
 from tieout.node.api.table import TEXT, TOML, Call, Reply, encoded
-from tieout.node.ordering import Settled
+from tieout.node.desk import awaited
+from tieout.node.ordering import Settled, operation_of
 from tieout.node.problems import ProblemError
 from tieout.units.dates import format_time
 from tieout.wire.codes import (
@@ -91,7 +91,7 @@ async def enact_agreement(call: Call) -> Reply:
 def _enact(call: Call, agreement: Agreement) -> "list[Future[Settled]]":
     """Every party of ours that holds a role signs. In the writer's thread."""
     ordering = call.house.ordering
-    numbers = {party.name: party.number for party in ordering.genesis.parties}
+    numbers = {party.name: party.number for party in ordering.parties if not party.until_height}
     lacking = [role for role in agreement.roles if role not in numbers]
     if lacking:
         raise ProblemError("conflict", f"no party of this ledger is called {', '.join(lacking)}")
@@ -111,12 +111,8 @@ def _enact(call: Call, agreement: Agreement) -> "list[Future[Settled]]":
     ours = [party for party in needed if party in ordering.ring.parties]
     if not ours:
         raise ProblemError("not_allowed", "this node speaks for none of the agreement's roles")
-    return ordering.submit(
-        [
-            ordering.publisher(party).operation(OperationKind.ENACT, Purpose.GOVERN, body)
-            for party in ours
-        ]
-    )
+    sign = operation_of(OperationKind.ENACT, Purpose.GOVERN, body)
+    return ordering.publish([(party, sign) for party in ours])
 
 
 async def close_cutoff(call: Call) -> Reply:
@@ -170,7 +166,7 @@ async def _step(call: Call, kind: OperationKind, reason: str) -> Reply:
     if entry is None:
         raise ProblemError("not_found", "the transaction has no correcting entry of this id now")
     if found.roles[entry.role].party != party:
-        who = call.house.ordering.genesis.parties[found.roles[entry.role].party - 1].name
+        who = call.house.ordering.parties[found.roles[entry.role].party - 1].name
         raise ProblemError("not_allowed", f"the entry is in the books of {who}; its persons decide")
     if entry.status is not AdjustmentStatus.PROPOSED and kind is OperationKind.APPROVE:
         raise ProblemError("conflict", f"the entry is {entry.status.name.lower()}")
@@ -210,7 +206,7 @@ def _found(call: Call) -> tuple[kernel.Transaction, kernel.Adjustment | None]:
 def _person(call: Call) -> tuple[int, str]:
     """(party, person) for whom the user signs. Raises ProblemError."""
     party, _, person = call.who.person.partition("/")
-    for each in call.house.ordering.genesis.parties:
+    for each in call.house.ordering.parties:
         if each.name == party and person:
             return each.number, person
     what = "an administrator has to say first whose personal key signs for you (party/person)"
@@ -222,21 +218,14 @@ async def operate(
     *, person: str | None = None,
 ) -> Done:  # fmt: skip
     """Sign an operation for a party, and wait for its block. Raises ProblemError."""
-    ordering = call.house.ordering
-
-    def work() -> "list[Future[Settled]]":
-        try:
-            signed = ordering.publisher(party).operation(kind, purpose, body, person)
-        except EngineError as error:
-            raise ProblemError("not_allowed", str(error)) from error
-        return ordering.submit([signed])
-
-    return _told((await _run(call, work))[0])
+    order = (party, operation_of(kind, purpose, body, person))
+    (settled,) = await _run(call, lambda: call.house.ordering.publish([order]))
+    return _told(settled)
 
 
 async def _run(call: Call, work: "Callable[[], list[Future[Settled]]]") -> list[Settled]:
     futures = await asyncio.wrap_future(call.house.desk.run(work))
-    return [await asyncio.wrap_future(future) for future in futures]
+    return [await awaited(future) for future in futures]
 
 
 def _told(settled: Settled) -> Done:

@@ -18,6 +18,7 @@ from tieout.node.api import (
     telling,
     working,
 )
+from tieout.node.api.forms import FormQuery, both
 from tieout.node.api.listing import LISTS, endpoint_of
 from tieout.node.api.table import (
     CSV,
@@ -48,6 +49,7 @@ _RECORD_PROBLEMS: Final = (
 _ACT_PROBLEMS: Final = (
     "malformed_body", "invalid_value", "invalid_parameter", "not_found", "conflict",
     "refused_by_the_rules", "too_large", "unsupported_media_type", "ledger_failed", "busy",
+    "no_block_yet",
 )  # fmt: skip
 _PERSON_PROBLEMS: Final = (*_ACT_PROBLEMS, "no_person")
 _FORM_PROBLEMS: Final = (
@@ -173,11 +175,12 @@ LOOKING: Final = (
     ),
     Endpoint(
         "GET", "/v1/members", "list_members", _READ, "Everybody who is or was a member.",
-        looking.list_members, _one("Parties and their persons.", list[looking.PartyView]),
+        looking.list_members, both("Parties and their persons.", looking.PartyView), FormQuery,
     ),
     Endpoint(
         "GET", "/v1/agreements", "list_agreements", _READ, "All agreements in force.",
-        looking.list_agreements, _one("The newest version of each.", list[looking.AgreementView]),
+        looking.list_agreements, both("The newest version of each.", looking.AgreementView),
+        FormQuery,
     ),
     Endpoint(
         "GET", "/v1/agreements/{name}", "tell_agreement", _READ, "One agreement.",
@@ -199,12 +202,12 @@ LOOKING: Final = (
         "GET", _TRANSACTION, "tell_transaction", _READ,
         "One transaction: verdict, values, breaks, correcting entries, timeline.",
         looking.tell_transaction, _one("Its story.", looking.Told), looking.TransactionQuery,
-        problems=("not_found",),
+        problems=("not_found", "busy"),
     ),
     Endpoint(
         "GET", _TRANSACTION + "/evidence", "give_evidence", _READ,
         "The evidence pack of one transaction, to be verified offline.", looking.give_evidence,
-        _one("The pack.", Pack), looking.TransactionQuery, problems=("not_found",),
+        _one("The pack.", Pack), looking.TransactionQuery, problems=("not_found", "busy"),
     ),
     Endpoint(
         "GET", "/v1/alarms/{alarm}", "tell_alarm", _READ, "One alarm, and who confirmed it.",
@@ -225,7 +228,7 @@ LOOKING: Final = (
 TELLING: Final = (
     Endpoint(
         "GET", "/v1/notices", "list_notices", _READ, "What was told to people, newest first.",
-        telling.list_notices, _one("Notices.", list[telling.NoticeView]), telling.NoticeQuery,
+        telling.list_notices, both("Notices.", telling.NoticeView), telling.NoticeQuery,
     ),
     Endpoint(
         "GET", "/v1/notices/{id}", "tell_notice", _READ,
@@ -285,11 +288,11 @@ WORKING: Final = (
     ),
     Endpoint(
         "GET", "/v1/assignees", "list_assignees", _READ, "Who may work on breaks.",
-        working.list_assignees, _one("By name.", list[working.Assignee]),
+        working.list_assignees, both("By name.", working.Assignee), FormQuery,
     ),
     Endpoint(
         "GET", "/v1/reasons", "list_reasons", _READ, "Reason codes of breaks.",
-        working.list_reasons, _one("By code.", list[Reason]), problems=("busy",),
+        working.list_reasons, both("By code.", Reason), FormQuery, problems=("busy",),
     ),
     Endpoint(
         "PUT", "/v1/reasons/{code}", "set_reason", Permission.ADMINISTER,
@@ -299,7 +302,7 @@ WORKING: Final = (
     Endpoint(
         "GET", "/v1/filters", "list_filters", _READ,
         "One's own saved filters, and those that others share.", working.list_filters,
-        _one("By owner and name.", list[working.FilterView]), problems=("busy",),
+        both("By owner and name.", working.FilterView), FormQuery, problems=("busy",),
     ),
     Endpoint(
         "PUT", "/v1/filters/{filter}", "save_filter", _READ,
@@ -346,7 +349,7 @@ PEOPLE: Final = (
     ),
     Endpoint(
         "GET", "/v1/users", "list_users", Permission.ADMINISTER, "All users.", people.list_users,
-        _one("By name.", list[people.UserView]),
+        both("By name.", people.UserView), FormQuery,
     ),
     Endpoint(
         "POST", "/v1/users", "add_user", Permission.ADMINISTER, "Make a user.", people.add_user,
@@ -361,7 +364,7 @@ PEOPLE: Final = (
     ),
     Endpoint(
         "GET", "/v1/tokens", "list_tokens", Permission.ADMINISTER, "All tokens.",
-        people.list_tokens, _one("Without their secrets.", list[people.TokenView]),
+        people.list_tokens, both("Without their secrets.", people.TokenView), FormQuery,
     ),
     Endpoint(
         "POST", "/v1/tokens", "add_token", Permission.ADMINISTER, "Make a token.",
@@ -376,7 +379,7 @@ PEOPLE: Final = (
     Endpoint(
         "GET", "/v1/audit", "list_audit", Permission.AUDIT,
         "Who did what on this node, and what was refused to whom.", people.list_audit,
-        _one("Newest first.", list[people.AuditView]), people.AuditQuery,
+        both("Newest first.", people.AuditView), people.AuditQuery,
     ),
 )  # fmt: skip
 
@@ -387,7 +390,7 @@ ABOUT: Final = (
     ),
     Endpoint(
         "GET", "/readyz", "readyz", None, "Whether records are taken.", meta.readyz,
-        _one("They are.", meta.Ready), problems=("ledger_failed",),
+        _one("They are.", meta.Ready), problems=("ledger_failed", "busy"),
     ),
     Endpoint(
         "GET", "/metrics", "metrics", _READ, "Counters and gauges for Prometheus.", meta.metrics,

@@ -5,9 +5,7 @@ message here; so a filter that the read model gains is a parameter of the API by
 """
 
 import asyncio
-import csv
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -16,6 +14,7 @@ from msgspec import Meta
 
 from tieout.node.access import Permission
 from tieout.node.api.asking import asking
+from tieout.node.api.forms import csv_of
 from tieout.node.api.looking import as_of
 from tieout.node.api.table import CSV, JSON, Answer, Call, Endpoint, Reply, encoded
 from tieout.node.limits import MAX_PAGE_ROWS, PAGE_ROWS
@@ -131,19 +130,3 @@ def _page(call: Call, listed: Listed) -> Reply:
         text = csv_of(page.items, listed.item.__struct_fields__)
         return Reply(text, media=CSV, headers=headers)
     return Reply(encoded(page), headers=headers)
-
-
-def csv_of(items: Sequence[msgspec.Struct], names: tuple[str, ...]) -> bytes:
-    """Items as RFC 4180 CSV; what is a list or a message itself stands in its cell as JSON."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(names)
-    for item in items:
-        writer.writerow([_cell(getattr(item, name)) for name in names])
-    return out.getvalue().encode()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return msgspec.json.encode(value).decode() if isinstance(value, (tuple, dict)) else value

@@ -7,13 +7,14 @@ import msgspec
 from msgspec import Meta
 
 from tieout import kernel
-from tieout.engines.errors import EngineError
+from tieout.engines.errors import EngineError, NoVotes
 from tieout.evidence.errors import MissingError
 from tieout.evidence.pack import PackReport, verify_pack
 from tieout.evidence.packform import Statement
 from tieout.journal.errors import NoSuchBlock
 from tieout.kernel.members import Party
 from tieout.node.api.asking import asking
+from tieout.node.api.forms import given
 from tieout.node.api.publish import Originator
 from tieout.node.api.table import TEXT, Call, Reply, encoded
 from tieout.node.problems import ProblemError
@@ -97,11 +98,15 @@ def _pack(call: Call) -> tuple[bytes, int]:
             raise ProblemError(
                 "not_found", "there is no such transaction; ids are compared exactly"
             )
-        with ordering.proofs() as proofs:
-            try:
-                return proofs.pack(name, call.query.originator, key), state.height
-            except MissingError as error:
-                raise ProblemError("not_found", str(error)) from error
+    with ordering.proofs() as proofs:
+        try:
+            return proofs.pack(name, call.query.originator, key), proofs.height
+        except MissingError as error:
+            raise ProblemError("not_found", str(error)) from error
+        except NoVotes as error:
+            raise ProblemError("busy", str(error)) from error
+        except EngineError as error:
+            raise ProblemError("not_found", str(error)) from error
 
 
 def _who(report: PackReport, step: Any) -> str:
@@ -127,9 +132,9 @@ async def give_certificate(call: Call) -> Reply:
     call.house.book(call.path["name"])
 
     def read() -> tuple[bytes, int]:
-        with call.house.ordering.reading() as state, call.house.ordering.proofs() as proofs:
+        with call.house.ordering.proofs() as proofs:
             try:
-                return proofs.certificate(call.path["name"], cutoff_us).to_bytes(), state.height
+                return proofs.certificate(call.path["name"], cutoff_us).to_bytes(), proofs.height
             except EngineError as error:
                 raise ProblemError("not_found", str(error)) from error
 
@@ -141,10 +146,10 @@ async def give_checkpoint(call: Call) -> Reply:
     """The size and root of the log, signed: the C2SP tlog-checkpoint form."""
 
     def read() -> tuple[bytes, int]:
-        with call.house.ordering.reading() as state, call.house.ordering.proofs() as proofs:
-            if not state.height:
+        with call.house.ordering.proofs() as proofs:
+            if not proofs.height:
                 raise ProblemError("not_found", "the ledger has no block yet")
-            return proofs.checkpoint.to_bytes(), state.height
+            return proofs.checkpoint.to_bytes(), proofs.height
 
     checkpoint, height = await asyncio.to_thread(read)
     return Reply(checkpoint, media=TEXT, headers=as_of(height))
@@ -272,7 +277,7 @@ async def list_members(call: Call) -> Reply:
         )
         for party in parties
     ]  # fmt: skip
-    return Reply(encoded(told))
+    return given(call, told, PartyView)
 
 
 # ---------------------------------------------------------------- agreements
@@ -307,7 +312,7 @@ class AgreementView(msgspec.Struct, frozen=True):
 async def list_agreements(call: Call) -> Reply:
     """All agreements in force."""
     told, height = await asyncio.to_thread(_agreements, call, list(call.house.ordering.books))
-    return Reply(encoded(told), headers=as_of(height))
+    return given(call, told, AgreementView, as_of(height))
 
 
 async def tell_agreement(call: Call) -> Reply:

@@ -37,6 +37,8 @@ async def readyz(call: Call) -> Reply:
     house = call.house
     if house.desk.failure is not None:
         raise ProblemError("ledger_failed", str(house.desk.failure))
+    if house.ordering.trouble:
+        raise ProblemError("busy", house.ordering.trouble)
     return Reply(encoded(Ready("ready", house.stream.height)))
 
 

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from tieout.node.access import NAME_CHARACTER, Permission, Principal, Role
+from tieout.node.api.forms import FormQuery, given
 from tieout.node.api.table import HTML, Call, Reply, encoded
 from tieout.node.limits import (
     MAX_PAGE_ROWS,
@@ -105,7 +106,7 @@ class TokenView(msgspec.Struct, frozen=True, omit_defaults=True):
     token: str = ""
 
 
-class AuditQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AuditQuery(FormQuery, frozen=True, forbid_unknown_fields=True):
     """Where to go on, and how many lines."""
 
     before: Annotated[int, Meta(ge=1, le=(1 << 62))] = 1 << 62
@@ -193,7 +194,7 @@ def _me(principal: Principal, csrf: str) -> Me:
 
 async def list_users(call: Call) -> Reply:
     """Everybody."""
-    return Reply(encoded([_user_view(each) for each in call.house.store.users()]))
+    return given(call, [_user_view(each) for each in call.house.store.users()], UserView)
 
 
 async def add_user(call: Call) -> Reply:
@@ -240,7 +241,7 @@ def persons_of(call: Call) -> set[str]:
     """Everybody on the ledger who can be some user: `party/person`."""
     return {
         f"{party.name}/{each.name}"
-        for party in call.house.ordering.genesis.parties
+        for party in call.house.ordering.parties
         for each in party.persons
     }
 
@@ -260,7 +261,8 @@ async def list_tokens(call: Call) -> Reply:
     store = call.house.store
     call.house.doorkeeper.write_uses()
     names = {user.id: user.name for user in store.users()}
-    return Reply(encoded([_token_view(each, names[each.user]) for each in store.tokens()]))
+    told = [_token_view(each, names[each.user]) for each in store.tokens()]
+    return given(call, told, TokenView)
 
 
 async def add_token(call: Call) -> Reply:
@@ -314,4 +316,4 @@ async def list_audit(call: Call) -> Reply:
         AuditView(line.id, format_time(line.time_us), line.who, line.what, line.about, line.outcome)
         for line in lines
     ]
-    return Reply(encoded(told))
+    return given(call, told, AuditView)

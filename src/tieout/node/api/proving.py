@@ -53,8 +53,8 @@ async def prove_inclusion(call: Call) -> Reply:
     leaf = call.query.leaf
 
     def read() -> tuple[InclusionProof, int]:
-        with call.house.ordering.reading() as state, call.house.ordering.proofs() as proofs:
-            _check(state.height)
+        with call.house.ordering.proofs() as proofs:
+            _check(proofs.height)
             try:
                 leaf_hash, path = proofs.inclusion(leaf)
             except RangeError as error:
@@ -62,7 +62,7 @@ async def prove_inclusion(call: Call) -> Reply:
             size, text = proofs.checkpoint.checkpoint.log_size, proofs.checkpoint.to_bytes()
             hashes = tuple(each.hex() for each in path)
             told = InclusionProof(leaf, leaf_hash.hex(), size, hashes, text.decode())
-            return told, state.height
+            return told, proofs.height
 
     told, height = await asyncio.to_thread(read)
     return Reply(encoded(told), headers=as_of(height))
@@ -73,15 +73,15 @@ async def prove_consistency(call: Call) -> Reply:
     older_size = call.query.older_size
 
     def read() -> tuple[ConsistencyProof, int]:
-        with call.house.ordering.reading() as state, call.house.ordering.proofs() as proofs:
-            _check(state.height)
+        with call.house.ordering.proofs() as proofs:
+            _check(proofs.height)
             try:
                 path = proofs.consistency(older_size)
             except RangeError as error:
                 raise ProblemError("not_found", str(error)) from error
             size, text = proofs.checkpoint.checkpoint.log_size, proofs.checkpoint.to_bytes()
             hashes = tuple(each.hex() for each in path)
-            return ConsistencyProof(older_size, size, hashes, text.decode()), state.height
+            return ConsistencyProof(older_size, size, hashes, text.decode()), proofs.height
 
     told, height = await asyncio.to_thread(read)
     return Reply(encoded(told), headers=as_of(height))

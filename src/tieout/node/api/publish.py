@@ -13,10 +13,16 @@ from tieout.kernel.book import Book
 from tieout.node import telemetry
 from tieout.node.api.table import CSV, JSON, NDJSON, Call, Reply, encoded
 from tieout.node.bulk import BatchReceipt, BulkReceipt, Spool, publish_spool, spool_path
-from tieout.node.desk import Sending
-from tieout.node.limits import IDEMPOTENCY_KEPT_S, MAX_IDEMPOTENCY_KEY, MAX_SIGNED_BYTES
+from tieout.node.desk import Sending, awaited
+from tieout.node.limits import (
+    IDEMPOTENCY_KEPT_S,
+    MAX_IDEMPOTENCY_KEY,
+    MAX_SETTLING_S,
+    MAX_SIGNED_BYTES,
+)
 from tieout.node.problems import ProblemError
 from tieout.node.store import Answer
+from tieout.node.verdicts import accepted
 from tieout.wire.codes import ItemOutcome, RowOutcome
 
 SIGNED: Final = "application/vnd.tieout.batch"
@@ -82,14 +88,25 @@ async def _send(
         house.in_progress.add(claimed)
     try:
         trace = telemetry.here()
-        house.desk.send(Sending(book, role, party, row, wait, key, future, trace=trace))
-        # A client that goes away does not take its record back.
-        status, body = await asyncio.shield(future)
+        sending = Sending(book, role, party, row, wait, key, future, trace=trace)
+        house.desk.send(sending)
+        status, body = await _answered(sending)
     finally:
         if claimed is not None:
             house.in_progress.discard(claimed)
     house.metrics.records.labels("single").inc()
     return Reply(body, status)
+
+
+async def _answered(sending: Sending) -> tuple[int, bytes]:
+    """What is said to a record: its verdict, or that it is safe and its verdict takes longer."""
+    # A client that goes away does not take its record back.
+    done, _ = await asyncio.wait([sending.future], timeout=MAX_SETTLING_S)
+    if done:
+        return sending.future.result()
+    if sending.is_safe:
+        return 202, accepted(sending.row)
+    raise ProblemError("busy", "the ledger stands still: nobody took the record yet; send it again")
 
 
 # ---------------------------------------------------------------- the same answer to the same key
@@ -196,8 +213,8 @@ async def publish_signed(call: Call) -> Reply:
         raise ProblemError("unsupported_media_type", f"send {SIGNED}")
     item = await call.body(MAX_SIGNED_BYTES)
     ordering = call.house.ordering
-    future = await asyncio.wrap_future(call.house.desk.run(lambda: ordering.submit([item])[0]))
-    receipt = (await asyncio.wrap_future(future)).receipt
+    future = await asyncio.wrap_future(call.house.desk.run(lambda: ordering.hand_in(item)))
+    receipt = (await awaited(future)).receipt
     outcome = receipt.result.outcome
     if outcome is not ItemOutcome.ACCEPTED:
         name = outcome.name.lower()

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from tieout.node.alarms.outbox import Notice
+from tieout.node.api.forms import FormQuery, given
 from tieout.node.api.table import Call, Reply, encoded
 from tieout.node.limits import MAX_PAGE_ROWS, PAGE_ROWS
 from tieout.node.problems import ProblemError
@@ -15,7 +16,7 @@ from tieout.units.dates import format_time
 Word = Annotated[str, Meta(max_length=64)]
 
 
-class NoticeQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NoticeQuery(FormQuery, frozen=True, forbid_unknown_fields=True):
     """Newest first; `before` is the number of the last one on the page before."""
 
     before: Annotated[int, Meta(ge=0, le=(1 << 62))] = 1 << 62
@@ -69,7 +70,7 @@ async def list_notices(call: Call) -> Reply:
     notices = await asyncio.to_thread(
         outbox.notices, query.before, query.size, channel=query.channel, state=query.state
     )
-    return Reply(encoded([_view(notice) for notice in notices]))
+    return given(call, [_view(notice) for notice in notices], NoticeView)
 
 
 async def tell_notice(call: Call) -> Reply:

@@ -18,7 +18,8 @@ from msgspec.structs import asdict
 
 from tieout.node.access import ROLES, Permission, Role
 from tieout.node.api.asking import asking
-from tieout.node.api.listing import QUERIES, csv_of
+from tieout.node.api.forms import csv_of, given
+from tieout.node.api.listing import QUERIES
 from tieout.node.api.looking import as_of
 from tieout.node.api.table import CSV, JSON, OCTETS, Call, Reply, encoded
 from tieout.node.limits import MAX_ATTACHING, MAX_FILTERS, MAX_WORK_BYTES
@@ -179,7 +180,8 @@ async def tell_history(call: Call) -> Reply:
 async def list_assignees(call: Call) -> Reply:
     """Who may work on breaks."""
     users = await asyncio.to_thread(call.house.store.users)
-    return Reply(encoded([Assignee(each.name, each.role) for each in users if _may_work(each)]))
+    told = [Assignee(each.name, each.role) for each in users if _may_work(each)]
+    return given(call, told, Assignee)
 
 
 def _may_work(user: Any) -> bool:
@@ -298,7 +300,7 @@ async def give_attachment(call: Call) -> Reply:
 
 async def list_reasons(call: Call) -> Reply:
     """All reason codes, by code; those, too, that are not offered any more."""
-    return Reply(encoded(await _asked(call.house.work.reasons)))
+    return given(call, await _asked(call.house.work.reasons), Reason)
 
 
 async def set_reason(call: Call) -> Reply:
@@ -315,7 +317,7 @@ async def list_filters(call: Call) -> Reply:
     """One's own filters, and those that others share."""
     owner = call.who.name
     found = await _asked(lambda: call.house.work.filters_for(owner))
-    return Reply(encoded([_filter_view(each, owner) for each in found]))
+    return given(call, [_filter_view(each, owner) for each in found], FilterView)
 
 
 async def save_filter(call: Call) -> Reply:

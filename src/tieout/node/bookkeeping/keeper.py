@@ -16,6 +16,7 @@ transaction that waits for them.
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -30,8 +31,9 @@ from tieout.connectors.errors import BooksError
 from tieout.kernel import listing
 from tieout.kernel.book import Book
 from tieout.node.bookkeeping.files import books_files, open_books
-from tieout.node.desk import Desk
+from tieout.node.desk import Desk, settled_of
 from tieout.node.errors import NodeError
+from tieout.node.ordering import Settled, operation_of
 from tieout.node.problems import ProblemError
 from tieout.node.stream import Happening, Position, Stream
 from tieout.wire.codes import (
@@ -309,11 +311,8 @@ class Keeper:
             return
         rows = np.frombuffer(row, np.uint8).reshape(1, -1)
 
-        def publish() -> None:
-            for settled in self._desk.publish_rows(own.book, own.role, own.party, rows).batches:
-                _check(settled.result().receipt.result.outcome)
-
-        self._desk.run(publish).result()
+        for future in self._desk.publish_rows(own.book, own.role, own.party, rows).batches:
+            _check(settled_of(future).receipt.result.outcome)
 
     def _report(
         self,
@@ -337,12 +336,10 @@ class Keeper:
         """Sign and submit an operation; one that came too late is passed over."""
         ordering = self._desk.ordering
 
-        def submit() -> ItemOutcome:
-            signed = ordering.publisher(party).operation(kind, Purpose.PUBLISH, body)
-            (settled,) = ordering.submit([signed])
-            return settled.result().receipt.result.outcome
+        def submit() -> Future[Settled]:
+            return ordering.publish([(party, operation_of(kind, Purpose.PUBLISH, body))])[0]
 
-        outcome = self._desk.run(submit).result()
+        outcome = settled_of(self._desk.run(submit).result()).receipt.result.outcome
         if outcome is ItemOutcome.NOT_APPLICABLE:
             log.info("too_late", what=kind.name.lower())
         else:

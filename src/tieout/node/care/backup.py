@@ -10,7 +10,9 @@ notice may be delivered twice, with its id. Then everything is read back from di
 its hash, and the copied journal is checked block by block; only then is the manifest written.
 
 Everything that stands in the node's directory is kept but what is made anew by itself. What is not
-here: read models in another database (`pg_dump`), and books, which belong to their own systems.
+here: read models in another database (`pg_dump`), books, which belong to their own systems, and a
+ledger that several parties order, which is the network node's: put back without CometBFT's own
+files it would be ahead of them for ever.
 """
 
 import os
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from tieout import __version__
+from tieout.engines.cometbft.nodes import is_ordered_by_several
 from tieout.engines.embedded.ledger import read_genesis
 from tieout.engines.embedded.places import GENESIS_FILE, JOURNAL
 from tieout.journal.check import check_journal
@@ -76,10 +79,12 @@ def back_up(directory: Path, to: Path, environment: Mapping[str, str], now_us: i
     try:
         make_folder(to)
         files = [_keep(source, to) for source in _node_files(directory, ledger)]
-        files += [_keep(source, to) for source in _ledger_files(ledger)]
-        files += _keep_snapshot(ledger / JOURNAL, to)
-        height, blocks = _keep_blocks(ledger / JOURNAL, ledger_id, to)
-        files += blocks
+        height = 0
+        if not is_ordered_by_several(ledger):
+            files += [_keep(source, to) for source in _ledger_files(ledger)]
+            files += _keep_snapshot(ledger / JOURNAL, to)
+            height, blocks = _keep_blocks(ledger / JOURNAL, ledger_id, to)
+            files += blocks
         found = [each for each in files if each is not None]
         manifest = Manifest(
             FORMAT, __version__, now_us, ledger_id.hex(), genesis.name, height,
@@ -107,14 +112,15 @@ def restore(source: Path, directory: Path, environment: Mapping[str, str]) -> Ma
     manifest = read_manifest(source)
     _prove(source, manifest)
     settings = load_settings(source / NODE / SETTINGS_FILE, environment)
-    ledger = directory / settings.storage.ledger
-    for place in (directory, ledger):
+    tops = {NODE: directory}
+    if any(kept.path.startswith(f"{LEDGER}/") for kept in manifest.files):
+        tops[LEDGER] = directory / settings.storage.ledger
+    for place in tops.values():
         if place.exists() and (not place.is_dir() or any(place.iterdir())):
             raise NodeError(
                 f"there is something at {place}, and nothing is written over",
                 "name a new directory, or move away what stands there",
             )
-    tops = {NODE: directory, LEDGER: ledger}
     try:
         for kept in manifest.files:
             top, _, name = kept.path.partition("/")
