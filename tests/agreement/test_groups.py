@@ -35,6 +35,7 @@ WRONG = [
     ("[groups.bulk]", '[deadlines]\nbank = "1h"\n[groups.bulk]', "deadlines.bank", "nobody waits"),
     ("version = 1", 'version = 1\nopened_by = ["bank"]', "opened_by", "opens nothing"),
     ("[groups.bulk]", EVERYBODY_APART, "groups", "every role is a counterpart"),
+    ("[groups.bulk]", "[stages.ordered]\n[groups.bulk]", "groups", "with stages has groups, too"),
 ]
 
 

@@ -109,6 +109,7 @@ def test_the_adjuster_brings_the_books_to_the_benchmark(
         id=bytes(32),
         transaction_id=transaction_id,
         originator=0,
+        stage=0,
         serial=0,
         role=Role.REGISTRAR,
         status=AdjustmentStatus.APPROVED,

@@ -7,7 +7,9 @@ from tieout import reference
 from tieout.evidence.audit import Held, audit
 from tieout.evidence.breaklist import lines_of
 from tieout.evidence.certificate import verify_certificate
+from tieout.evidence.errors import MissingError
 from tieout.evidence.pack import build_pack, verify_pack
+from tieout.evidence.packform import AppParts
 from tieout.evidence.statement import state_transaction
 from tieout.testing.grouped import grouped_histories
 from tieout.testing.histories import History, histories, refined_histories
@@ -33,6 +35,22 @@ def test_every_transaction_can_be_shown(history: History) -> None:
         transaction = next(each for at, each in ledger.state.transactions.items() if at == key)
         assert report.statement == state_transaction(ledger.state, transaction)
         assert pack == build_pack(ledger, signed, name, originator, transaction_id)
+
+
+@settings(max_examples=20)
+@given(history=grouped_histories())
+def test_what_is_settled_together_can_be_shown_alone(history: History) -> None:
+    """R-GROUP-5: a pack shows its records, and leaves to the ledger what the group comes to."""
+    ledger = recorded(history)
+    signed = ledger.checkpoint()
+    app = AppParts(ledger.state.events_chain, ledger.state.state_digest)
+    for name, originator, transaction_id in ledger.transactions():
+        try:
+            pack = build_pack(ledger, signed, name, originator, transaction_id, app=app)
+        except MissingError:
+            continue  # people acted on what its group came to
+        statement = verify_pack(pack, ledger.genesis).statement
+        assert "group" not in [each.kind for each in statement.breaks]
 
 
 @settings(max_examples=40)

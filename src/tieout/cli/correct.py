@@ -65,10 +65,12 @@ def list_adjustments(
 
 def _facts(ledger: EmbeddedLedger, entry: kernel.Adjustment) -> dict[str, object]:
     agreement = ledger.state.books[entry.agreement - 1].agreement
+    stages = agreement.stages
     return {
         "id": entry.id.hex(),
         "agreement": agreement.name,
         "transaction_id": unpad(entry.transaction_id),
+        **({"stage": stages[entry.stage].name} if stages else {}),
         "role": agreement.roles[entry.role],
         "to": _values(agreement, entry),
         "status": entry.status.name.lower(),
@@ -101,13 +103,16 @@ def _print_entries(entries: list[dict[str, object]]) -> None:
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("transaction", "role", "to the agreed value", "status", "approved by", "id"):
+    has_stages = any("stage" in entry for entry in entries)
+    names = ("transaction", "role", "to the agreed value", "status", "approved by", "id")
+    for name in (names[0], "stage", *names[1:]) if has_stages else names:
         table.add_column(name, no_wrap=True)
     for entry in entries:
         to = entry["to"]
         approvers = entry["approvers"]
         table.add_row(
             Text(str(entry["transaction_id"])),
+            *([str(entry.get("stage", ""))] if has_stages else []),
             str(entry["role"]),
             Text(", ".join(f"{name} {value}" for name, value in to.items()))
             if isinstance(to, dict)
@@ -185,9 +190,9 @@ def _step(
         approvers = facts["approvers"]
         count = len(approvers) if isinstance(approvers, list) else 0
         more = "; one more person has to approve it" if facts["status"] == "proposed" else ""
-        say(
-            f"{facts['transaction_id']} {facts['role']}: {facts['status']} ({count} approved){more}"
-        )
+        at = f" at {facts['stage']}" if "stage" in facts else ""
+        who = f"{facts['transaction_id']} {facts['role']}{at}"
+        say(f"{who}: {facts['status']} ({count} approved){more}")
     return Outcome.COMPLETE
 
 
@@ -224,12 +229,12 @@ def _about(ledger: EmbeddedLedger, digits: str, reason: str) -> tuple[int, Adjus
     entry = _find(ledger, digits)
     agreement = ledger.state.books[entry.agreement - 1].agreement
     key = entry.transaction_id.rstrip(b"\0")
-    found = kernel.transaction(ledger.state, agreement.name, entry.originator, key)
+    found = kernel.transaction(ledger.state, agreement.name, entry.originator, key, entry.stage)
     if found is None:
         raise Failure("the transaction of that entry is gone", "run `tieout audit`")
     about = unpad(entry.transaction_id)
     name, originator, role = agreement.name, entry.originator, entry.role
-    body = AdjustmentStep(name, originator, about, role, entry.id, reason)
+    body = AdjustmentStep(name, originator, about, role, entry.id, reason, stage=entry.stage)
     return found.roles[entry.role].party, body
 
 

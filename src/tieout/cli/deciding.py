@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from cyclopts import Parameter
+from msgspec.structs import replace
 
 from tieout import kernel
 from tieout.cli.guarding import guarded
@@ -23,6 +24,7 @@ from tieout.units.errors import UnitsError
 from tieout.units.ids import check_code
 from tieout.wire.codes import BreakKind, OperationKind, Purpose
 from tieout.wire.operations import (
+    AboutTransaction,
     Body,
     Dispute,
     MoveReversal,
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
 Flag = Annotated[bool, Parameter(negative="")]
 Files = Annotated[tuple[Path, ...], Parameter(negative="")]
 Person = Annotated[str, Parameter(name=["--as"])]
-Key = tuple[str, int, str]
+Key = tuple[str, int, str, int]
+"""A transaction at one stage: agreement, originator, id, and the number of the stage."""
 Make = Callable[[EmbeddedLedger, "Agreement", Key, int], Body]
 OPEN_FOR = "7d"
 """How long a motion may be voted on, where nobody says."""
@@ -50,6 +53,7 @@ class _Act(NamedTuple):
     transaction: str
     agreement: str | None
     originator: int
+    stage: str | None
     party: str | None
     person: str
     kind: OperationKind
@@ -68,6 +72,7 @@ def dispute(
     party: str | None = None,
     agreement: str | None = None,
     originator: int = 0,
+    stage: str | None = None,
     ledger: Ledger = DEFAULT_LEDGER,
     json: Flag = False,
 ) -> int:
@@ -93,6 +98,8 @@ def dispute(
         The agreement under which it was published, where the id stands under several.
     originator
         The party in whose numbering the id counts.
+    stage
+        The stage that is meant; where the agreement has stages it has to be named.
     ledger
         The ledger's directory.
     json
@@ -106,11 +113,11 @@ def dispute(
     def make(_ledger: EmbeddedLedger, terms: "Agreement", key: Key, _now_us: int) -> Body:
         number = _place(role, terms.roles, "role")
         if withdraw:
-            return WithdrawDispute(*key, number, reason)
-        return Dispute(*key, number, reason, digests)
+            return WithdrawDispute(*key[:3], number, reason)
+        return Dispute(*key[:3], number, reason, digests)
 
     kind = OperationKind.WITHDRAW_DISPUTE if withdraw else OperationKind.DISPUTE
-    act = _Act(ledger, transaction, agreement, originator, party or role, person, kind, make)
+    act = _Act(ledger, transaction, agreement, originator, stage, party or role, person, kind, make)
     return _done(act, as_json=json)
 
 
@@ -127,6 +134,7 @@ def decide(
     party: str | None = None,
     agreement: str | None = None,
     originator: int = 0,
+    stage: str | None = None,
     ledger: Ledger = DEFAULT_LEDGER,
     json: Flag = False,
 ) -> int:
@@ -154,6 +162,8 @@ def decide(
         The agreement under which it was published, where the id stands under several.
     originator
         The party in whose numbering the id counts.
+    stage
+        The stage that is meant; where the agreement has stages it has to be named.
     ledger
         The ledger's directory.
     json
@@ -165,10 +175,10 @@ def decide(
     def make(_ledger: EmbeddedLedger, terms: "Agreement", key: Key, now_us: int) -> Body:
         number = _place(field, tuple(each.name for each in terms.fields), "field")
         signed = _signed(terms, number, value, currency)
-        return MoveValue(*key, number, *signed, reason, now_us + lasts_us)
+        return MoveValue(*key[:3], number, *signed, reason, now_us + lasts_us)
 
     kind = OperationKind.MOVE_VALUE
-    act = _Act(ledger, transaction, agreement, originator, party, person, kind, make)
+    act = _Act(ledger, transaction, agreement, originator, stage, party, person, kind, make)
     return _done(act, as_json=json)
 
 
@@ -182,6 +192,7 @@ def reverse(
     party: str | None = None,
     agreement: str | None = None,
     originator: int = 0,
+    stage: str | None = None,
     ledger: Ledger = DEFAULT_LEDGER,
     json: Flag = False,
 ) -> int:
@@ -203,6 +214,8 @@ def reverse(
         The agreement under which it was published, where the id stands under several.
     originator
         The party in whose numbering the id counts.
+    stage
+        The stage that is meant; where the agreement has stages it has to be named.
     ledger
         The ledger's directory.
     json
@@ -212,10 +225,10 @@ def reverse(
     lasts_us = _lasting_us(open_for)
 
     def make(_ledger: EmbeddedLedger, _terms: "Agreement", key: Key, now_us: int) -> Body:
-        return MoveReversal(*key, reason, now_us + lasts_us)
+        return MoveReversal(*key[:3], reason, now_us + lasts_us)
 
     kind = OperationKind.MOVE_REVERSAL
-    act = _Act(ledger, transaction, agreement, originator, party, person, kind, make)
+    act = _Act(ledger, transaction, agreement, originator, stage, party, person, kind, make)
     return _done(act, as_json=json)
 
 
@@ -229,6 +242,7 @@ def vote(
     party: str | None = None,
     agreement: str | None = None,
     originator: int = 0,
+    stage: str | None = None,
     ledger: Ledger = DEFAULT_LEDGER,
     json: Flag = False,
 ) -> int:
@@ -250,6 +264,8 @@ def vote(
         The agreement under which it was published, where the id stands under several.
     originator
         The party in whose numbering the id counts.
+    stage
+        The stage that is meant; where the agreement has stages it has to be named.
     ledger
         The ledger's directory.
     json
@@ -264,10 +280,10 @@ def vote(
                 "no motion about this transaction is open",
                 "`tieout decide` and `tieout reverse` move one",
             )
-        return VoteOnMotion(*key, motion.name, not against, reason)
+        return VoteOnMotion(*key[:3], motion.name, not against, reason)
 
     kind = OperationKind.VOTE_ON_MOTION
-    act = _Act(ledger, transaction, agreement, originator, party, person, kind, make)
+    act = _Act(ledger, transaction, agreement, originator, stage, party, person, kind, make)
     return _done(act, as_json=json)
 
 
@@ -305,7 +321,8 @@ def _done(act: _Act, *, as_json: bool) -> int:
         )
         if isinstance(motion, dict):
             more += f"; a motion is open: {len(motion['in_favour'])} in favour"
-        say(f"{act.transaction}: {facts['status']}{more}")
+        at = f" at {facts['stage']}" if "stage" in facts else ""
+        say(f"{act.transaction}{at}: {facts['status']}{more}")
     return Outcome.COMPLETE
 
 
@@ -315,7 +332,7 @@ def _alone(act: _Act) -> None:
             raise Failure("whose person is that?", "name the party with --party NAME")
         number = _party(opened, act)
         now_us = max(time.time_ns() // 1_000, opened.time_us)
-        body = act.make(opened, *_about(opened, act), now_us)
+        body = _body(opened, act, now_us)
         guarded(
             lambda: opened.operate(
                 number, act.kind, Purpose.APPROVE, body, now_us, person=act.person
@@ -334,25 +351,53 @@ def _through_node(act: _Act) -> None:
                 "a party's people act at its own node",
             )
         now_us = max(time.time_ns() // 1_000, opened.time_us)
-        body = act.make(opened, *_about(opened, act), now_us)
+        body = _body(opened, act, now_us)
         operate(sender, act.kind, Purpose.APPROVE, body, act.person)
+
+
+def _body(ledger: EmbeddedLedger, act: _Act, now_us: int) -> Body:
+    """What is signed, about the transaction at its stage (R-STAGE-8)."""
+    terms, key = _about(ledger, act)
+    body = act.make(ledger, terms, key, now_us)
+    if not isinstance(body, AboutTransaction):
+        raise TypeError(f"{type(body).__name__} is about no transaction")
+    return replace(body, stage=key[3])
 
 
 def _about(ledger: EmbeddedLedger, act: _Act) -> tuple["Agreement", Key]:
     """The agreement of a transaction, and its key. Raises Failure when there is none."""
     name = find_transaction(ledger, act.agreement, act.originator, act.transaction)
-    found = kernel.transaction(ledger.state, name, act.originator, act.transaction.encode())
-    if found is None:
-        raise Failure(f"there is no transaction {act.transaction!r} on this ledger")
-    terms = ledger.state.books[found.agreement - 1].agreement
-    return terms, (name, act.originator, act.transaction)
+    key = act.transaction.encode("utf-8", "surrogateescape")
+    spoken = kernel.timeline(ledger.state, name, act.originator, key)
+    terms = ledger.state.books[spoken[0].agreement - 1].agreement
+    return terms, (name, act.originator, act.transaction, _stage(terms, act.stage, spoken))
+
+
+def _stage(terms: "Agreement", wanted: str | None, spoken: tuple[kernel.Transaction, ...]) -> int:
+    """The number of the stage that is meant: which one it is, is never guessed."""
+    names = [each.name for each in terms.stages]
+    if not names:
+        if wanted is not None:
+            raise Failure(f"{terms.name} has no stages", "leave --stage out")
+        return 0
+    stand = ", ".join(f"{names[each.stage]} ({each.status.name.lower()})" for each in spoken)
+    if wanted is None:
+        raise Failure(f"which stage? it stands at {stand}", "name one with --stage NAME")
+    if wanted not in {names[each.stage] for each in spoken}:
+        raise Failure(f"it does not stand at '{wanted}'", f"it stands at {stand}")
+    return names.index(wanted)
+
+
+def _transaction(ledger: EmbeddedLedger, key: Key) -> kernel.Transaction | None:
+    name, originator, transaction, stage = key
+    return kernel.transaction(ledger.state, name, originator, transaction.encode(), stage)
 
 
 def _party(ledger: EmbeddedLedger, act: _Act) -> int:
     """The number of who acts: a party's name, or that of a role, for the party bound to it."""
     terms, key = _about(ledger, act)
     name = act.party or ""
-    found = kernel.transaction(ledger.state, key[0], key[1], key[2].encode())
+    found = _transaction(ledger, key)
     if name in terms.roles and found is not None:
         bound = found.roles[terms.roles.index(name)].party
         if bound:
@@ -361,12 +406,12 @@ def _party(ledger: EmbeddedLedger, act: _Act) -> int:
 
 
 def _facts(ledger: EmbeddedLedger, terms: "Agreement", key: Key) -> dict[str, object]:
-    name, originator, transaction = key
-    found = kernel.transaction(ledger.state, name, originator, transaction.encode())
+    found = _transaction(ledger, key)
     motion = _motion(ledger, key)
     return {
-        "transaction_id": transaction,
-        "agreement": name,
+        "transaction_id": key[2],
+        **({"stage": terms.stages[key[3]].name} if terms.stages else {}),
+        "agreement": key[0],
         "status": found.status.name.lower() if found else "",
         "disputed_for": [
             role
@@ -387,8 +432,7 @@ def _facts(ledger: EmbeddedLedger, terms: "Agreement", key: Key) -> dict[str, ob
 
 def _motion(ledger: EmbeddedLedger, key: Key) -> kernel.Motion | None:
     """The open motion about a transaction."""
-    name, originator, transaction = key
-    found = kernel.transaction(ledger.state, name, originator, transaction.encode())
+    found = _transaction(ledger, key)
     return kernel.open_motion(ledger.state, found.agreement, found.serial) if found else None
 
 

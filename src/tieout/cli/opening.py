@@ -54,7 +54,7 @@ def find_transaction(
     found = [
         name
         for name in chosen_agreements(ledger, agreement)
-        if is_possible and kernel.transaction(ledger.state, name, originator, key) is not None
+        if is_possible and kernel.timeline(ledger.state, name, originator, key)
     ]
     if not found:
         raise Failure(

@@ -210,6 +210,7 @@ class Play:
             role=adjustment.role,
             adjustment=adjustment.id,
             reason=reason,
+            stage=adjustment.stage,
         )
         purpose = Purpose.APPROVE if kind is OperationKind.APPROVE else Purpose.PUBLISH
         return self._publishers[party].operation(kind, purpose, step, person)
@@ -221,6 +222,7 @@ class Play:
             self.agreement.name,
             adjustment.originator,
             adjustment.transaction_id,
+            adjustment.stage,
         )
         if found is None:
             raise Refused("an adjustment", "unknown_transaction")

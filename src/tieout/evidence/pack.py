@@ -50,6 +50,7 @@ from tieout.evidence.packform import (
 from tieout.evidence.replay import Replay, Step, transaction_key
 from tieout.evidence.statement import last_leaf, state_transaction
 from tieout.merkle.tree import inclusion_path, leaf_hash
+from tieout.reference.groups import stands_in_groups
 from tieout.reference.members import Members, Party
 from tieout.reference.state import TransactionKey
 from tieout.reference.transaction import Transaction
@@ -113,10 +114,11 @@ def build_pack(
     """The evidence pack of a transaction as of `checkpoint`.
 
     `app` is needed where members change, for the block of the checkpoint. A `certificate` of the
-    same checkpoint goes into it where it covers the transaction, and so does `consensus`, which
-    must be of that checkpoint; only `verify_pack` looks into it. Raises MissingError when the
-    ledger knew no such transaction then, and VerdictError when its items do not give a verdict by
-    the rules, which an audit would find too.
+    same checkpoint goes into it where it covers the transaction and its status does not rest on a
+    group (R-GROUP-5); so does `consensus`, which must be of that checkpoint; only `verify_pack`
+    looks into it. Raises MissingError when the ledger knew no such transaction then, or people
+    acted on what its group came to, and VerdictError when its items do not give a verdict by the
+    rules, which an audit would find too.
     """
     key = transaction_key(agreement, originator, transaction_id)
     size = checkpoint.checkpoint.log_size
@@ -135,7 +137,9 @@ def build_pack(
         builder.add(leaf, sorted(rows.get(leaf, ())))
     transaction = builder.finish(checkpoint.checkpoint)
     proof = None
-    if certificate and certificate.checkpoint == checkpoint.checkpoint:
+    book = builder.replay.state.book_of(transaction)
+    is_alone = not stands_in_groups(book, transaction)
+    if is_alone and certificate and certificate.checkpoint == checkpoint.checkpoint:
         proof = certificate.prove(originator, key.transaction_id.rstrip(b"\0"))
     pack = Pack(
         format="tieout/evidence/1" if reader.genesis.rules_version == 1 else "tieout/evidence/2",
@@ -193,7 +197,17 @@ class _Builder:
         return self.replay.finish(checkpoint.time_us)
 
     def _keep(self, entry: Entry) -> None:
-        self.replay.apply(entry, f"entries[{len(self.entries)}]")
+        try:
+            self.replay.apply(entry, f"entries[{len(self.entries)}]")
+        except VerdictError as error:
+            transaction = self.replay.transaction
+            if transaction and self.replay.state.book_of(transaction).agreement.groups:
+                raise MissingError(
+                    "transaction",
+                    "people acted on what its group came to, which rests on records of other"
+                    " transactions: no pack shows that, but an audit of the ledger does",
+                ) from error
+            raise
         self.entries.append(entry)
 
     def _ask_until(self, time_us: int) -> None:

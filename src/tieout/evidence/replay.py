@@ -7,6 +7,10 @@ functions as on the ledger: who signed, which agreement is in force, what become
 an operation does. What depends on neighbours is not asked again: the log says that the item was
 accepted, so its sequence number was free, and the other rows had their root and were well formed.
 
+What a group comes to rests on records of other transactions, so groups are not judged: a record
+that is settled together with others says so by its key, and its transaction stands by what is said
+in itself.
+
 Deadlines are the one thing that happens without an item (R-TIME-1). Entries say where the ledger
 asked a role; the block in which it did may have left no leaf. Such an entry must be possible (the
 deadline is earlier than what comes after it), deadlines come in their order, and by the checkpoint
@@ -96,6 +100,7 @@ class Replay:
 
     def __init__(self, genesis: Genesis, key: TransactionKey) -> None:
         self.state: State = initial_state(genesis)
+        self.state.judges_groups = False
         self.steps: list[Step] = []
         self._key = key
         self._leaf = -1

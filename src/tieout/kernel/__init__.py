@@ -4,6 +4,7 @@ Start reading in `machine.py`. The readable twin of this room is `tieout.referen
 differ, docs/rules.md decides.
 """
 
+from tieout.kernel.adjusted import Adjustment, adjustment, adjustments
 from tieout.kernel.admission import admission, prospect
 from tieout.kernel.batches import vouch
 from tieout.kernel.digest import (
@@ -18,12 +19,9 @@ from tieout.kernel.members import Change, Key, Party, founders
 from tieout.kernel.motions import open_motion
 from tieout.kernel.queries import (
     NO_VERDICT,
-    Adjustment,
     Counts,
     Standing,
     Transaction,
-    adjustment,
-    adjustments,
     alarms,
     break_row,
     break_table,

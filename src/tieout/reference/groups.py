@@ -72,6 +72,8 @@ def note_judged(book: Book, transaction: Transaction) -> None:
 def settle(state: State, book: Book, events: Events) -> None:
     """Judge the groups that have changed, and whose breaks opened or closed by it (R-GROUP-6)."""
     groups = book.groups
+    if not state.judges_groups:
+        return
     moved = [place for place in groups.before if groups.has_changed(place)]
     changed: dict[int, None] = {}
     for place in moved:
@@ -154,6 +156,13 @@ def _counted(rule: GroupRule, side: int, record: Record) -> Counted:
         amount if isinstance(amount, int) else 0,
         announced if side == COUNTERPARTS and isinstance(announced, int) else None,
         record.place,
+    )
+
+
+def stands_in_groups(book: Book, transaction: Transaction) -> bool:
+    """Whether a record of a transaction is settled together with others (R-GROUP-1)."""
+    return any(
+        any(_groups_of(book, index, role.record)) for index, role in enumerate(transaction.roles)
     )
 
 

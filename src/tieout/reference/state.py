@@ -205,6 +205,8 @@ class State:
     urgency_dues: list[UrgencyDue] = field(default_factory=list)
     touched: dict[tuple[int, int], None] = field(default_factory=dict)
     state_digest: bytes = bytes(32)
+    judges_groups: bool = True
+    """Off where only some of a ledger's records are played, which say nothing of whole groups."""
 
     def book_of(self, transaction: Transaction) -> Book:
         """The book that a transaction stands in."""

@@ -140,8 +140,9 @@ class Story:
         (proposed,) = registrar.adjustments(self._agreement.name)
         self._entry.append(proposed.status.name.lower())
         body = AdjustmentStep(
-            self._agreement.name, 0, order_id(WRONG), Role.REGISTRAR, proposed.id, "books corrected"
-        )
+            self._agreement.name, 0, order_id(WRONG), Role.REGISTRAR, proposed.id,
+            "books corrected", stage=proposed.stage,
+        )  # fmt: skip
         registrar.operate(OperationKind.POSTED, body)
         self._entry.append(registrar.adjustments(self._agreement.name)[0].status.name.lower())
         right = orders(self._agreement, Role.REGISTRAR, [WRONG], revision=2)

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tieout import kernel
+from tieout.agreement.limits import MAX_STAGES
 from tieout.engines.cometbft import abci_pb2 as abci
 from tieout.engines.cometbft.committed import Committed, History
 from tieout.engines.cometbft.leaflog import LeafLog
@@ -66,11 +67,12 @@ class AboutStream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AboutTransaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`/transaction`: a transaction's key."""
+    """`/transaction`: a transaction's key; the stage by number, the first one unless it is said."""
 
     agreement: str
     originator: int
     transaction_id: str
+    stage: int = 0
 
 
 class _Answer(NamedTuple):
@@ -207,7 +209,9 @@ class Queries:
         if about.agreement not in state.newest or not 0 <= about.originator < 1 << 16:
             return _Answer(NOT_FOUND, log="there is no such agreement or originator")
         key = about.transaction_id.encode()
-        found = kernel.transaction(state, about.agreement, about.originator, key)
+        found = None
+        if 0 <= about.stage < MAX_STAGES:
+            found = kernel.transaction(state, about.agreement, about.originator, key, about.stage)
         if found is None:
             return _Answer(NOT_FOUND, log="there is no such transaction")
         agreement = state.books[found.agreement - 1].agreement

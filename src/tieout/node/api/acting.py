@@ -12,7 +12,7 @@ from tieout import kernel
 from tieout.agreement.errors import AgreementError
 from tieout.agreement.model import Agreement
 from tieout.agreement.parse import parse_agreement
-from tieout.node.api.looking import TimeText, time_of
+from tieout.node.api.looking import TimeText, TransactionQuery, time_of
 from tieout.node.api.table import TEXT, TOML, Call, Reply, encoded
 from tieout.node.desk import awaited
 from tieout.node.ordering import Settled, operation_of
@@ -57,6 +57,12 @@ class RefusalRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[
         str, Meta(min_length=1, max_length=MAX_REASON_CHARACTERS, pattern=r"[^ \t\r\n]")
     ]
+
+
+class AlarmQuery(TransactionQuery, frozen=True, forbid_unknown_fields=True):
+    """Whose alarm it is. Where the agreement has stages, `stage` names one; else it is left out."""
+
+    stage: Annotated[str, Meta(max_length=36)] = ""
 
 
 class AdjustmentState(msgspec.Struct, frozen=True):
@@ -136,12 +142,13 @@ async def close_cutoff(call: Call) -> Reply:
 async def acknowledge(call: Call) -> Reply:
     """Say that a person has seen the alarm of a transaction."""
     party, person = _person(call)
-    found, _ = await asyncio.to_thread(_found, call)
+    found = await asyncio.to_thread(_at_stage, call)
     if found.alarm not in UNSEEN_ALARMS:
         raise ProblemError("conflict", f"the alarm is {found.alarm.name.lower()}, not raised")
     body = Acknowledge(
-        call.path["name"], found.originator, call.path["transaction_id"], found.episode
-    )
+        call.path["name"], found.originator, call.path["transaction_id"], found.episode,
+        stage=found.stage,
+    )  # fmt: skip
     done = await operate(
         call, party, OperationKind.ACKNOWLEDGE, Purpose.APPROVE, body, person=person
     )
@@ -162,9 +169,7 @@ async def refuse(call: Call) -> Reply:
 
 async def _step(call: Call, kind: OperationKind, reason: str) -> Reply:
     party, person = _person(call)
-    found, entry = await asyncio.to_thread(_found, call)
-    if entry is None:
-        raise ProblemError("not_found", "the transaction has no correcting entry of this id now")
+    found, entry = await asyncio.to_thread(_with_entry, call)
     if found.roles[entry.role].party != party:
         who = call.house.ordering.parties[found.roles[entry.role].party - 1].name
         raise ProblemError("not_allowed", f"the entry is in the books of {who}; its persons decide")
@@ -172,11 +177,10 @@ async def _step(call: Call, kind: OperationKind, reason: str) -> Reply:
         raise ProblemError("conflict", f"the entry is {entry.status.name.lower()}")
     body = AdjustmentStep(
         call.path["name"], found.originator, call.path["transaction_id"], entry.role, entry.id,
-        reason,
+        reason, stage=entry.stage,
     )  # fmt: skip
     done = await operate(call, party, kind, Purpose.APPROVE, body, person=person)
-    _, after = await asyncio.to_thread(_found, call)
-    entry = after or entry
+    entry = await asyncio.to_thread(_as_it_is, call, entry)
     told = AdjustmentState(
         entry.id.hex(), entry.status.name.lower(), len(entry.approvers), done.height
     )
@@ -184,23 +188,59 @@ async def _step(call: Call, kind: OperationKind, reason: str) -> Reply:
     return Reply(encoded(told))
 
 
-def _found(call: Call) -> tuple[kernel.Transaction, kernel.Adjustment | None]:
-    """The transaction of the path, and its correcting entry where the path names one."""
-    name = call.house.book(call.path["name"]).agreement.name
+def _stages(state: kernel.State, call: Call) -> tuple[kernel.Transaction, ...]:
+    """The transaction of the path, at each stage of which somebody has spoken."""
     key = call.path["transaction_id"].encode("utf-8", "surrogatepass")
-    wanted = call.path.get("adjustment", "").lower()
+    stages = kernel.timeline(state, call.path["name"], call.query.originator, key)
+    if not stages:
+        what = "there is no such transaction; ids are compared exactly"
+        raise ProblemError("not_found", what)
+    return stages
+
+
+def _at_stage(call: Call) -> kernel.Transaction:
+    """The transaction of the path at the stage that is named, which stages need (R-STAGE-8)."""
+    call.house.book(call.path["name"])
+    wanted = call.query.stage
     with call.house.ordering.reading() as state:
-        found = kernel.transaction(state, name, call.query.originator, key)
-        if found is None:
-            what = "there is no such transaction; ids are compared exactly"
-            raise ProblemError("not_found", what)
-        latest = [standing.adjustment for standing in found.roles]
-        entries = [
-            kernel.adjustment(state, found.agreement, index)
-            for index in latest
-            if index is not None
-        ]
-    return found, next((entry for entry in entries if entry.id.hex() == wanted), None)
+        stages = _stages(state, call)
+        known = state.books[stages[0].agreement - 1].agreement.stages
+    if not known:
+        if wanted:
+            raise ProblemError("invalid_parameter", "this agreement has no stages", field="stage")
+        return stages[0]
+    by_name = {known[each.stage].name: each for each in stages}
+    if not wanted:
+        alarmed = [name for name, each in by_name.items() if each.alarm in UNSEEN_ALARMS]
+        where = f"unseen alarms are at: {', '.join(alarmed)}" if alarmed else "no alarm is unseen"
+        said = f"the transaction goes through stages: name one with the parameter stage; {where}"
+        raise ProblemError("invalid_parameter", said, field="stage")
+    if wanted not in {each.name for each in known}:
+        names = ", ".join(each.name for each in known)
+        raise ProblemError("invalid_parameter", f"the stages are: {names}", field="stage")
+    if wanted not in by_name:
+        raise ProblemError("not_found", f"nobody has spoken of the transaction at {wanted} yet")
+    return by_name[wanted]
+
+
+def _with_entry(call: Call) -> tuple[kernel.Transaction, kernel.Adjustment]:
+    """The correcting entry of the path, whose id covers the stage (R-ADJ-2), and what it is of."""
+    call.house.book(call.path["name"])
+    wanted = call.path["adjustment"].lower()
+    with call.house.ordering.reading() as state:
+        for found in _stages(state, call):
+            for standing in found.roles:
+                if standing.adjustment is not None:
+                    entry = kernel.adjustment(state, found.agreement, standing.adjustment)
+                    if entry.id.hex() == wanted:
+                        return found, entry
+    raise ProblemError("not_found", "the transaction has no correcting entry of this id now")
+
+
+def _as_it_is(call: Call, entry: kernel.Adjustment) -> kernel.Adjustment:
+    """A correcting entry, after something was said of it."""
+    with call.house.ordering.reading() as state:
+        return kernel.adjustment(state, entry.agreement, entry.index)
 
 
 def _person(call: Call) -> tuple[int, str]:

@@ -117,7 +117,7 @@ ACTING: Final = (
     Endpoint(
         "POST", _TRANSACTION + "/acknowledge", "acknowledge_alarm", Permission.APPROVE,
         "Say that a person has seen the alarm.", acting.acknowledge,
-        _one("It is acknowledged.", acting.Done), looking.TransactionQuery,
+        _one("It is acknowledged.", acting.Done), acting.AlarmQuery,
         problems=_PERSON_PROBLEMS,
     ),
     Endpoint(

@@ -91,10 +91,10 @@ def _pack(call: Call) -> tuple[bytes, int]:
     call.house.book(name)
     with ordering.reading() as state:
         try:
-            found = kernel.transaction(state, name, call.query.originator, key.encode())
+            stages = kernel.timeline(state, name, call.query.originator, key.encode())
         except UnicodeEncodeError:
-            found = None
-        if found is None:
+            stages = ()
+        if not stages:
             raise ProblemError(
                 "not_found", "there is no such transaction; ids are compared exactly"
             )

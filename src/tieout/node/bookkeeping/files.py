@@ -32,11 +32,17 @@ def open_books(
 ) -> Books | None:
     """The books of a role; None where none are described. Paths count from the node's directory.
 
-    Raises NodeError for a description that does not fit, BooksError for books that do not.
+    Raises NodeError for a description that does not fit and for an agreement with stages, of which
+    books say nothing; BooksError for books that do not fit.
     """
     path = files.get((agreement.name, agreement.roles[role]))
     if path is None:
         return None
+    if agreement.stages:
+        raise NodeError(
+            f"{path}: books are not kept for agreements with stages yet",
+            "publish each stage's file, and bring the books to agreed values by hand",
+        )
     try:
         config = parse_books(path.read_text(encoding="utf-8"), agreement, role, str(path))
     except (OSError, UnicodeDecodeError, MappingError) as error:

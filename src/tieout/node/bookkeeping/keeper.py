@@ -108,6 +108,7 @@ class Keeper:
         self._is_dry = dry_run
         self._books: dict[_Role, Books] = {}
         self._waiting: dict[Matter, None] = {}
+        self._staged: set[str] = set()
         self._failures = 0
         self._reached = Position(stream.height, 1 << 32)
         self._news = threading.Event()
@@ -218,12 +219,16 @@ class Keeper:
         ordering = self._desk.ordering
         ours = frozenset(ordering.ring.parties)
         with ordering.reading() as state:
-            found = kernel.transaction(
+            stages = kernel.timeline(
                 state, matter.agreement, matter.originator, matter.transaction_id.encode()
             )
-            if found is None:
+            if not stages:
                 return []
+            found = stages[0]
             book = state.books[found.agreement - 1]
+            if book.agreement.stages:
+                self._pass_over(matter.agreement)
+                return []
             roles = []
             for role, standing in enumerate(found.roles):
                 if (matter.agreement, book.agreement.roles[role]) not in self._files:
@@ -234,6 +239,12 @@ class Keeper:
                         entry = kernel.adjustment(state, found.agreement, standing.adjustment)
                     roles.append(_Own(book, role, standing.party, found, standing, entry))
         return roles
+
+    def _pass_over(self, agreement: str) -> None:
+        """Books say nothing of stages: what they say of one may not be taken for another."""
+        if agreement in self._agreements and agreement not in self._staged:
+            self._staged.add(agreement)
+            log.warning("books_have_no_stages", agreement=agreement)
 
     # ------------------------------------------------------------------ what to do
 
