@@ -38,6 +38,7 @@ COMPILED_IN: Final[Mapping[str, tuple[str, ...]]] = {
             "listing.py",
             "rowcheck.py",
             "settle.py",
+            "stages.py",
             "telling.py",
             "verdict.py",
             "words.py",
