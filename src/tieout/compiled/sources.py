@@ -46,7 +46,7 @@ COMPILED_IN: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "merkle": ("lanes.py",),
     "connectors": ("csv_fast.py", "csv_ids.py"),
-    "agreement": ("model.py",),
+    "agreement": ("calendars.py", "model.py"),
     "wire": ("codes.py", "limits.py", "rows.py"),
 }
 """The files whose functions or numbers become machine code, by room."""
