@@ -48,3 +48,7 @@ def test_what_the_bank_paid_less_is_named(desk: Desk) -> None:
     assert said.code == 1
     (row,) = desk.read("breaks.csv").splitlines()[1:]
     assert row == "PAY-7,group,bulk,bank,1250.00,1330.00,BULK-7 without ORD-3,-80.00,open"
+    told = desk.tieout("show", "PAY-7", "--ledger", "tieout-ledger")
+    words = "bank: its group bulk is broken: 1250.00 against 1330.00, difference -80.00"
+    assert (told.code, f"{words}; BULK-7 without ORD-3" in told.out) == (1, True), told.out
+    assert desk.tieout("show", "ORD-1", "--ledger", "tieout-ledger").code == 0

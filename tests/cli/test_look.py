@@ -86,7 +86,9 @@ def test_the_story_of_what_ties_out_is_0(ledger: Desk) -> None:
 
 def test_the_story_as_json(ledger: Desk) -> None:
     story = ledger.tieout("show", "A", "--json").json
-    assert list(story) == ["agreement", "originator", "transaction_id", "statement", "timeline"]
+    keys = ["agreement", "originator", "transaction_id", "statement", "broken_groups", "timeline"]
+    assert list(story) == keys
+    assert story["broken_groups"] == []
     assert (story["agreement"], story["originator"], story["transaction_id"]) == ("pay", 0, "A")
     assert [list(step) for step in story["timeline"]] == [
         ["height", "time", "leaf", "by", "what"]

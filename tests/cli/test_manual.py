@@ -26,6 +26,8 @@ def commands(of: App, name: str) -> Iterator[tuple[str, set[str]]]:
         if command.default_command is not None:
             names: set[str] = set()
             for argument in command.assemble_argument_collection():
+                if argument.names == ("*",):
+                    continue  # options that several commands share; each is listed by itself
                 first = argument.names[0].removeprefix("--").upper()
                 names |= {first} if argument.field_info.is_positional else set(argument.names)
             yield f"{name} {word}", names

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -46,14 +47,34 @@ OPEN_FOR = "7d"
 """How long a motion may be voted on, where nobody says."""
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Which transaction is meant, where its id alone does not say, and what is printed."""
+
+    party: str | None = None
+    """Whose person it is; without it the node's party at a consortium's node, and in a dispute the
+    party of the role."""
+    agreement: str | None = None
+    """The agreement under which it was published, where the id stands under several."""
+    originator: int = 0
+    """The party in whose numbering the id counts."""
+    stage: str | None = None
+    """The stage that is meant; where the agreement has stages it has to be named."""
+    ledger: Ledger = DEFAULT_LEDGER
+    """The ledger's directory."""
+    json: Flag = False
+    """Print how the transaction stands then as JSON."""
+
+
+DEFAULT_WHERE = Where()
+
+
 class _Act(NamedTuple):
     """Something that a person does about a transaction: what is signed, and about which one."""
 
-    ledger: Path
     transaction: str
-    agreement: str | None
-    originator: int
-    stage: str | None
+    where: Where
     party: str | None
     person: str
     kind: OperationKind
@@ -69,12 +90,7 @@ def dispute(
     reason: str = "",
     evidence: Files = (),
     withdraw: Flag = False,
-    party: str | None = None,
-    agreement: str | None = None,
-    originator: int = 0,
-    stage: str | None = None,
-    ledger: Ledger = DEFAULT_LEDGER,
-    json: Flag = False,
+    where: Where = DEFAULT_WHERE,
 ) -> int:
     """Dispute a transaction for a role, signed with a personal key; or withdraw the dispute.
 
@@ -92,18 +108,8 @@ def dispute(
         A file whose SHA-256 is kept on the ledger; once for each, at most 16.
     withdraw
         Withdraw the party's dispute.
-    party
-        Whose person it is; without it, the party of the role.
-    agreement
-        The agreement under which it was published, where the id stands under several.
-    originator
-        The party in whose numbering the id counts.
-    stage
-        The stage that is meant; where the agreement has stages it has to be named.
-    ledger
-        The ledger's directory.
-    json
-        Print how the transaction stands then as JSON.
+    where
+        The transaction more closely, and the ledger.
 
     """
     if not withdraw and not reason:
@@ -117,8 +123,7 @@ def dispute(
         return Dispute(*key[:3], number, reason, digests)
 
     kind = OperationKind.WITHDRAW_DISPUTE if withdraw else OperationKind.DISPUTE
-    act = _Act(ledger, transaction, agreement, originator, stage, party or role, person, kind, make)
-    return _done(act, as_json=json)
+    return _done(_Act(transaction, where, where.party or role, person, kind, make))
 
 
 def decide(
@@ -131,12 +136,7 @@ def decide(
     person: Person,
     reason: str,
     open_for: str = OPEN_FOR,
-    party: str | None = None,
-    agreement: str | None = None,
-    originator: int = 0,
-    stage: str | None = None,
-    ledger: Ledger = DEFAULT_LEDGER,
-    json: Flag = False,
+    where: Where = DEFAULT_WHERE,
 ) -> int:
     """Move that a value stand for a field; the other parties of the transaction vote on it.
 
@@ -156,18 +156,8 @@ def decide(
         Why; it is kept on the ledger.
     open_for
         How long it may be voted on, such as `12h`.
-    party
-        Whose person it is; at a consortium's node the node's party.
-    agreement
-        The agreement under which it was published, where the id stands under several.
-    originator
-        The party in whose numbering the id counts.
-    stage
-        The stage that is meant; where the agreement has stages it has to be named.
-    ledger
-        The ledger's directory.
-    json
-        Print how the transaction stands then as JSON.
+    where
+        The transaction more closely, and the ledger.
 
     """
     lasts_us = _lasting_us(open_for)
@@ -178,8 +168,7 @@ def decide(
         return MoveValue(*key[:3], number, *signed, reason, now_us + lasts_us)
 
     kind = OperationKind.MOVE_VALUE
-    act = _Act(ledger, transaction, agreement, originator, stage, party, person, kind, make)
-    return _done(act, as_json=json)
+    return _done(_Act(transaction, where, where.party, person, kind, make))
 
 
 def reverse(
@@ -189,12 +178,7 @@ def reverse(
     person: Person,
     reason: str,
     open_for: str = OPEN_FOR,
-    party: str | None = None,
-    agreement: str | None = None,
-    originator: int = 0,
-    stage: str | None = None,
-    ledger: Ledger = DEFAULT_LEDGER,
-    json: Flag = False,
+    where: Where = DEFAULT_WHERE,
 ) -> int:
     """Move that a transaction that ties out be reversed; all of its parties must agree.
 
@@ -208,18 +192,8 @@ def reverse(
         Why; it is kept on the ledger.
     open_for
         How long it may be voted on, such as `12h`.
-    party
-        Whose person it is; at a consortium's node the node's party.
-    agreement
-        The agreement under which it was published, where the id stands under several.
-    originator
-        The party in whose numbering the id counts.
-    stage
-        The stage that is meant; where the agreement has stages it has to be named.
-    ledger
-        The ledger's directory.
-    json
-        Print how the transaction stands then as JSON.
+    where
+        The transaction more closely, and the ledger.
 
     """
     lasts_us = _lasting_us(open_for)
@@ -228,8 +202,7 @@ def reverse(
         return MoveReversal(*key[:3], reason, now_us + lasts_us)
 
     kind = OperationKind.MOVE_REVERSAL
-    act = _Act(ledger, transaction, agreement, originator, stage, party, person, kind, make)
-    return _done(act, as_json=json)
+    return _done(_Act(transaction, where, where.party, person, kind, make))
 
 
 def vote(
@@ -239,12 +212,7 @@ def vote(
     person: Person,
     against: Flag = False,
     reason: str = "",
-    party: str | None = None,
-    agreement: str | None = None,
-    originator: int = 0,
-    stage: str | None = None,
-    ledger: Ledger = DEFAULT_LEDGER,
-    json: Flag = False,
+    where: Where = DEFAULT_WHERE,
 ) -> int:
     """Vote on the open motion about a transaction, signed with a personal key.
 
@@ -258,18 +226,8 @@ def vote(
         Vote against it.
     reason
         Why; it is kept on the ledger.
-    party
-        Whose person it is; at a consortium's node the node's party.
-    agreement
-        The agreement under which it was published, where the id stands under several.
-    originator
-        The party in whose numbering the id counts.
-    stage
-        The stage that is meant; where the agreement has stages it has to be named.
-    ledger
-        The ledger's directory.
-    json
-        Print how the transaction stands then as JSON.
+    where
+        The transaction more closely, and the ledger.
 
     """
 
@@ -283,8 +241,7 @@ def vote(
         return VoteOnMotion(*key[:3], motion.name, not against, reason)
 
     kind = OperationKind.VOTE_ON_MOTION
-    act = _Act(ledger, transaction, agreement, originator, stage, party, person, kind, make)
-    return _done(act, as_json=json)
+    return _done(_Act(transaction, where, where.party, person, kind, make))
 
 
 def _digest(path: Path) -> bytes:
@@ -301,16 +258,16 @@ def _lasting_us(text: str) -> int:
         raise Failure(f"--open-for: {error}", "write a duration, such as 12h or 7d") from error
 
 
-def _done(act: _Act, *, as_json: bool) -> int:
+def _done(act: _Act) -> int:
     """Put it on the ledger, and say how the transaction stands then."""
-    genesis = guarded(lambda: read_genesis(act.ledger))
+    genesis = guarded(lambda: read_genesis(act.where.ledger))
     if genesis.operator:
         _alone(act)
     else:
         _through_node(act)
-    with open_ledger(act.ledger) as opened:
+    with open_ledger(act.where.ledger) as opened:
         facts = _facts(opened, *_about(opened, act))
-    if as_json:
+    if act.where.json:
         print_json(facts)
     else:
         motion, disputed = facts["motion"], facts["disputed_for"]
@@ -327,7 +284,7 @@ def _done(act: _Act, *, as_json: bool) -> int:
 
 
 def _alone(act: _Act) -> None:
-    with open_ledger(act.ledger, read_only=False) as opened:
+    with open_ledger(act.where.ledger, read_only=False) as opened:
         if act.party is None:
             raise Failure("whose person is that?", "name the party with --party NAME")
         number = _party(opened, act)
@@ -344,7 +301,7 @@ def _through_node(act: _Act) -> None:
     """Several parties order the ledger: the node of the person's party submits it."""
     from tieout.cli.sending import at_node, operate, party_name
 
-    with at_node(act.ledger) as (sender, opened):
+    with at_node(act.where.ledger) as (sender, opened):
         if act.party is not None and _party(opened, act) != sender.party:
             raise Failure(
                 f"this is the node of {party_name(opened, sender.party)}",
@@ -366,11 +323,16 @@ def _body(ledger: EmbeddedLedger, act: _Act, now_us: int) -> Body:
 
 def _about(ledger: EmbeddedLedger, act: _Act) -> tuple["Agreement", Key]:
     """The agreement of a transaction, and its key. Raises Failure when there is none."""
-    name = find_transaction(ledger, act.agreement, act.originator, act.transaction)
+    name = find_transaction(ledger, act.where.agreement, act.where.originator, act.transaction)
     key = act.transaction.encode("utf-8", "surrogateescape")
-    spoken = kernel.timeline(ledger.state, name, act.originator, key)
+    spoken = kernel.timeline(ledger.state, name, act.where.originator, key)
     terms = ledger.state.books[spoken[0].agreement - 1].agreement
-    return terms, (name, act.originator, act.transaction, _stage(terms, act.stage, spoken))
+    return terms, (
+        name,
+        act.where.originator,
+        act.transaction,
+        _stage(terms, act.where.stage, spoken),
+    )
 
 
 def _stage(terms: "Agreement", wanted: str | None, spoken: tuple[kernel.Transaction, ...]) -> int:

@@ -1,10 +1,10 @@
 """`tieout breaks` and `tieout show`: what does not tie out, and the story of one transaction."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from tieout import kernel
 from tieout.cli.guarding import guarded
 from tieout.cli.opening import (
     chosen_agreements,
@@ -16,12 +16,15 @@ from tieout.cli.outcome import Outcome
 from tieout.cli.output import print_json, say
 from tieout.cli.places import DEFAULT_LEDGER, Ledger
 from tieout.cli.tables import staged_lines
+from tieout.evidence.breaklist import line_of
 from tieout.units.dates import format_time
+from tieout.wire.codes import BreakKind
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tieout.evidence.breaklist import StagedLine
+    from tieout.engines.embedded.ledger import EmbeddedLedger
+    from tieout.evidence.breaklist import BreakLine, StagedLine
     from tieout.evidence.pack import PackReport
     from tieout.evidence.packform import FieldValue, Statement
 
@@ -115,7 +118,10 @@ def show(
         Print it as JSON.
 
     """
-    report = guarded(lambda: _report(ledger, agreement, originator, transaction))
+    with open_ledger(ledger) as opened:
+        name = find_transaction(opened, agreement, originator, transaction)
+        report = guarded(lambda: _report(opened, name, originator, transaction))
+        groups = _broken_groups(opened, name, originator, transaction)
     if json:
         print_json(
             {
@@ -123,6 +129,7 @@ def show(
                 "originator": report.originator,
                 "transaction_id": report.transaction_id,
                 "statement": report.statement,
+                "broken_groups": [each._asdict() for each in groups],
                 "timeline": [
                     {
                         "height": step.height,
@@ -136,18 +143,30 @@ def show(
             }
         )
     else:
-        _print_story(report)
-    return Outcome.INCOMPLETE if report.statement.breaks else Outcome.COMPLETE
+        _print_story(report, groups)
+    return Outcome.INCOMPLETE if report.statement.breaks or groups else Outcome.COMPLETE
 
 
-def _report(ledger: Path, agreement: str | None, originator: int, transaction: str) -> "PackReport":
+def _report(
+    ledger: "EmbeddedLedger", agreement: str, originator: int, transaction: str
+) -> "PackReport":
     """The transaction, judged again by the reference rules from what the journal has of it."""
     from tieout.evidence.pack import verify_pack
 
-    with open_ledger(ledger) as opened:
-        name = find_transaction(opened, agreement, originator, transaction)
-        pack = guarded(lambda: proofs_of(opened).pack(name, originator, transaction))
-        return verify_pack(pack, opened.genesis)
+    return verify_pack(proofs_of(ledger).pack(agreement, originator, transaction), ledger.genesis)
+
+
+def _broken_groups(
+    ledger: "EmbeddedLedger", agreement: str, originator: int, transaction: str
+) -> "list[BreakLine]":
+    """What its groups came to: a pack does not tell it, as it rests on other transactions too."""
+    agreements = {book.number: book.agreement for book in ledger.state.books}
+    return [
+        line_of(agreements[row.agreement], row)
+        for row in kernel.breaks(ledger.state, agreement)
+        if row.kind is BreakKind.GROUP
+        and (row.transaction_id, row.originator) == (transaction.encode(), originator)
+    ]
 
 
 def _who(report: "PackReport", party: int, person: int) -> str:
@@ -160,7 +179,7 @@ def _who(report: "PackReport", party: int, person: int) -> str:
     return f"{institution.name}/{institution.persons[person - 1].name}"
 
 
-def _print_story(report: "PackReport") -> None:
+def _print_story(report: "PackReport", groups: "list[BreakLine]") -> None:
     from rich.console import Console
     from rich.markup import escape
 
@@ -177,7 +196,7 @@ def _print_story(report: "PackReport") -> None:
         told = f"  {format_time(step.time_us)}  block {step.height}  {who:<22} {step.what}"
         console.print(told, markup=False)
     _print_roles(console, statement)
-    _print_breaks_of(console, statement)
+    _print_breaks_of(console, statement, groups)
     _print_adjustments(console, statement)
 
 
@@ -202,9 +221,15 @@ def _value(value: "FieldValue") -> str:
     return f"{value.field} {value.value}{currency}"
 
 
-def _print_breaks_of(console: "Console", statement: "Statement") -> None:
+def _print_breaks_of(console: "Console", statement: "Statement", groups: "list[BreakLine]") -> None:
     console.print("\n[bold]Verdict[/bold]")
-    if not statement.breaks:
+    for line in groups:
+        console.print(
+            f"  {line.role}: its group {line.field} is broken: {line.reported} against"
+            f" {line.benchmark}, difference {line.difference}; {line.basis}",
+            markup=False,
+        )
+    if not statement.breaks and not groups:
         console.print(f"  {statement.status}: no break is open")
     for each in statement.breaks:
         where = "" if each.kind == "invariant" else "in "
